@@ -1,0 +1,70 @@
+"""What is read from a Microsoft 365 tenant, provider details removed.
+
+Three families are listed in bulk, each with its own pages: people (Entra ID), numbers (the telephone number
+inventory) and configurations (Teams users). `observed_line` in `plan.observation` joins the last two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from callplane.resources.lines import NumberType, PolicyOnLine
+from callplane.values import E164
+
+
+class LicenceState(Enum):
+    """State of the Phone System service plan (MCOEV) in Entra ID."""
+
+    ENABLED = "Enabled"
+    WARNING = "Warning"
+    ABSENT = "Absent"
+
+
+class AccountType(Enum):
+    """Graph `accountType`; members not listed read as OTHER."""
+
+    USER = "user"
+    RESOURCE_ACCOUNT = "resourceAccount"
+    GUEST = "guest"
+    INELIGIBLE = "ineligibleUser"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One directory user. `user_principal_name` is lower case."""
+
+    user_id: str
+    user_principal_name: str
+    usage_location: str = ""
+    account_enabled: bool = True
+    licence: LicenceState = LicenceState.ENABLED
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NumberOnTeams:
+    """One row of the inventory. `holder_id` is whatever holds it: a user, a service or a policy."""
+
+    number: E164
+    number_type: NumberType
+    holder_id: str | None = None
+    held_by_user: bool = True
+    location_id: str | None = None
+    on_premises: bool = False
+    assignable_to_users: bool = True
+    settled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TeamsConfiguration:
+    """What Teams itself knows of a user. `phone_system_ready` is the feature type PhoneSystem, the sign that
+    Teams has taken the licence in; `numbers` includes numbers synchronised from on-premises."""
+
+    user_id: str
+    account_type: AccountType = AccountType.USER
+    phone_system_ready: bool = True
+    enterprise_voice: bool = False
+    numbers: tuple[E164, ...] = ()
+    policies: tuple[tuple[str, PolicyOnLine], ...] = ()
