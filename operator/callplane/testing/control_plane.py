@@ -1,0 +1,96 @@
+"""Throw-away servers for tests: a real PostgreSQL and a real Kubernetes API, gone with their owner.
+
+Used through the fixtures of `callplane.testing.fixtures`; benchmarks and tools may use the classes
+as context managers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from callplane.sandbox import guardian, postgres
+from callplane.sandbox.state import SandboxState
+
+
+class _ThrowAway:
+    """A sandbox folder of its own that a guardian clears when this process dies."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="callplane-test-"))
+        self._state = SandboxState.create(self.folder)
+        self._guardian = guardian.watch(self.folder)
+
+    def close(self) -> None:
+        """Stop every server and remove every file."""
+        self._state.stop()
+        self._state.remove()
+        self._guardian.dismiss()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class ThrowAwayPostgres(_ThrowAway):
+    """A PostgreSQL 18 server without durability; each test asks it for databases of its own.
+
+    `durable=True` keeps fsync on, for benchmarks.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        super().__init__()
+        self._names = itertools.count(1)
+        self._templates: set[str] = set()
+        try:
+            self.address = postgres.start(self._state, throw_away=not durable)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def dsn(self) -> str:
+        """The connection URI of the database `postgres`, as superuser."""
+        return self.address.dsn()
+
+    def prepare_template(self, name: str, prepare: Callable[[str], None]) -> None:
+        """Once per name: make a database and let `prepare(dsn)` fill it. It must close its
+        connections.
+        """
+        if name in self._templates:
+            return
+        self.address.run_sql(f'create database "{name}"')
+        prepare(self.address.dsn(name))
+        self._templates.add(name)
+
+    def create_database(self, *, template: str = "template0") -> str:
+        """Make a fresh database, empty or as a copy of a prepared template; return its DSN."""
+        name = f"test_{next(self._names)}"
+        self.address.run_sql(f'create database "{name}" template "{template}"')
+        return self.address.dsn(name)
+
+    def drop_database(self, dsn: str) -> None:
+        """Drop a database that `create_database` made, ending the sessions that are still in it."""
+        name = dsn.rpartition("/")[2]
+        self.address.run_sql(f'drop database if exists "{name}" with (force)')
+
+    @contextmanager
+    def database(self, *, template: str = "template0") -> Iterator[str]:
+        """Lend the DSN of a fresh database for the length of a block."""
+        dsn = self.create_database(template=template)
+        try:
+            yield dsn
+        finally:
+            self.drop_database(dsn)

@@ -1,0 +1,27 @@
+"""Pytest fixtures for tests on real servers.
+
+A test folder enables them in its conftest.py by importing the fixtures it wants by name (pytest
+allows `pytest_plugins` in the top conftest only).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from callplane.testing.control_plane import ThrowAwayPostgres
+
+
+@pytest.fixture(scope="session")
+def throw_away_postgres() -> Iterator[ThrowAwayPostgres]:
+    """One PostgreSQL server for the whole run; take a database of your own from it."""
+    with ThrowAwayPostgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database_dsn(throw_away_postgres: ThrowAwayPostgres) -> Iterator[str]:
+    """The DSN of an empty database for one test."""
+    with throw_away_postgres.database() as dsn:
+        yield dsn

@@ -1,0 +1,7 @@
+"""Servers for the tests of the sandbox."""
+
+from __future__ import annotations
+
+from callplane.testing.fixtures import database_dsn, throw_away_postgres
+
+__all__ = ["database_dsn", "throw_away_postgres"]
