@@ -1,0 +1,72 @@
+# Callplane's verbs. `make help` lists them. The first verb that needs it makes .venv from the locked
+# requirements (Python 3.11 or newer, no root); later runs start at once.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+# The environment is stamped with a checksum of what defines it, so that a changed lock is installed
+# by the next verb and an unchanged one costs nothing.
+ENVIRONMENT := $(VENV)/.made-from-$(shell cat requirements/callplane.txt pyproject.toml | cksum | tr ' ' '-')
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-more check lint types layers fresh format gen bench sandbox lock clean
+.DELETE_ON_ERROR:
+
+help: #? list the verbs
+	@awk -F '#[?] ' '/^[a-z-]+:.*#[?]/ { split($$1, verb, ":"); printf "  make %-10s %s\n", verb[1], $$2 }' Makefile
+
+demo: $(ENVIRONMENT) #? tell the whole story in about a minute (KEEP=1 leaves everything running)
+	@$(RUN) -m callplane.cli.app demo $(if $(KEEP),--keep)
+
+sandbox: $(ENVIRONMENT) #? start a real Kubernetes API, PostgreSQL, simulators and the operator on this machine
+	@$(RUN) -m callplane.cli.app sandbox up
+
+test: $(ENVIRONMENT) #? the fast tiers and one path through the real API server (8 minutes warm)
+	@$(RUN) tests/tiers.py test
+
+test-more: $(ENVIRONMENT) #? the remaining tiers: contracts, conformance, end to end, simulation, chaos
+	@$(RUN) tests/tiers.py test-more
+
+check: lint types layers fresh #? lint, formatting, types, layers, generated files
+
+lint: $(ENVIRONMENT)
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+
+types: $(ENVIRONMENT)
+	@$(VENV)/bin/mypy
+
+layers: $(ENVIRONMENT)
+	@$(VENV)/bin/lint-imports --no-logo
+
+fresh: $(ENVIRONMENT)
+	@$(RUN) -m callplane.apis.generate --check
+
+format: $(ENVIRONMENT) #? format the code and sort its imports
+	@$(VENV)/bin/ruff check --fix-only --quiet .
+	@$(VENV)/bin/ruff format .
+
+gen: $(ENVIRONMENT) #? write crds/ and schemas/ from the API models
+	@$(RUN) -m callplane.apis.generate
+
+bench: $(ENVIRONMENT) #? run one benchmark, for example BENCH=plan; benchmarks/README.md names them
+	@test -n "$(BENCH)" || { echo "Which one? make bench BENCH=name; benchmarks/README.md names them."; exit 2; }
+	@$(RUN) -m benchmarks $(BENCH)
+
+lock: $(ENVIRONMENT) #? resolve the locks anew from pyproject.toml and requirements/*.in
+	@sh requirements/lock.sh $(VENV)
+
+clean: #? remove caches of linters and tests (not .venv, not the tools' cache)
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+
+$(ENVIRONMENT):
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	  echo "Callplane needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is another: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Making $(VENV) from requirements/callplane.txt (a minute or two, once)"
+	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV) || { \
+	  echo "$(PYTHON) cannot make virtual environments: on Debian and Ubuntu, install python3-venv"; rm -rf $(VENV); exit 1; }
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/callplane.txt
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.made-from-*
+	@touch $@
