@@ -1,0 +1,85 @@
+"""Scalar types with their bounds, used by every kind; each has the wording its refusal uses.
+
+Everything is bounded, since the API server prices CEL rules by the longest value a field may have.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
+
+GUID_PATTERN = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+E164_PATTERN = "^[+][1-9][0-9]{6,14}$"
+DURATION_PATTERN = "^([0-9]+([.][0-9]+)?(ms|s|m|h))+$"
+DNS_LABEL_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+DNS_NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+COUNTRY_PATTERN = "^[A-Z]{2}$"
+USER_NAME_PATTERN = "^[^@\\s]+@[^@\\s]+$"
+UPN_SUFFIX_PATTERN = "^@?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$"
+URL_PATTERN = "^(https://[^\\s/]+|http://(localhost|127[.]0[.]0[.]1|\\[::1\\])(:[0-9]+)?)(/\\S*)?$"
+HEX64_PATTERN = "^[0-9a-f]{64}$"
+DIGEST_PATTERN = "^cp1:[0-9a-f]{64}$"
+POLICY_TYPE_PATTERN = "^[A-Za-z][A-Za-z0-9]*$"
+TOKEN_FILE_PATTERN = "^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
+SECRET_KEY_PATTERN = "^[-._a-zA-Z0-9]+$"
+TAG_KEY_PATTERN = "^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$"
+
+#: What a refused value should have looked like, by the pattern it failed.
+PATTERN_HINTS = {
+    GUID_PATTERN: "must be a GUID, like 3fa85f64-5717-4562-b3fc-2c963f66afa6",
+    E164_PATTERN: "must be a number in E.164 form: a plus and 7 to 15 digits, like +442079460001",
+    DURATION_PATTERN: "must be a duration, like 5s, 10m or 24h",
+    DNS_LABEL_PATTERN: "must be a DNS label: lower-case letters, digits and dashes",
+    DNS_NAME_PATTERN: "must be a DNS name: lower-case letters, digits, dashes and dots",
+    COUNTRY_PATTERN: "must be a country code of two capital letters, like GB",
+    USER_NAME_PATTERN: "must be a user principal name, like anna@example.com",
+    UPN_SUFFIX_PATTERN: "must be a domain, like example.com",
+    URL_PATTERN: "must be an https address (http only on this machine's loopback)",
+    HEX64_PATTERN: "must be 64 lower-case hexadecimal digits",
+    DIGEST_PATTERN: "must be a plan digest: cp1: and 64 lower-case hexadecimal digits",
+    POLICY_TYPE_PATTERN: "must be a policy type of letters and digits, like TeamsCallingPolicy",
+    TOKEN_FILE_PATTERN: "must be an absolute path without hidden or parent folders",
+    SECRET_KEY_PATTERN: "must be a key of a Secret: letters, digits, dash, dot, underscore",
+}
+
+Guid = Annotated[str, StringConstraints(pattern=GUID_PATTERN, max_length=36)]
+E164Text = Annotated[str, StringConstraints(pattern=E164_PATTERN, max_length=16)]
+DurationText = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=32)]
+DnsLabel = Annotated[str, StringConstraints(pattern=DNS_LABEL_PATTERN, max_length=63)]
+DnsName = Annotated[str, StringConstraints(pattern=DNS_NAME_PATTERN, max_length=253)]
+Country = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN, max_length=2)]
+UserName = Annotated[str, StringConstraints(pattern=USER_NAME_PATTERN, max_length=256)]
+UpnSuffix = Annotated[str, StringConstraints(pattern=UPN_SUFFIX_PATTERN, max_length=253)]
+Url = Annotated[str, StringConstraints(pattern=URL_PATTERN, max_length=512)]
+Hex64 = Annotated[str, StringConstraints(pattern=HEX64_PATTERN, max_length=64)]
+Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN, max_length=68)]
+PolicyType = Annotated[str, StringConstraints(pattern=POLICY_TYPE_PATTERN, max_length=64)]
+PolicyName = Annotated[str, StringConstraints(max_length=128)]
+TokenFile = Annotated[str, StringConstraints(pattern=TOKEN_FILE_PATTERN, max_length=256)]
+SecretKey = Annotated[
+    str, StringConstraints(pattern=SECRET_KEY_PATTERN, min_length=1, max_length=253)
+]
+TagKey = Annotated[str, StringConstraints(max_length=253)]
+TagValue = Annotated[str, StringConstraints(max_length=256)]
+Text64 = Annotated[str, StringConstraints(max_length=64)]
+Text256 = Annotated[str, StringConstraints(max_length=256)]
+Text1024 = Annotated[str, StringConstraints(max_length=1024)]
+
+LIST_SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
+
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def list_map(*keys: str) -> dict[str, Any]:
+    """The schema extension of a list whose entries are told apart by `keys`."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+def duration_seconds(text: str) -> float:
+    """Seconds in a duration such as `90s` or `1h30m`. Raises ValueError for another form."""
+    if not re.fullmatch(DURATION_PATTERN, text):
+        raise ValueError(f"{text!r} {PATTERN_HINTS[DURATION_PATTERN]}")
+    return sum(float(count) * _SECONDS[unit] for count, unit in _DURATION_PART.findall(text))

@@ -1,0 +1,24 @@
+"""All kinds, in the order in which a person reads them; the one list that others iterate."""
+
+from __future__ import annotations
+
+from callplane.apis import number_ranges, teams_tenants, teams_users
+from callplane.apis.kinds import Kind
+
+KINDS: tuple[Kind, ...] = (
+    teams_tenants.KIND,
+    number_ranges.KIND,
+    teams_users.KIND,
+)
+
+BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS}
+CONNECTION_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind.is_connection)
+
+
+def kind_named(name: str) -> Kind:
+    """The kind called `name`. Raises LookupError that names the known ones."""
+    try:
+        return BY_NAME[name]
+    except KeyError:
+        known = ", ".join(sorted(BY_NAME))
+        raise LookupError(f"unknown kind {name!r}; known are {known}") from None

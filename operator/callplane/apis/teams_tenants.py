@@ -1,0 +1,341 @@
+"""TeamsTenant: a Microsoft 365 tenant in which we assign numbers and policies; a connection."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from callplane.apis import constraints, fields
+from callplane.apis.constraints import Constraint
+from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
+from callplane.apis.model import Model, Resource, Status
+from callplane.apis.references import ConnectionConsent, ManagementPolicy, SecretKeyRef
+
+
+class Entitlement(StrEnum):
+    """Number types of another supplier, whose automation is a bolt-on."""
+
+    CALLING_PLAN = "CallingPlan"
+    OPERATOR_CONNECT = "OperatorConnect"
+
+
+class ClientSecretCredentials(Model):
+    """An application that proves itself with a client secret."""
+
+    client_id: Annotated[fields.Guid, Field(description="Application (client) id.")]
+    secret_ref: Annotated[SecretKeyRef, Field(description="Where the client secret is.")]
+
+
+class CertificateCredentials(Model):
+    """An application that proves itself with a certificate."""
+
+    client_id: Annotated[fields.Guid, Field(description="Application (client) id.")]
+    secret_ref: Annotated[
+        SecretKeyRef, Field(description="Where the certificate with its private key (PFX) is.")
+    ]
+    passphrase_ref: Annotated[
+        SecretKeyRef | None, Field(description="Where the passphrase of the private key is.")
+    ] = None
+
+
+class WorkloadIdentityCredentials(Model):
+    """An application that trusts the operator's own service account (federated identity)."""
+
+    client_id: Annotated[fields.Guid, Field(description="Application (client) id.")]
+    token_file: Annotated[
+        fields.TokenFile | None,
+        Field(
+            description=(
+                "File with the projected token, in a folder that the operator's settings allow; "
+                "the operator's own token file when left out."
+            )
+        ),
+    ] = None
+
+
+class TeamsCredentials(Model):
+    """How we sign in to the tenant."""
+
+    invariants = (constraints.exactly_one("client_secret", "certificate", "workload_identity"),)
+
+    client_secret: Annotated[
+        ClientSecretCredentials | None, Field(description="Sign in with a client secret.")
+    ] = None
+    certificate: Annotated[
+        CertificateCredentials | None, Field(description="Sign in with a certificate.")
+    ] = None
+    workload_identity: Annotated[
+        WorkloadIdentityCredentials | None,
+        Field(description="Sign in with the operator's federated identity."),
+    ] = None
+
+
+class TeamsEndpoint(Model):
+    """Addresses other than Microsoft's public ones; a simulator, for instance."""
+
+    graph: Annotated[
+        fields.Url, Field(description="Base address of Microsoft Graph, without the version.")
+    ] = "https://graph.microsoft.com"
+    authority: Annotated[
+        fields.Url, Field(description="Base address of the token service, without the tenant.")
+    ] = "https://login.microsoftonline.com"
+    ca_bundle: Annotated[
+        str | None,
+        Field(
+            description="Certificates (PEM) to trust beside the system's for these addresses.",
+            max_length=65536,
+        ),
+    ] = None
+
+
+class PolicyAssignment(Model):
+    """One Teams policy by type and name."""
+
+    type: Annotated[fields.PolicyType, Field(description="Policy type, like TeamsCallingPolicy.")]
+    name: Annotated[
+        fields.PolicyName,
+        Field(description="Policy name; empty removes the direct assignment."),
+    ]
+
+
+class ChangeLimits(Model):
+    """The gate: how much may be removed or replaced before a human is asked."""
+
+    invariants = (
+        Constraint(
+            cel=(
+                "duration(has(self.settle) ? self.settle : '5s')"
+                " <= duration(has(self.settleMax) ? self.settleMax : '60s')"
+            ),
+            message="settle must not be longer than settleMax",
+            field_path=".settle",
+            check=lambda limits: limits.settle_seconds <= limits.settle_max_seconds,
+        ),
+    )
+
+    max_count: Annotated[
+        int,
+        Field(
+            description="Gated changes that may run unapproved within the window. Default 25.",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 25
+    max_percent: Annotated[
+        int,
+        Field(
+            description="The same, in percent of the claims of a connection or range. Default 10.",
+            ge=0,
+            le=100,
+        ),
+    ] = 10
+    floor: Annotated[
+        int,
+        Field(
+            description="Up to this many changes the percentage is not looked at. Default 5.",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 5
+    window: Annotated[
+        fields.DurationText,
+        Field(description="How far back unapproved changes are counted. Default 24h."),
+    ] = "24h"
+    settle: Annotated[
+        fields.DurationText,
+        Field(description="Quiet time after the last change that closes a batch. Default 5s."),
+    ] = "5s"
+    settle_max: Annotated[
+        fields.DurationText,
+        Field(description="Time after the first change that closes a batch. Default 60s."),
+    ] = "60s"
+
+    @property
+    def window_seconds(self) -> float:
+        return fields.duration_seconds(self.window)
+
+    @property
+    def settle_seconds(self) -> float:
+        return fields.duration_seconds(self.settle)
+
+    @property
+    def settle_max_seconds(self) -> float:
+        return fields.duration_seconds(self.settle_max)
+
+
+class TeamsTenantSpec(Model):
+    """A tenant, how to reach it and how carefully to change it."""
+
+    invariants = (
+        constraints.immutable("tenant_id"),
+        constraints.unique_entries("default_policies", key="type"),
+        constraints.unique_entries("entitlements"),
+        Constraint(
+            cel=(
+                "!has(self.driftInterval) || (duration(self.driftInterval) >= duration('1s')"
+                " && duration(self.driftInterval) <= duration('168h'))"
+            ),
+            message="driftInterval must be between 1s and 168h",
+            field_path=".driftInterval",
+            check=lambda spec: 1 <= spec.drift_interval_seconds <= 168 * 3600,
+        ),
+    )
+
+    tenant_id: Annotated[fields.Guid, Field(description="Directory (tenant) id. Immutable.")]
+    credentials: Annotated[TeamsCredentials, Field(description="How we sign in to the tenant.")]
+    endpoint: Annotated[
+        TeamsEndpoint, Field(description="Addresses other than Microsoft's public ones.")
+    ] = Field(default_factory=TeamsEndpoint)
+    writes_per_second: Annotated[
+        int, Field(description="Most writes a second to the tenant. Default 3.", ge=1, le=1000)
+    ] = 3
+    reads_per_second: Annotated[
+        int, Field(description="Most reads a second from the tenant. Default 10.", ge=1, le=1000)
+    ] = 10
+    drift_reads_per_second: Annotated[
+        int,
+        Field(
+            description="Most reads a second for periodic drift checks. Default 5.", ge=1, le=1000
+        ),
+    ] = 5
+    max_in_flight: Annotated[
+        int, Field(description="Most requests open at one time. Default 4.", ge=1, le=256)
+    ] = 4
+    drift_interval: Annotated[
+        fields.DurationText,
+        Field(description="Time between two full listings that look for drift. Default 10m."),
+    ] = "10m"
+    default_policies: Annotated[
+        tuple[PolicyAssignment, ...],
+        Field(
+            description="Policies for every TeamsUser of this tenant that does not name the type.",
+            max_length=32,
+            json_schema_extra=fields.list_map("type"),
+        ),
+    ] = ()
+    entitlements: Annotated[
+        tuple[Entitlement, ...],
+        Field(
+            description=(
+                "Number types that may be automated beside our own. Ranges of a type that is not "
+                "named are observed and never written."
+            ),
+            max_length=2,
+            json_schema_extra=fields.LIST_SET,
+        ),
+    ] = ()
+    change_limits: Annotated[
+        ChangeLimits,
+        Field(description="How much may be removed or replaced before a human is asked."),
+    ] = Field(default_factory=ChangeLimits)
+    management_policy: Annotated[
+        ManagementPolicy,
+        Field(description="Manage writes to the tenant; Observe only plans and reports."),
+    ] = ManagementPolicy.MANAGE
+    suspend: Annotated[bool, Field(description="Stops all writes to the tenant.")] = False
+    allowed_namespaces: Annotated[
+        tuple[ConnectionConsent, ...],
+        Field(
+            description="Other namespaces that may use this tenant; none when empty.",
+            max_length=64,
+        ),
+    ] = ()
+
+    @property
+    def drift_interval_seconds(self) -> float:
+        return fields.duration_seconds(self.drift_interval)
+
+
+class SnapshotSummary(Model):
+    """What the last complete listing held."""
+
+    numbers: Annotated[int, Field(description="Numbers in the tenant.", ge=0)] = 0
+    users: Annotated[int, Field(description="Users in the directory.", ge=0)] = 0
+    user_configurations: Annotated[int, Field(description="Users that Teams knows.", ge=0)] = 0
+    complete: Annotated[
+        bool, Field(description="False while the listing is incomplete or suspect.")
+    ] = False
+
+
+class HeldBatch(Model):
+    """A batch of changes that waits for a human."""
+
+    digest: Annotated[fields.Digest, Field(description="Approval digest of the batch.")]
+    plan: Annotated[fields.Text256, Field(description="Name of its ChangePlan.")] = ""
+    changes: Annotated[int, Field(description="Changes in the batch.", ge=0)] = 0
+    since: Annotated[datetime | None, Field(description="When the batch was closed.")] = None
+
+
+class TeamsTenantStatus(Status):
+    """How the tenant is doing."""
+
+    last_observed_time: Annotated[
+        datetime | None, Field(description="When the last complete listing began.")
+    ] = None
+    snapshot: Annotated[SnapshotSummary | None, Field(description="What that listing held.")] = None
+    users: Annotated[int | None, Field(description="TeamsUsers declared on this tenant.", ge=0)] = (
+        None
+    )
+    claims: Annotated[
+        int | None, Field(description="Numbers claimed by holders of this tenant.", ge=0)
+    ] = None
+    foreign: Annotated[
+        int | None, Field(description="Assigned numbers that nothing declares.", ge=0)
+    ] = None
+    orphaned: Annotated[
+        int | None, Field(description="Claims whose declaring object is gone.", ge=0)
+    ] = None
+    held_changes: Annotated[
+        int | None, Field(description="Changes that wait for an approval.", ge=0)
+    ] = None
+    held_batches: Annotated[
+        tuple[HeldBatch, ...],
+        Field(
+            description="The batches that wait for an approval, oldest first.",
+            max_length=32,
+            json_schema_extra=fields.list_map("digest"),
+        ),
+    ] = ()
+    installation: Annotated[
+        fields.Text64 | None, Field(description="Cluster that holds this tenant.")
+    ] = None
+    epoch: Annotated[
+        int | None, Field(description="Epoch of the leader that holds this tenant.", ge=0)
+    ] = None
+    register_sequence: Annotated[
+        int | None,
+        Field(
+            description="Last event of the number register, mirrored to tell a restored database.",
+            ge=0,
+        ),
+    ] = None
+
+
+class TeamsTenant(Resource):
+    """A Microsoft 365 tenant in which Callplane assigns numbers and policies to people."""
+
+    kind: str = "TeamsTenant"
+    spec: TeamsTenantSpec
+    status: TeamsTenantStatus = Field(default_factory=TeamsTenantStatus)
+
+
+KIND = Kind(
+    name="TeamsTenant",
+    plural="teamstenants",
+    short_names=("tt",),
+    model=TeamsTenant,
+    columns=(
+        Column("Tenant", ".spec.tenantId"),
+        *READY_COLUMNS,
+        Column("Users", ".status.users", type="integer"),
+        Column("Held", ".status.heldChanges", type="integer"),
+        Column("Observed", ".status.lastObservedTime", type="date"),
+        Column("Policy", ".spec.managementPolicy", priority=1),
+        MESSAGE,
+        AGE,
+    ),
+    is_connection=True,
+)
