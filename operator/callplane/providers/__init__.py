@@ -1,1 +1,3 @@
-"""External systems behind one protocol: they observe, and they carry out single changes; they never diff."""
+"""External systems behind one protocol: they observe, and they carry out single changes; they
+never diff.
+"""

@@ -1,11 +1,12 @@
 """What the engine asks of a provider, and how a provider answers.
 
-A provider reads and writes one connection. It computes no differences, keeps no state that matters, never
-retries a write, and says honestly what it cannot do. The contract suite in `tests/contract` is the full
-definition; `docs/providers` tells how to write one.
+A provider reads and writes one connection. It computes no differences, keeps no state that
+matters, never retries a write, and says honestly what it cannot do. The contract suite in
+`tests/contract` is the full definition; `docs/providers` tells how to write one.
 
-Reads return *when the request that read it began* (`observed_at`, monotonic seconds of the injected clock),
-because a listing that began before a write must not undo what is known of that write.
+Reads return *when the request that read it began* (`observed_at`, monotonic seconds of the
+injected clock), because a listing that began before a write must not undo what is known of that
+write.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Family(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing. `bad_rows` are rows that could not be read: counted and reported, never guessed.
+    """One page of a listing. `bad_rows` are rows that could not be read: counted and reported,
+    never guessed.
 
     `last` is the end marker: a listing whose pages stop without it is suspect.
     """
@@ -47,7 +49,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Observed(Generic[Row]):
-    """The answer to one targeted read; `row` is None when the system said that there is no such thing."""
+    """The answer to one targeted read; `row` is None when the system said that there is no such
+    thing.
+    """
 
     row: Row | None
     observed_at: float
@@ -89,7 +93,9 @@ class OperationStatus:
 
 
 class RefusalClass(Enum):
-    """Why a system refused a write (facts of the Teams back end; the safe default is UNCLASSIFIED)."""
+    """Why a system refused a write (facts of the Teams back end; the safe default is
+    UNCLASSIFIED).
+    """
 
     TRANSIENT = "transient"
     NOT_READY = "notReady"
@@ -113,7 +119,9 @@ class Throttled(ProviderError):
 
 
 class Unavailable(ProviderError):
-    """No usable answer to a *read*, or a connection that never carried a request: nothing has been done."""
+    """No usable answer to a *read*, or a connection that never carried a request: nothing has been
+    done.
+    """
 
 
 class AuthenticationFailed(ProviderError):
@@ -130,7 +138,9 @@ class Refused(ProviderError):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider does. `unsupported` judges a single change: None means that it can be done."""
+    """What a provider does. `unsupported` judges a single change: None means that it can be
+    done.
+    """
 
     read_after_write_lag_seconds: float
     policy_types: frozenset[str] = frozenset()
@@ -138,7 +148,9 @@ class Capabilities:
 
 
 class Provider(Protocol):
-    """One connection to one system. A write raises OutcomeUnknown when it may or may not have happened."""
+    """One connection to one system. A write raises OutcomeUnknown when it may or may not have
+    happened.
+    """
 
     connection: ConnectionId
     capabilities: Capabilities
@@ -148,11 +160,15 @@ class Provider(Protocol):
         ...
 
     def list_pages(self, family: Family) -> AsyncIterator[Page]:
-        """All rows of a family, page by page. Raises ProviderError; a broken listing has no `last` page."""
+        """All rows of a family, page by page. Raises ProviderError; a broken listing has no `last`
+        page.
+        """
         ...
 
     async def read_person(self, key: str) -> Observed[Person]:
-        """One person by user id or user principal name; a soft-deleted one is found with `deleted=True`."""
+        """One person by user id or user principal name; a soft-deleted one is found with
+        `deleted=True`.
+        """
         ...
 
     async def read_number(self, number: E164) -> Observed[NumberOnTeams]: ...
@@ -160,7 +176,9 @@ class Provider(Protocol):
     async def read_configuration(self, user_id: str) -> Observed[TeamsConfiguration]: ...
 
     async def send(self, change: Change, *, request_id: str) -> Done | Accepted:
-        """Carry out one change, once. Raises Throttled, AuthenticationFailed, Refused or OutcomeUnknown."""
+        """Carry out one change, once. Raises Throttled, AuthenticationFailed, Refused or
+        OutcomeUnknown.
+        """
         ...
 
     async def poll(self, operation: str) -> OperationStatus: ...
