@@ -105,7 +105,7 @@ def start(state: SandboxState, *, throw_away: bool = False) -> PostgresAddress:
                 *("-D", str(home.folder / "data")),
                 *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
             ),
-            log_file=log_file(state, "postgres"),
+            log_file=state.log_file("postgres"),
             account=home.account,
             # SIGTERM would wait for clients to leave; SIGINT ends their sessions and shuts down
             # clean.
@@ -115,13 +115,6 @@ def start(state: SandboxState, *, throw_away: bool = False) -> PostgresAddress:
     address = PostgresAddress(port=port, password=password, programs=home.programs)
     processes.wait_until(lambda: _answers(address), record, timeout_seconds=START_TIMEOUT_SECONDS)
     return address
-
-
-def log_file(state: SandboxState, name: str) -> Path:
-    """Return where the output of the named process goes."""
-    folder = state.folder / "logs"
-    folder.mkdir(exist_ok=True)
-    return folder / f"{name}.log"
 
 
 def installation() -> Path:

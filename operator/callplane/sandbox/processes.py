@@ -120,8 +120,10 @@ def _boot_id() -> str:
 
 def alive(record: ProcessRecord) -> bool:
     """Tell whether the very process of the record still runs; reaps a dead child of ours."""
-    _reap(record.pid)
-    return bool(record.identity) and identity_of(record.pid) == record.identity
+    identity = identity_of(record.pid)
+    if identity is None:
+        _reap(record.pid)
+    return identity is not None and identity == record.identity
 
 
 def _reap(pid: int) -> None:

@@ -68,6 +68,12 @@ class SandboxState:
         """Addresses, ports and versions to show and to use; plain JSON values."""
         return dict(self._details)
 
+    def log_file(self, name: str) -> Path:
+        """Return where the output of the named process goes."""
+        folder = self.folder / "logs"
+        folder.mkdir(exist_ok=True)
+        return folder / f"{name}.log"
+
     def launch(self, launch: Launch) -> ProcessRecord:
         """Start a process and record it."""
         with self._lock:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from callplane.sandbox import guardian, postgres
+from callplane.sandbox import binaries, control_plane, crds, guardian, postgres
+from callplane.sandbox.control_plane import ClusterOptions
+from callplane.sandbox.kubectl import Kubectl
 from callplane.sandbox.state import SandboxState
+from callplane.testing import audit_log
+from callplane.testing.audit_log import Write
 
 
 class _ThrowAway:
@@ -94,3 +99,51 @@ class ThrowAwayPostgres(_ThrowAway):
             yield dsn
         finally:
             self.drop_database(dsn)
+
+
+class ThrowAwayCluster(_ThrowAway):
+    """A real Kubernetes API with the namespace and garbage-collector controllers, and our kinds.
+
+    `durable=True` keeps etcd's fsync on, for benchmarks; `audit=True` counts requests;
+    `kinds=False` leaves our custom resource definitions out.
+    """
+
+    def __init__(self, *, durable: bool = False, audit: bool = False, kinds: bool = True) -> None:
+        super().__init__()
+        self._names = itertools.count(1)
+        try:
+            self.plane = control_plane.start(
+                self._state,
+                name="callplane-test",
+                binaries=binaries.find(build=False),
+                options=ClusterOptions(throw_away=not durable, audit=audit),
+            )
+            self.kubectl: Kubectl = self.plane.kubectl()
+            if kinds:
+                crds.apply(self.kubectl, crds.folder())
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.plane.kubeconfig
+
+    def client_kubeconfig(self, user: str, groups: Sequence[str] = ()) -> Path:
+        """A kubeconfig for a user of that name, in those groups, with no rights of its own."""
+        return self.plane.client_kubeconfig(user, groups)
+
+    def kubectl_as(self, user: str, groups: Sequence[str] = ()) -> Kubectl:
+        """A kubectl that speaks as that user."""
+        return self.plane.kubectl(self.client_kubeconfig(user, groups))
+
+    def create_namespace(self, prefix: str = "test") -> str:
+        """Create a namespace of a name that no other test has; return the name."""
+        name = f"{prefix}-{next(self._names)}"
+        self.kubectl("create", "namespace", name)
+        return name
+
+    def writes(self) -> Counter[Write]:
+        """Count the writes since the start that the API server accepted. Needs `audit=True`."""
+        return audit_log.writes(self.plane.audit_log)

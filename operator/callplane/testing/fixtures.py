@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from callplane.testing.control_plane import ThrowAwayPostgres
+from callplane.testing.control_plane import ThrowAwayCluster, ThrowAwayPostgres
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +25,16 @@ def database_dsn(throw_away_postgres: ThrowAwayPostgres) -> Iterator[str]:
     """The DSN of an empty database for one test."""
     with throw_away_postgres.database() as dsn:
         yield dsn
+
+
+@pytest.fixture(scope="session")
+def throw_away_cluster() -> Iterator[ThrowAwayCluster]:
+    """One Kubernetes API for the whole run, with our kinds; take a namespace of your own in it."""
+    with ThrowAwayCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def namespace(throw_away_cluster: ThrowAwayCluster) -> str:
+    """A new namespace for one test. It goes with the cluster: deleting one takes five seconds."""
+    return throw_away_cluster.create_namespace()
