@@ -114,7 +114,7 @@ def well_formed_keys(attribute: str) -> Constraint:
         message="keys must start and end with a letter or digit, with - _ . / between",
         field_path=f".{name}",
         check=lambda model: all(
-            len(key) <= 253 and re.search(fields.TAG_KEY_PATTERN, key)
+            len(key) <= 253 and re.fullmatch(fields.TAG_KEY_PATTERN, key)
             for key in getattr(model, attribute)
         ),
     )

@@ -37,10 +37,9 @@ class NumberUse(StrEnum):
     SERVICE = "Service"
 
 
-class NumberReservation(Model):
-    """A number that allocation leaves alone."""
+class Reservation(Model):
+    """Keeps the number back from everybody but one."""
 
-    number: Annotated[fields.E164Text, Field(description="The number that is kept back.")]
     holder: Annotated[
         fields.Text256 | None,
         Field(description="User principal name or object id of whom it is kept for."),
@@ -49,6 +48,12 @@ class NumberReservation(Model):
         datetime | None, Field(description="When the reservation ends; never when left out.")
     ] = None
     reason: Annotated[fields.Text256, Field(description="Why it is kept back, for humans.")] = ""
+
+
+class NumberReservation(Reservation):
+    """A number of a range that allocation leaves alone."""
+
+    number: Annotated[fields.E164Text, Field(description="The number that is kept back.")]
 
 
 class Quarantine(Model):

@@ -1,4 +1,4 @@
-"""The reasons that conditions, events, metrics and documentation share; each is one word for a cause.
+"""The reasons that conditions, events, metrics and documentation share: one word for a cause.
 
 Reasons are part of the interface: a name never changes its meaning, and none is built at run time.
 """

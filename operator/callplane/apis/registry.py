@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from callplane.apis import number_ranges, teams_tenants, teams_users
+from callplane.apis import (
+    change_approvals,
+    change_plans,
+    emergency_locations,
+    number_ranges,
+    phone_numbers,
+    provider_incidents,
+    teams_tenants,
+    teams_users,
+)
 from callplane.apis.kinds import Kind
 
 KINDS: tuple[Kind, ...] = (
     teams_tenants.KIND,
     number_ranges.KIND,
+    phone_numbers.KIND,
     teams_users.KIND,
+    emergency_locations.KIND,
+    provider_incidents.KIND,
+    change_plans.KIND,
+    change_approvals.KIND,
 )
 
 BY_NAME: dict[str, Kind] = {kind.name: kind for kind in KINDS}

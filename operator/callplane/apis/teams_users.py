@@ -118,7 +118,7 @@ class TeamsUserSpec(Model):
     suspend: Annotated[bool, Field(description="Stops all writes for this person.")] = False
 
 
-class NumberState(Model):
+class NumberOnUser(Model):
     """The number that a person has."""
 
     e164: Annotated[fields.E164Text, Field(description="The number.")]
@@ -157,7 +157,7 @@ class TeamsUserStatus(Status):
         fields.Guid | None, Field(description="Object id of the person, once resolved.")
     ] = None
     phone_number: Annotated[
-        NumberState | None, Field(description="The number that the person has.")
+        NumberOnUser | None, Field(description="The number that the person has.")
     ] = None
     emergency_location_id: Annotated[
         fields.Text64 | None, Field(description="The emergency location on the number.")
