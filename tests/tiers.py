@@ -45,10 +45,11 @@ TIERS: Final[dict[str, tuple[Tier, ...]]] = {
             ),
             budget_minutes=4,
         ),
-        Tier("store", ("tests/store",), budget_minutes=2),
+        Tier("store", ("tests/store",), budget_minutes=2, timeout_seconds=120),
         Tier("first path", ("tests/e2e/first",), budget_minutes=2, timeout_seconds=300),
     ),
     "test-more": (
+        Tier("sandbox", ("tests/sandbox",), 3, timeout_seconds=300),
         Tier("contract", ("tests/contract",), 6, without=("tests/contract/inmemory",)),
         Tier("conformance", ("tests/conformance",), 3, timeout_seconds=300),
         Tier("end to end", ("tests/e2e",), 9, timeout_seconds=300, without=("tests/e2e/first",)),
