@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from callplane.sandbox import locations
 from callplane.sandbox.kubectl import Kubectl
 
-CHECKOUT = Path(__file__).parents[3]
 FIELD_MANAGER = "callplane-sandbox"
 ESTABLISH_TIMEOUT_SECONDS = 30
 
 
 def folder() -> Path | None:
     """The folder of generated definitions beside the source; None when there is none."""
-    generated = CHECKOUT / "crds"
+    generated = locations.CHECKOUT / "crds"
     return generated if any(generated.glob("*.yaml")) else None
 
 

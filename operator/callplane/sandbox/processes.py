@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,9 +28,9 @@ STOP_TIMEOUT_SECONDS = 20.0
 LOG_TAIL_LINES = 15
 # A process that was started but not yet recorded when its starter was killed is found by this mark.
 MARK = "CALLPLANE_SANDBOX_FOLDER"
-# The sandbox speaks to the cluster it made itself; a cluster named by the caller's surroundings
-# must not reach any child by accident.
-HIDDEN_FROM_CHILDREN = ("KUBECONFIG",)
+# The sandbox speaks to the servers it made itself; what the caller's surroundings name must not
+# reach any child by accident.
+HIDDEN_FROM_CHILDREN = re.compile(r"KUBECONFIG|PG[A-Z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class ProcessRecord:
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a child: ours without what is hidden, plus `extra`."""
-    kept = {name: value for name, value in os.environ.items() if name not in HIDDEN_FROM_CHILDREN}
+    hidden = HIDDEN_FROM_CHILDREN.fullmatch
+    kept = {name: value for name, value in os.environ.items() if not hidden(name)}
     return {**kept, **extra}
 
 

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from callplane.sandbox import binaries, control_plane, crds, guardian, postgres
+from callplane.sandbox.binaries import Search
 from callplane.sandbox.control_plane import ClusterOptions
 from callplane.sandbox.kubectl import Kubectl
 from callplane.sandbox.state import SandboxState
@@ -115,7 +116,7 @@ class ThrowAwayCluster(_ThrowAway):
             self.plane = control_plane.start(
                 self._state,
                 name="callplane-test",
-                binaries=binaries.find(build=False),
+                binaries=binaries.find(Search(build=False)),
                 options=ClusterOptions(throw_away=not durable, audit=audit),
             )
             self.kubectl: Kubectl = self.plane.kubectl()
