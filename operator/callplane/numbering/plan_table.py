@@ -1,0 +1,138 @@
+"""The number plan of each country we serve, as data: which numbers exist and what they are.
+
+A table, not code and not a library at run time: prefixes are versioned with a source and a date,
+and a check takes a microsecond. Rules refuse what a table does not admit; rating will read classes
+from the same rows. The library behind most number checks refuses well-known sample numbers and
+accepts short codes with a country code in front; it serves as a warning only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from callplane.values import E164
+
+
+class NumberClass(Enum):
+    """What a prefix is for."""
+
+    GEOGRAPHIC = "Geographic"
+    UK_WIDE = "UkWide"
+    CORPORATE = "Corporate"
+    VOIP = "Voip"
+    PERSONAL = "Personal"
+    MOBILE = "Mobile"
+    PAGER = "Pager"
+    FREEPHONE = "Freephone"
+    SCHOOLS = "Schools"
+    SERVICE_CHARGE = "ServiceCharge"
+    PREMIUM = "Premium"
+    UNASSIGNED = "Unassigned"
+
+
+#: Classes of which a person or a service may hold a number with us.
+HOLDABLE = frozenset(
+    {
+        NumberClass.GEOGRAPHIC,
+        NumberClass.UK_WIDE,
+        NumberClass.CORPORATE,
+        NumberClass.VOIP,
+        NumberClass.MOBILE,
+        NumberClass.FREEPHONE,
+        NumberClass.SERVICE_CHARGE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberPlan:
+    """One country's plan. `classes` maps national prefixes to classes; the longest match counts."""
+
+    country: str
+    calling_code: str
+    as_of: str
+    source: str
+    pattern: re.Pattern[str]
+    classes: Mapping[str, NumberClass]
+
+    def class_of(self, number: E164) -> NumberClass:
+        """The class of a number of this plan; UNASSIGNED where the table has no prefix for it."""
+        national = self.national(number)
+        for length in range(len(national), 0, -1):
+            found = self.classes.get(national[:length])
+            if found is not None:
+                return found
+        return NumberClass.UNASSIGNED
+
+    def national(self, number: E164) -> str:
+        """The number without calling code. Raises ValueError for a number of another country."""
+        if not number.text.startswith(f"+{self.calling_code}"):
+            raise ValueError(f"{number.masked} does not start with +{self.calling_code}")
+        return number.text[1 + len(self.calling_code) :]
+
+    def objection(self, number: E164) -> str | None:
+        """Why nobody can hold this number, as the end of a sentence; None when it is admissible."""
+        if not number.text.startswith(f"+{self.calling_code}"):
+            return f"is not a number of {self.country}: it does not start with +{self.calling_code}"
+        if not self.pattern.fullmatch(number.text):
+            return f"has no length or start that numbers of {self.country} have"
+        number_class = self.class_of(number)
+        if number_class is NumberClass.UNASSIGNED:
+            return f"lies in a part of the {self.country} number plan that is not in use"
+        if number_class not in HOLDABLE:
+            return f"is a {number_class.value.lower()} number, which nobody can hold here"
+        return None
+
+    def is_admissible(self, number: E164) -> bool:
+        """May a range or an object hold this number?"""
+        return self.objection(number) is None
+
+
+GB = NumberPlan(
+    country="GB",
+    calling_code="44",
+    as_of="2026-11",
+    source="Ofcom, National Telephone Numbering Plan (summary of designations)",
+    # Ten digits; nine in some 01 areas and behind 0800; seven for two old freephone-like forms.
+    pattern=re.compile(r"\+44(?:1\d{8,9}|[23579]\d{9}|8\d{6}|8\d{8,9})"),
+    classes={
+        "1": NumberClass.GEOGRAPHIC,
+        # 011x and 01x1 are areas as well; short codes such as 112 never reach this table, since a
+        # national number has at least seven digits.
+        "2": NumberClass.GEOGRAPHIC,
+        "3": NumberClass.UK_WIDE,
+        "5": NumberClass.UNASSIGNED,
+        "55": NumberClass.CORPORATE,
+        "56": NumberClass.VOIP,
+        "500": NumberClass.UNASSIGNED,
+        "7": NumberClass.MOBILE,
+        "70": NumberClass.PERSONAL,
+        "76": NumberClass.PAGER,
+        "7624": NumberClass.MOBILE,
+        "8": NumberClass.UNASSIGNED,
+        "80": NumberClass.FREEPHONE,
+        "82": NumberClass.SCHOOLS,
+        "84": NumberClass.SERVICE_CHARGE,
+        "87": NumberClass.SERVICE_CHARGE,
+        "9": NumberClass.UNASSIGNED,
+        "90": NumberClass.PREMIUM,
+        "91": NumberClass.PREMIUM,
+        "98": NumberClass.PREMIUM,
+    },
+)
+
+PLANS: Mapping[str, NumberPlan] = {plan.country: plan for plan in (GB,)}
+
+
+def plan_of(country: str) -> NumberPlan | None:
+    """The plan of a country, or None when we have no table for it."""
+    return PLANS.get(country)
+
+
+def is_admissible(number: E164, *, country: str) -> bool:
+    """May a range or an object of that country hold this number? False for unknown countries."""
+    plan = plan_of(country)
+    return plan is not None and plan.is_admissible(number)
