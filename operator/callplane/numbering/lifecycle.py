@@ -43,6 +43,7 @@ class Cause(StrEnum):
     RECEIVE = "Receive"
     TAKE_OVER = "TakeOver"
     DETACH = "Detach"
+    ORPHAN = "Orphan"
     RETURN_TO_HOLDER = "ReturnToHolder"
     ELAPSE = "Elapse"
     REBUILD = "Rebuild"
@@ -90,12 +91,30 @@ TRANSITIONS: frozenset[Transition] = frozenset(
         (_S.TRANSFERRING, _S.TRANSFERRING, _C.TAKE_OVER),
         (_S.CLAIMED, _S.CLAIMED, _C.DETACH),
         (_S.ASSIGNED, _S.ASSIGNED, _C.DETACH),
+        (_S.TRANSFERRING, _S.TRANSFERRING, _C.DETACH),
+        # The object is gone and nobody saw its deletion: the row is reported and left alone.
+        (_S.CLAIMED, _S.CLAIMED, _C.ORPHAN),
+        (_S.ASSIGNED, _S.ASSIGNED, _C.ORPHAN),
+        (_S.TRANSFERRING, _S.TRANSFERRING, _C.ORPHAN),
         # The end of the rest: to the same holder at once, to anybody after the period.
         (_S.QUARANTINED, _S.CLAIMED, _C.RETURN_TO_HOLDER),
         (_S.QUARANTINED, _S.FREE, _C.ELAPSE),
         # After a lost register every unassigned number rests, for nobody knows who had it.
         (_S.FREE, _S.QUARANTINED, _C.REBUILD),
         (_S.FREE, _S.ASSIGNED, _C.REBUILD),
+        # A rebuild believes what it sees, whatever an old row said.
+        (_S.CLAIMED, _S.QUARANTINED, _C.REBUILD),
+        (_S.ASSIGNED, _S.QUARANTINED, _C.REBUILD),
+        (_S.TRANSFERRING, _S.QUARANTINED, _C.REBUILD),
+        (_S.RESERVED, _S.ASSIGNED, _C.REBUILD),
+        (_S.CLAIMED, _S.ASSIGNED, _C.REBUILD),
+        (_S.ASSIGNED, _S.ASSIGNED, _C.REBUILD),
+        (_S.TRANSFERRING, _S.ASSIGNED, _C.REBUILD),
+        (_S.QUARANTINED, _S.ASSIGNED, _C.REBUILD),
+        (_S.ORDERING, _S.ASSIGNED, _C.REBUILD),
+        (_S.PORTING_IN, _S.ASSIGNED, _C.REBUILD),
+        (_S.RELEASE_PENDING, _S.ASSIGNED, _C.REBUILD),
+        (_S.RELEASED, _S.ASSIGNED, _C.REBUILD),
         # New numbers come in.
         (_S.RELEASED, _S.ORDERING, _C.ORDER),
         (_S.RELEASED, _S.PORTING_IN, _C.PORT_IN),

@@ -1,13 +1,16 @@
 """What the engine asks of the register, as data and one protocol.
 
-Everything of one connection is read once (`load`) into memory by its leader and refreshed by version; every
-write is one transaction (`commit`) that is fenced by the connection's epoch. A commit either happens whole
-or raises; what it returns are the rows as they are now.
+Everything of one connection is read once (`load`) into memory by its leader and refreshed by
+version; every write is one transaction (`commit`) that is fenced by the connection's epoch. A
+commit either happens whole or raises; what it returns are the rows as they are now.
+
+What an administrator does to rows behind the leader's back (take, rebuild) always raises the epoch
+too, so a leader never commits on top of rows it has not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -20,20 +23,24 @@ from callplane.values import E164, ConnectionId, DeclaringObject, HolderId
 
 
 class StoreUnavailable(CallplaneError):
-    """The database did not answer: nothing is known to have been written."""
+    """The database did not answer. A write may have happened or not: load before the next one."""
 
 
 class EpochLost(CallplaneError):
-    """Another leader or installation has taken the connection since: this process must not write."""
+    """Another leader or installation has taken the connection since: this process must stop."""
+
+
+class IllegalCommit(CallplaneError, ValueError):
+    """A commit that no state of the register could satisfy: a mistake of the caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberRow:
     """One number in use, reserved or resting. Free numbers have no row.
 
-    `transfer_to` is the holder for whom a number in transfer is kept; `quarantined_until` is None for a number
-    whose rest has no known end (unknown history is given a full period). `version` grows with every write
-    of any row, so that readers can ask for what changed since.
+    `transfer_to` is the holder for whom a number in transfer is kept; `quarantined_until` is None
+    for a number whose rest has no known end (unknown history is given a full period). `version`
+    grows with every commit, so that readers can ask for what changed since.
     """
 
     number: E164
@@ -52,9 +59,10 @@ class NumberRow:
 
 @dataclass(frozen=True, slots=True)
 class HolderRow:
-    """What was last applied to a holder, per setting (text of the setting → JSON value), and who declares it.
+    """What was last applied to a holder, and who declares it.
 
-    `undone` lists when a confirmed write of a setting was found undone by others (setting → ISO times).
+    `applied` is per setting: text of the setting → JSON value. `undone` lists when a confirmed
+    write of a setting was found undone by others: setting → ISO times.
     """
 
     holder: HolderId
@@ -68,9 +76,11 @@ class HolderRow:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One transition of one number, refused unless the row is in `expected` (FREE: there is no row) and, where
-    given, held by `expected_holder`. `cause` is a cause of `numbering.lifecycle`; fields left None are
-    cleared, so a move states the whole new row.
+    """One transition of one number.
+
+    Refused unless the row is in `expected` (FREE: there is no row) and, where given, held by
+    `expected_holder`. `cause` is a cause of `numbering.lifecycle`; fields left None are cleared, so
+    a move states the whole new row.
     """
 
     number: E164
@@ -96,9 +106,9 @@ class IntentState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A write that is about to be sent, committed before it is. `operation` is the provider's token once known.
+    """A write that is about to be sent, committed before it is.
 
-    `change` is `Change.to_json()`. `approved_digest` is set when the change ran under an approval.
+    `operation` is the provider's token once known; `change` is `Change.to_json()`.
     """
 
     change_id: str
@@ -117,8 +127,9 @@ class Intent:
 class Commit:
     """One transaction: refused moves, stale epochs and failures leave nothing of it behind.
 
-    `intents` are upserted by (connection, request_id): once to open, again to record the operation, again to finish.
-    `gate_rows` are upserted by (connection, change_id), `gate_dropped` are change ids to delete.
+    `intents` are upserted by (connection, request_id): once to open, again to record the operation,
+    again to finish. `gate_rows` are upserted by (connection, change_id), `gate_dropped` are change
+    ids to delete. Nothing may be named twice, nor both upserted and dropped (IllegalCommit).
     """
 
     moves: Sequence[Move] = ()
@@ -129,12 +140,17 @@ class Commit:
     gate_dropped: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class MoveRefused(CallplaneError):
-    """The row is not as expected; `row` is what it is (None: free). Nothing of the commit has happened."""
+    """The row is not as expected; `row` is what it is (None: free). Nothing was written.
 
-    number: E164
-    row: NumberRow | None
+    No dataclass: a frozen exception breaks every context manager it passes through.
+    """
+
+    def __init__(self, number: E164, row: NumberRow | None) -> None:
+        state = NumberState.FREE if row is None else row.state
+        super().__init__(f"{number.masked} is {state.value}: the move was refused")
+        self.number = number
+        self.row = row
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +162,7 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRow:
-    """Who works a connection: installation (UID of the cluster), declaring object, epoch, heartbeat."""
+    """Who works a connection; `installation` is the UID of the cluster."""
 
     connection: ConnectionId
     installation: str
@@ -164,8 +180,12 @@ class HeldElsewhere:
 
 @dataclass(frozen=True, slots=True)
 class RegisterState:
-    """Everything of one connection, or everything changed since a version. Gate rows and open intents are
-    always complete. `sequence` is the highest version seen; `restored` is judged by the engine from it."""
+    """Everything of one connection, or everything changed since a version.
+
+    Gate rows and open intents are always complete. `sequence` is the highest version of which this
+    and everything below is seen: pass it as `since` next time. It never falls, except when the
+    database was restored. A row may come again that was seen before.
+    """
 
     numbers: tuple[NumberRow, ...]
     holders: tuple[HolderRow, ...]
@@ -173,12 +193,17 @@ class RegisterState:
     gate_rows: tuple[GateRow, ...]
     sequence: int
     removed_numbers: tuple[E164, ...] = ()
+    removed_holders: tuple[HolderId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NumberEvent:
-    """One link of a number's life. `holder` and `user_name` are personal: only their salted hashes are in the
-    chain. `link` is None while the event is not linked yet."""
+    """One event of a number's life.
+
+    `holder`, `user_name` and `declared_by` are personal: only their salted hashes are in the chain,
+    and they are empty once redacted. `installation` is the cluster that wrote. `link` (hex) is None
+    while the event is not linked yet.
+    """
 
     sequence: int
     number: E164
@@ -197,19 +222,57 @@ class NumberEvent:
 
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """`first_broken` is the sequence of the first event whose hash does not follow, None when all do."""
+    """What recomputing the chain showed.
+
+    `first_broken` is the sequence of the first event that does not follow, None when all do.
+    `unlinked` events are the tail that is not chained yet. `head` is the last link (hex) and
+    `details` says in words what is broken.
+    """
 
     events: int
     unlinked: int
     first_broken: int | None
     head: str = ""
     details: tuple[str, ...] = field(default=())
+    redacted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The chain's head at one moment, to be kept where this database's writers cannot reach.
+
+    `position` counts links from 1; 0 and "" say that nothing is chained yet.
+    """
+
+    position: int
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseIdentity:
+    """Which database this is: made once with its schema, so a new database has another.
+
+    `sequence` is the highest version it has ever given, over all connections.
+    """
+
+    identity: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedNumber:
+    """One number of a connection as a rebuild found it; holder None: nobody has it."""
+
+    number: E164
+    holder: HolderId | None
+    range_name: str = ""
+    number_type: str = ""
 
 
 class Register(Protocol):
-    """The number register. Times are passed in; every method raises StoreUnavailable when there is no database."""
+    """The number register. Times are passed in; without a database StoreUnavailable is raised."""
 
-    async def hold_connection(
+    async def hold_connection(  # noqa: PLR0913 - all are facts of one request, all named
         self,
         connection: ConnectionId,
         *,
@@ -219,10 +282,12 @@ class Register(Protocol):
         new_epoch: bool,
         force: bool = False,
     ) -> ConnectionRow | HeldElsewhere:
-        """Take or keep the connection for this installation and object; `new_epoch` after taking the Lease.
+        """Take or keep the connection for this installation and object.
 
-        A row of another installation is taken over only when its heartbeat is older than `stale_after_seconds`
-        or by `force`; a row of another object of the same installation only when forced or stale.
+        `new_epoch` is asked for after taking the Lease. A row of another installation, or of
+        another object of the same one, is taken over only when its heartbeat is older than
+        `stale_after_seconds` or by `force`, and always with a new epoch. An object made again under
+        its old name is the same object here. Epochs never come back, not even after a release.
         """
         ...
 
@@ -241,19 +306,65 @@ class Register(Protocol):
     async def commit(
         self, connection: ConnectionId, commit: Commit, *, epoch: int, now: datetime
     ) -> Committed:
-        """Raises MoveRefused, EpochLost, StoreUnavailable."""
+        """Raises MoveRefused, EpochLost, StoreUnavailable; IllegalCommit for a mistake of ours.
+
+        An empty commit writes nothing and still checks the epoch.
+        """
         ...
 
     async def numbers_in(self, first: E164, last: E164) -> tuple[NumberRow, ...]:
-        """Rows of a span over all connections, in order."""
+        """Rows of a span over all connections, in order. Raises ValueError as NumberSpan does."""
         ...
 
     async def history(self, number: E164) -> tuple[NumberEvent, ...]: ...
 
     async def link_events(self, *, limit: int = 1000) -> int:
-        """Chain committed events that are not linked yet; returns how many. Only one linker works at a time."""
+        """Chain committed events that are not linked yet, oldest first; returns how many.
+
+        Only one linker works at a time; others return 0 at once.
+        """
         ...
 
-    async def verify(self) -> ChainReport: ...
+    async def verify(self, *, checkpoint: Checkpoint | None = None) -> ChainReport:
+        """Recompute every link; with a checkpoint also that the chain still holds it."""
+        ...
+
+    async def checkpoint(self) -> Checkpoint:
+        """The chain's head."""
+        ...
+
+    async def redact(self, subject: E164 | HolderId) -> int:
+        """Forget the personal fields in the history of a number or holder; returns how many events.
+
+        Rows in use stay as they are, and the chain stays whole.
+        """
+        ...
+
+    async def replace_from_observation(
+        self,
+        connection: ConnectionId,
+        observed: Sequence[ObservedNumber],
+        *,
+        now: datetime,
+        quarantined_until: datetime,
+    ) -> Committed:
+        """Rebuild a connection's rows from what a provider shows, after the database was lost.
+
+        Who has a number there has it here, without a declaring object. What nobody has rests with
+        the reason "unknown history". Rows that rest, are reserved or are on their way from or to
+        a carrier are kept where nobody has the number, and rows that were not observed are left
+        alone. Raises the epoch. Raises MoveRefused for a number of another connection.
+        """
+        ...
+
+    async def identity(self) -> DatabaseIdentity: ...
+
+    def listen(self) -> AsyncIterator[ConnectionId | None]:
+        """Yield connections whose rows an administrator changed; None: look at all of them.
+
+        None comes first, after every lost session, and every few seconds. Never raises for a
+        database that is away.
+        """
+        ...
 
     async def close(self) -> None: ...
