@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 ENVIRONMENT := $(VENV)/.made-from-$(shell cat requirements/callplane.txt pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more check lint types layers fresh format gen bench sandbox lock clean
+.PHONY: help demo test test-more check lint types layers fresh format gen bench sandbox lock clean tools
 .DELETE_ON_ERROR:
 
 help: #? list the verbs
@@ -22,11 +22,15 @@ demo: $(ENVIRONMENT) #? tell the whole story in about a minute (KEEP=1 leaves ev
 sandbox: $(ENVIRONMENT) #? start a real Kubernetes API, PostgreSQL, simulators and the operator on this machine
 	@$(RUN) -m callplane.cli.app sandbox up
 
-test: $(ENVIRONMENT) #? the fast tiers and one path through the real API server (8 minutes warm)
+test: tools #? the fast tiers and one path through the real API server (8 minutes warm)
 	@$(RUN) tests/tiers.py test
 
-test-more: $(ENVIRONMENT) #? the remaining tiers: contracts, conformance, end to end, simulation, chaos
+test-more: tools #? the remaining tiers: contracts, conformance, end to end, simulation, chaos
 	@$(RUN) tests/tiers.py test-more
+
+# Found or built before the tests start, so that a build of some minutes is seen and times nothing out.
+tools: $(ENVIRONMENT)
+	@$(RUN) -c 'from callplane.sandbox import binaries; binaries.find()'
 
 check: lint types layers fresh #? lint, formatting, types, layers, generated files
 

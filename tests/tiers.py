@@ -49,6 +49,7 @@ TIERS: Final[dict[str, tuple[Tier, ...]]] = {
         Tier("first path", ("tests/e2e/first",), budget_minutes=2, timeout_seconds=300),
     ),
     "test-more": (
+        Tier("install", ("tests/install",), 1),
         Tier("sandbox", ("tests/sandbox",), 3, timeout_seconds=300),
         Tier("contract", ("tests/contract",), 6, without=("tests/contract/inmemory",)),
         Tier("conformance", ("tests/conformance",), 3, timeout_seconds=300),
