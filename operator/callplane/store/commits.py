@@ -9,9 +9,21 @@ from collections.abc import Hashable, Sequence
 from datetime import datetime
 
 from callplane.numbering import lifecycle
-from callplane.numbering.lifecycle import NumberState
+from callplane.numbering.lifecycle import Cause, NumberState
 from callplane.store.ports import Commit, IllegalCommit, Move, NumberRow
-from callplane.values import ConnectionId
+from callplane.values import ConnectionId, HolderId
+
+# By these causes a number stays with, or comes back to, the holder its row names.
+_SAME_HOLDER = frozenset(
+    {
+        Cause.CANCEL,
+        Cause.CONFIRM,
+        Cause.DETACH,
+        Cause.ORPHAN,
+        Cause.RETURN_TO_HOLDER,
+        Cause.TAKE_OVER,
+    }
+)
 
 
 def check(commit: Commit) -> None:
@@ -38,6 +50,8 @@ def _check_move(move: Move) -> None:
         raise IllegalCommit(
             f"{move.number.masked} names a receiver if and only if it is Transferring"
         )
+    if move.expected_holder not in (None, required_holder(move)):
+        raise IllegalCommit(f"{move.number.masked} cannot change its holder by {move.cause}")
 
 
 def _refuse_repeats(what: str, keys: Sequence[Hashable]) -> None:
@@ -67,10 +81,31 @@ def row_after(
     )
 
 
-def is_refused(move: Move, row: NumberRow | None, connection: ConnectionId) -> bool:
-    """Is the row other than the move expects?"""
+def required_holder(move: Move) -> HolderId | None:
+    """The holder the row must name; None where any will do."""
+    return move.holder if move.cause in _SAME_HOLDER else move.expected_holder
+
+
+def required_receiver(move: Move) -> HolderId | None:
+    """The holder for whom a number in transfer must be kept; None where any will do."""
+    return move.holder if move.cause == Cause.RECEIVE else None
+
+
+def must_have_rested(move: Move) -> bool:
+    """Is the move allowed only when the row's rest has a known end, and that is past?"""
+    return move.cause == Cause.ELAPSE
+
+
+def is_refused(
+    move: Move, row: NumberRow | None, *, connection: ConnectionId, now: datetime
+) -> bool:
+    """Is the row other than the move needs it to be?"""
     if row is None:
         return move.expected is not NumberState.FREE
     if row.connection != connection or row.state is not move.expected:
         return True
-    return move.expected_holder is not None and row.holder != move.expected_holder
+    if required_holder(move) not in (None, row.holder):
+        return True
+    if required_receiver(move) not in (None, row.transfer_to):
+        return True
+    return must_have_rested(move) and (row.quarantined_until is None or row.quarantined_until > now)

@@ -172,7 +172,7 @@ class MemoryRegister:
         moves = sorted(commit.moves, key=lambda move: move.number)
         for move in moves:
             row = self._numbers.get(move.number)
-            if commits.is_refused(move, row, connection):
+            if commits.is_refused(move, row, connection=connection, now=now):
                 raise MoveRefused(move.number, row)
         self._version += 1
         self._sequences[connection] = self._version

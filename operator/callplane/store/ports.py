@@ -80,7 +80,10 @@ class Move:
 
     Refused unless the row is in `expected` (FREE: there is no row) and, where given, held by
     `expected_holder`. `cause` is a cause of `numbering.lifecycle`; fields left None are cleared, so
-    a move states the whole new row.
+    a move states the whole new row. Some causes are refused for more: those by which the holder
+    stays or comes back (Confirm, TakeOver, Detach, Orphan, Cancel, ReturnToHolder) for another
+    `holder` than the row's, Receive for another than its `transfer_to`, Elapse before the rest has
+    a known end that is past.
     """
 
     number: E164
