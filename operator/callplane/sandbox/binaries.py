@@ -89,6 +89,13 @@ def find(search: Search | None = None) -> Binaries:
     return Binaries(etcd, api_server, controllers, kubectl)
 
 
+def find_one(program: str, search: Search | None = None) -> Path:
+    """Find or build one of the programs, by name."""
+    search = search or Search()
+    (tool,) = (tool for tool in TOOLS if tool.program == program)
+    return _existing(tool, search) or _made(tool, search)
+
+
 def _existing(tool: Tool, search: Search) -> Path | None:
     for origin, path in _named_by_environment(tool, search.environment):
         if _usable(tool, path, origin=origin, report=search.report):

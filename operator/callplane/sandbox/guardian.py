@@ -8,13 +8,15 @@ life of throw-away servers.
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
 
-from callplane.sandbox import processes
+from callplane.sandbox import locks, processes
 from callplane.sandbox.state import SandboxState
 
+MODULE = "callplane.sandbox.guardian"
 KEEP = b"keep"
 SOURCE_ROOT = Path(__file__).parents[2]
 
@@ -22,9 +24,9 @@ SOURCE_ROOT = Path(__file__).parents[2]
 class Guardian:
     """The owner's side of the pipe."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, state: SandboxState) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "callplane.sandbox.guardian", str(folder)],
+            [sys.executable, "-P", "-m", MODULE, str(state.folder), state.identity],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -37,28 +39,28 @@ class Guardian:
     def dismiss(self) -> None:
         """Send the guardian home: the sandbox lives on, or is gone already."""
         assert self._process.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(KEEP)
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass
         self._process.wait()
 
 
-def watch(folder: Path) -> Guardian:
-    """Start a guardian for the sandbox in `folder`."""
-    return Guardian(folder)
+def watch(state: SandboxState) -> Guardian:
+    """Start a guardian for a sandbox."""
+    return Guardian(state)
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, identity: str) -> None:
     """Wait for the end of standard input, then clear the sandbox unless told to keep it."""
     if sys.stdin.buffer.read() == KEEP:
         return
-    state = SandboxState.load(folder)
-    if state is not None:
-        state.stop()
-        state.remove()
+    with locks.held(locks.file_for(folder), waiting=lambda: None):
+        state = SandboxState.load(folder)
+        # Another sandbox may have taken the folder over since.
+        if state is not None and state.identity == identity:
+            state.stop()
+            state.remove()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

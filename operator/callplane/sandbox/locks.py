@@ -31,6 +31,11 @@ def held(file: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
         yield
 
 
+def file_for(folder: Path) -> Path:
+    """The lock of a sandbox's folder lies beside it, since the folder itself comes and goes."""
+    return folder.parent / f"{folder.name}.lock"
+
+
 def _taken(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,17 +57,10 @@ class PostgresAddress:
         message.
         """
         command = [str(self.programs / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
-        # The password goes by environment, so that it never stands in a process list.
-        location = {
-            "PGHOST": ports.LOOPBACK,
-            "PGPORT": str(self.port),
-            "PGUSER": USER,
-            "PGPASSWORD": self.password,
-            "PGDATABASE": database,
-        }
         answer = subprocess.run(
             [*command, "-c", statement],
-            env=processes.child_environment(location),
+            # The password goes by environment, so that it never stands in a process list.
+            env=processes.child_environment(environment_of(self.dsn(database))),
             capture_output=True,
             text=True,
             timeout=COMMAND_TIMEOUT_SECONDS,
@@ -75,6 +69,18 @@ class PostgresAddress:
         if answer.returncode != 0:
             raise SandboxError(f"psql: {answer.stderr.strip()}")
         return answer.stdout.strip()
+
+
+def environment_of(dsn: str) -> dict[str, str]:
+    """Return the variables that make libpq programs connect to the server of a connection URI."""
+    parts = urllib.parse.urlsplit(dsn)
+    return {
+        "PGHOST": parts.hostname or "",
+        "PGPORT": str(parts.port or ""),
+        "PGUSER": parts.username or "",
+        "PGPASSWORD": parts.password or "",
+        "PGDATABASE": parts.path.removeprefix("/"),
+    }
 
 
 @dataclass(frozen=True, slots=True)

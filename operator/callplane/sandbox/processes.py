@@ -18,8 +18,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from callplane.sandbox.accounts import Account
 from callplane.sandbox.failures import SandboxError
 
@@ -102,18 +100,23 @@ def start(launch: Launch, *, folder: Path) -> ProcessRecord:
 
 def identity_of(pid: int) -> str | None:
     """Return what tells a process from earlier ones of its number; None when it is gone."""
+    if sys.platform != "linux":
+        return _identity_by_ps(pid)
     try:
-        if sys.platform == "linux":
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            # Field 3 is the state and field 22 the start in clock ticks since boot; the split
-            # begins at field 3. Wall-clock start times would move when the machine's clock is set.
-            return None if fields[0] in "ZX" else f"{_boot_id()}:{fields[19]}"
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return f"{process.create_time():.2f}"
-    except (OSError, psutil.NoSuchProcess):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
         return None
+    # Field 3 is the state and field 22 the start in clock ticks since boot; the split begins at
+    # field 3. Wall-clock start times would move when the machine's clock is set.
+    return None if fields[0] in "ZX" else f"{_boot_id()}:{fields[19]}"
+
+
+def _identity_by_ps(pid: int) -> str | None:
+    answer = subprocess.run(
+        ["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    state, _, started = answer.stdout.strip().partition(" ")
+    return None if not state or state.startswith("Z") else started.strip()
 
 
 def _boot_id() -> str:
@@ -194,17 +197,20 @@ def stop_all(records: Sequence[ProcessRecord]) -> tuple[str, ...]:
 
 
 def unrecorded(folder: Path, *, known: Iterable[int]) -> tuple[ProcessRecord, ...]:
-    """Find processes that bear the mark of this sandbox's folder but stand in no record."""
+    """Find processes that bear the mark of this sandbox's folder but stand in no record.
+
+    Only Linux shows the environment of a process; elsewhere nothing is found.
+    """
     skip = {*known, os.getpid()}
+    mark = f"{MARK}={folder}".encode()
     found = []
-    for process in psutil.process_iter():
-        if process.pid in skip:
-            continue
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        pid = int(entry.parent.name)
         try:
-            marked = process.environ().get(MARK) == str(folder)
-        except (psutil.Error, OSError):
+            marked = pid not in skip and mark in entry.read_bytes().split(b"\0")
+        except OSError:
             continue
-        identity = identity_of(process.pid)
+        identity = identity_of(pid)
         if marked and identity is not None:
-            found.append(ProcessRecord(f"process {process.pid}", process.pid, identity, 15, ""))
+            found.append(ProcessRecord(f"process {pid}", pid, identity, int(signal.SIGTERM), ""))
     return tuple(found)

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class SandboxState:
         self._processes: list[ProcessRecord] = []
         self._details: dict[str, Any] = {}
         self._outside: list[str] = []
+        self._stopped = False
+        self.identity = uuid.uuid4().hex
 
     @classmethod
     def create(cls, folder: Path) -> SandboxState:
@@ -52,6 +55,7 @@ class SandboxState:
             state._processes = [ProcessRecord(**entry) for entry in document["processes"]]
             state._details = dict(document["details"])
             state._outside = list(document["outside"])
+            state.identity = str(document["identity"])
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
@@ -77,6 +81,8 @@ class SandboxState:
     def launch(self, launch: Launch) -> ProcessRecord:
         """Start a process and record it."""
         with self._lock:
+            if self._stopped:
+                raise SandboxError(f"{launch.name} is not started: the sandbox is being stopped")
             record = processes.start(launch, folder=self.folder)
             self._processes.append(record)
             self._save()
@@ -102,6 +108,7 @@ class SandboxState:
             stray = processes.unrecorded(self.folder, known=known)
             killed += processes.stop_all(stray)
             self._processes.clear()
+            self._stopped = True
             self._save()
         return killed
 
@@ -116,6 +123,7 @@ class SandboxState:
             "processes": [dataclasses.asdict(record) for record in self._processes],
             "details": self._details,
             "outside": self._outside,
+            "identity": self.identity,
         }
         draft = self.folder / f"{FILE_NAME}.{os.getpid()}"
         draft.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")

@@ -28,9 +28,12 @@ class _ThrowAway:
     """A sandbox folder of its own that a guardian clears when this process dies."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="callplane-test-"))
+        # The lock of a sandbox lies beside its folder; both go with the folder around them.
+        self._around = Path(tempfile.mkdtemp(prefix="callplane-test-"))
+        self.folder = self._around / "servers"
         self._state = SandboxState.create(self.folder)
-        self._guardian = guardian.watch(self.folder)
+        self._state.owns_outside(self._around)
+        self._guardian = guardian.watch(self._state)
 
     def close(self) -> None:
         """Stop every server and remove every file."""

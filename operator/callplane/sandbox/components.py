@@ -1,0 +1,92 @@
+"""The project's own processes in a sandbox: what each needs, how it is started, when it is ready.
+
+`lifecycle` starts them in the order of `STANDARD` once the Kubernetes API and PostgreSQL answer. A
+new process of the project is one more entry here; a test or the demo may pass a list of its own.
+"""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from callplane.sandbox import ports, processes
+from callplane.sandbox.processes import Launch
+from callplane.sandbox.state import SandboxState
+
+START_TIMEOUT_SECONDS = 30.0
+REQUEST_TIMEOUT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a process may be told: where its servers are and which ports are its own or another's.
+
+    `ports` is keyed by component and port name (`("simulators", "graph")`) and grows as components
+    start. `folder` is private to the sandbox and goes with it.
+    """
+
+    folder: Path
+    kubeconfig: Path
+    database_url: str
+    ports: Mapping[tuple[str, str], int]
+
+    def url(self, component: str, port: str) -> str:
+        """The plain HTTP address of another component's port."""
+        return f"http://{ports.LOOPBACK}:{self.ports[component, port]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One process: it gets a free port for each name in `ports` and is ready when an HTTP GET of
+    `ready` (port name, path) answers 200; without `ready`, at once.
+    """
+
+    name: str
+    command: Callable[[Surroundings], tuple[str, ...]]
+    environment: Callable[[Surroundings], Mapping[str, str]] = field(default=lambda _: {})
+    ports: tuple[str, ...] = ()
+    ready: tuple[str, str] | None = None
+    timeout_seconds: float = START_TIMEOUT_SECONDS
+
+
+STANDARD: tuple[Component, ...] = ()
+
+
+def start(component: Component, state: SandboxState, surroundings: Surroundings) -> Surroundings:
+    """Start a component, wait until it is ready, return the surroundings with its ports in them."""
+    names = [(component.name, port) for port in component.ports]
+    taken = dict(zip(names, ports.free(len(names)), strict=True))
+    known = Surroundings(
+        folder=surroundings.folder,
+        kubeconfig=surroundings.kubeconfig,
+        database_url=surroundings.database_url,
+        ports={**surroundings.ports, **taken},
+    )
+    record = state.launch(
+        Launch(
+            name=component.name,
+            command=component.command(known),
+            environment=component.environment(known),
+            log_file=state.log_file(component.name),
+        )
+    )
+    if component.ready is not None:
+        port_name, path = component.ready
+        port = taken[component.name, port_name]
+        processes.wait_until(
+            lambda: _answers(port, path), record, timeout_seconds=component.timeout_seconds
+        )
+    return known
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=REQUEST_TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
