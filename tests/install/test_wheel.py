@@ -50,7 +50,16 @@ def run(installed: Path, *arguments: str) -> str:
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     listing = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "operator/callplane"],
+        [
+            "git",
+            "-c",
+            f"safe.directory={ROOT}",
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "operator/callplane",
+        ],
         cwd=ROOT,
         check=True,
         capture_output=True,

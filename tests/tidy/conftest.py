@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 from typing import Final
 
 import pytest
@@ -22,7 +25,16 @@ def root() -> Path:
 def files() -> tuple[PurePosixPath, ...]:
     """Every file git tracks or would add, relative to the top, sorted."""
     listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        [
+            "git",
+            "-c",
+            f"safe.directory={ROOT}",
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ],
         cwd=ROOT,
         check=True,
         capture_output=True,
@@ -46,3 +58,15 @@ def texts(files: tuple[PurePosixPath, ...]) -> Mapping[PurePosixPath, str]:
 def python_texts(texts: Mapping[PurePosixPath, str]) -> Mapping[PurePosixPath, str]:
     """The Python files among `texts`."""
     return {path: text for path, text in texts.items() if path.suffix == ".py"}
+
+
+@pytest.fixture(scope="module")
+def tiers() -> ModuleType:
+    """The tier runner as a module."""
+    spec = importlib.util.spec_from_file_location("tiers_under_test", ROOT / "tests/tiers.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -31,7 +31,7 @@ def undocumented(texts: Texts) -> list[str]:
     return [
         f"{path}: no module docstring"
         for path, text in texts.items()
-        if text.strip() and not ast.get_docstring(ast.parse(text))
+        if text.strip() and not ast.get_docstring(ast.parse(text, str(path)))
     ]
 
 
@@ -41,7 +41,7 @@ def too_long(texts: Texts) -> list[str]:
     for path, text in texts.items():
         if text.count("\n") > MODULE_LINES_MAX:
             found.append(str(path))
-        for name, function in functions(ast.parse(text)):
+        for name, function in functions(ast.parse(text, str(path))):
             if (function.end_lineno or 0) - function.lineno + 1 > FUNCTION_LINES_MAX:
                 found.append(f"{path}:{name}")
     return found
@@ -64,7 +64,7 @@ def floats(texts: Texts) -> list[str]:
     for path, text in texts.items():
         if not any(path.is_relative_to(PACKAGE / name) for name in ("billing", "store")):
             continue
-        tree = ast.parse(text)
+        tree = ast.parse(text, str(path))
         waits = {id(below) for node in ast.walk(tree) if is_wait(node) for below in ast.walk(node)}
         for node in ast.walk(tree):
             number = isinstance(node, ast.Constant) and isinstance(node.value, float)
@@ -100,7 +100,7 @@ def sleepers(texts: Texts) -> list[str]:
         f"{path}:{node.lineno}"
         for path, text in texts.items()
         if path.parts[0] == "tests" and path.parts[1] in WITHOUT_SLEEP
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(ast.parse(text, str(path)))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep"
     ]
 
@@ -111,7 +111,7 @@ def entangled_auditors(texts: Texts) -> list[str]:
         f"{path}:{node.lineno}"
         for path, text in texts.items()
         if path.parts[0] == "tests" and "auditor" in path.stem and path.parts[1] == "simulation"
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(ast.parse(text, str(path)))
         if isinstance(node, ast.Import | ast.ImportFrom) and "callplane" in ast.unparse(node)
     ]
 

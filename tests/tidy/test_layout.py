@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from types import ModuleType
 from typing import Final
 
@@ -63,18 +61,6 @@ def outside_tiers(files: Iterable[PurePosixPath], tiers: ModuleType) -> list[str
         if len(running) != 1:
             found.append(f"{path}: run by {running or 'no tier'}")
     return found
-
-
-@pytest.fixture(scope="module")
-def tiers(root: Path) -> ModuleType:
-    """The tier runner as a module."""
-    spec = importlib.util.spec_from_file_location("tiers_under_test", root / "tests/tiers.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_everything_lies_where_it_belongs(files: Files) -> None:
