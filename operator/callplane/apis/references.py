@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from callplane.apis import constraints, fields
+from callplane.apis.constraints import Constraint
 from callplane.apis.model import Model
 
 
@@ -70,9 +72,28 @@ class NamespaceConsent(Model):
         Field(description="Namespaces by label; an empty selector means every namespace."),
     ] = None
 
+    def admits(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        """Does this entry let in objects of a namespace that has these labels?"""
+        if self.selector is None:
+            return self.name == namespace
+        return all(labels.get(key) == value for key, value in self.selector.match_labels.items())
+
 
 class PeopleFilter(Model):
     """Which people a namespace may declare; a person must match one entry of either list."""
+
+    invariants = (
+        Constraint(
+            cel=(
+                "(has(self.upnSuffixes) && size(self.upnSuffixes) > 0)"
+                " || (has(self.groupIds) && size(self.groupIds) > 0)"
+            ),
+            message="at least one of upnSuffixes or groupIds must have an entry",
+            check=lambda people: bool(people.upn_suffixes or people.group_ids),
+        ),
+        constraints.unique_entries("upn_suffixes"),
+        constraints.unique_entries("group_ids"),
+    )
 
     upn_suffixes: Annotated[
         tuple[fields.UpnSuffix, ...],
@@ -90,6 +111,15 @@ class PeopleFilter(Model):
             json_schema_extra=fields.LIST_SET,
         ),
     ] = ()
+
+    def admits_name(self, user_principal_name: str) -> bool:
+        """Does the domain of the name match an entry? Subdomains do not."""
+        domain = user_principal_name.rpartition("@")[2].casefold()
+        return any(domain == suffix.removeprefix("@").casefold() for suffix in self.upn_suffixes)
+
+    def may_admit(self, user_principal_name: str) -> bool:
+        """False only when no group membership could make up for the name."""
+        return bool(self.group_ids) or self.admits_name(user_principal_name)
 
 
 class ConnectionConsent(NamespaceConsent):

@@ -1,0 +1,1 @@
+"""Validation beyond schemas: country tables, overlaps, references, people declared twice."""

@@ -1,0 +1,269 @@
+"""Rules on what objects name: that it is among the objects at hand, consents, and fits the use.
+
+A tree of files need not hold everything that a cluster has, so an unresolved reference is a warning
+here; the controller waits for it. What is there and does not fit is an error.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from callplane.apis.change_approvals import ChangeApproval
+from callplane.apis.change_plans import ChangePlan
+from callplane.apis.emergency_locations import EmergencyLocation
+from callplane.apis.model import Resource
+from callplane.apis.number_ranges import NumberRange, NumberUse, Route
+from callplane.apis.phone_numbers import PhoneNumber
+from callplane.apis.provider_incidents import ProviderIncident
+from callplane.apis.references import NamespaceConsent, ObjectRef
+from callplane.apis.teams_tenants import TeamsTenant
+from callplane.apis.teams_users import TeamsUser
+from callplane.numbering import allocation
+from callplane.rules.findings import Finding, Rule, Severity, label
+from callplane.values import E164, NumberSpan
+
+UNRESOLVED = Rule(
+    "reference-unresolved",
+    (
+        "TeamsUser",
+        "NumberRange",
+        "PhoneNumber",
+        "ProviderIncident",
+        "ChangePlan",
+        "ChangeApproval",
+    ),
+    "The named object is not here, or does not consent to be named from this namespace.",
+    Severity.WARNING,
+)
+NUMBER_UNDECLARED = Rule(
+    "number-undeclared",
+    ("TeamsUser",),
+    "A number named by itself needs a NumberRange or PhoneNumber that holds it and consents.",
+    Severity.WARNING,
+)
+NOT_FOR_PEOPLE = Rule(
+    "number-not-for-people",
+    ("TeamsUser",),
+    "Numbers for services are not given to people.",
+)
+NOT_FOR_TEAMS = Rule(
+    "route-not-for-teams",
+    ("TeamsUser",),
+    "Numbers of this route cannot be used in Teams.",
+)
+RANGE_TOO_SMALL = Rule(
+    "range-too-small",
+    ("NumberRange",),
+    "More people get a number from the range than it has numbers to give.",
+    Severity.WARNING,
+)
+PERSON_NOT_ALLOWED = Rule(
+    "person-not-allowed",
+    ("TeamsUser",),
+    "The tenant lets this namespace declare some people only, and this person is none of them.",
+)
+LOCATION_WITHOUT_ID = Rule(
+    "location-without-teams-id",
+    ("EmergencyLocation",),
+    "A location that Teams users rely on needs its id in Teams.",
+    Severity.WARNING,
+)
+
+RULES = (
+    UNRESOLVED,
+    NUMBER_UNDECLARED,
+    NOT_FOR_PEOPLE,
+    NOT_FOR_TEAMS,
+    RANGE_TOO_SMALL,
+    PERSON_NOT_ALLOWED,
+    LOCATION_WITHOUT_ID,
+)
+
+_TEAMS_ROUTES = frozenset({Route.DIRECT_ROUTING, Route.CALLING_PLAN, Route.OPERATOR_CONNECT})
+
+#: No labels are known of a namespace that is not here; selectors are then taken to match.
+Labels = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The objects at hand by kind, namespace and name, and what is known of namespaces."""
+
+    objects: Mapping[tuple[str, str, str], Resource]
+    namespace_labels: Labels
+
+    @classmethod
+    def of(cls, resources: Sequence[Resource], namespace_labels: Labels) -> World:
+        objects = {
+            (resource.kind, resource.namespace, resource.name): resource for resource in resources
+        }
+        return cls(objects, namespace_labels)
+
+    def resolve(self, kind: str, reference: ObjectRef, *, namespace: str) -> Resource | None:
+        """The object that `reference` names from `namespace`; None when missing or unwilling."""
+        owner = reference.namespace or namespace
+        found = self.objects.get((kind, owner, reference.name))
+        return found if found is not None and self.consents(found, namespace) else None
+
+    def consents(self, owner: Resource, namespace: str) -> bool:
+        if owner.namespace == namespace:
+            return True
+        spec: Any = getattr(owner, "spec", None)
+        entries: Sequence[NamespaceConsent] = getattr(spec, "allowed_namespaces", ())
+        return any(self.lets_in(entry, namespace) for entry in entries)
+
+    def lets_in(self, entry: NamespaceConsent, namespace: str) -> bool:
+        labels = self.namespace_labels.get(namespace)
+        if labels is None and entry.selector is not None:
+            return True
+        return entry.admits(namespace, labels or {})
+
+
+def check(resources: Sequence[Resource], *, namespace_labels: Labels) -> Iterator[Finding]:
+    """Everything about references between the objects at hand."""
+    world = World.of(resources, namespace_labels)
+    inventory = _Inventory.of(resources)
+    for resource in resources:
+        yield from _unresolved(resource, world)
+        if isinstance(resource, TeamsUser):
+            yield from _check_user(resource, world, inventory)
+            yield from _not_allowed(resource, world)
+    yield from _too_small(resources)
+    yield from _without_teams_id(resources, world)
+
+
+def _unresolved(resource: Resource, world: World) -> Iterator[Finding]:
+    for path, kind, reference in _references(resource):
+        if world.resolve(kind, reference, namespace=resource.namespace) is None:
+            target = f"{kind} {reference.namespace or resource.namespace}/{reference.name}"
+            message = f"{target} is not here or does not consent"
+            yield UNRESOLVED.finding(resource, path, message)
+
+
+def _references(resource: Resource) -> Iterator[tuple[str, str, ObjectRef]]:
+    match resource:
+        case TeamsUser(spec=spec):
+            yield "spec.tenantRef", "TeamsTenant", spec.tenant_ref
+            if spec.phone_number and spec.phone_number.range_ref:
+                yield "spec.phoneNumber.rangeRef", "NumberRange", spec.phone_number.range_ref
+            if spec.phone_number and spec.phone_number.phone_number_ref:
+                path = "spec.phoneNumber.phoneNumberRef"
+                yield path, "PhoneNumber", spec.phone_number.phone_number_ref
+            if spec.emergency_location_ref:
+                path = "spec.emergencyLocationRef"
+                yield path, "EmergencyLocation", spec.emergency_location_ref
+        case NumberRange(spec=spec) | PhoneNumber(spec=spec):
+            if spec.emergency_location_ref:
+                path = "spec.emergencyLocationRef"
+                yield path, "EmergencyLocation", spec.emergency_location_ref
+        case ProviderIncident(spec=spec) | ChangePlan(spec=spec) | ChangeApproval(spec=spec):
+            connection = spec.connection_ref
+            yield "spec.connectionRef", connection.kind.value, ObjectRef(name=connection.name)
+        case _:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class _Inventory:
+    """Which object declares a number."""
+
+    single: Mapping[E164, Resource]
+    blocks: Sequence[tuple[NumberSpan, Resource]]
+
+    @classmethod
+    def of(cls, resources: Sequence[Resource]) -> _Inventory:
+        single: dict[E164, Resource] = {}
+        blocks: list[tuple[NumberSpan, Resource]] = []
+        for resource in resources:
+            if isinstance(resource, PhoneNumber):
+                single.setdefault(E164(resource.spec.e164), resource)
+            elif isinstance(resource, NumberRange):
+                for span in resource.spec.spans:
+                    if len(span) == 1:
+                        single.setdefault(span.first, resource)
+                    else:
+                        blocks.append((span, resource))
+        return cls(single, blocks)
+
+    def owner(self, number: E164) -> Resource | None:
+        if (found := self.single.get(number)) is not None:
+            return found
+        return next((owner for span, owner in self.blocks if number in span), None)
+
+
+def _check_user(user: TeamsUser, world: World, inventory: _Inventory) -> Iterator[Finding]:
+    source = user.spec.phone_number
+    if source is None:
+        return
+    owner: Resource | None = None
+    path = "spec.phoneNumber"
+    if source.range_ref:
+        path += ".rangeRef"
+        owner = world.resolve("NumberRange", source.range_ref, namespace=user.namespace)
+    elif source.phone_number_ref:
+        path += ".phoneNumberRef"
+        owner = world.resolve("PhoneNumber", source.phone_number_ref, namespace=user.namespace)
+    elif source.e164:
+        path += ".e164"
+        owner = inventory.owner(E164(source.e164))
+        if owner is None or not world.consents(owner, user.namespace):
+            message = "no NumberRange or PhoneNumber here holds this number and consents"
+            yield NUMBER_UNDECLARED.finding(user, path, message)
+            owner = None
+    if isinstance(owner, NumberRange | PhoneNumber):
+        if owner.spec.use is NumberUse.SERVICE:
+            message = f"{label(owner)} is for services"
+            yield NOT_FOR_PEOPLE.finding(user, path, message)
+        if owner.spec.route not in _TEAMS_ROUTES:
+            message = f"{label(owner)} has route {owner.spec.route.value}"
+            yield NOT_FOR_TEAMS.finding(user, path, message)
+
+
+def _not_allowed(user: TeamsUser, world: World) -> Iterator[Finding]:
+    """Group membership and pinned ids need the directory; only what names can tell is said."""
+    reference, name = user.spec.tenant_ref, user.spec.user_principal_name
+    tenant = world.resolve("TeamsTenant", reference, namespace=user.namespace)
+    if not isinstance(tenant, TeamsTenant) or tenant.namespace == user.namespace or name is None:
+        return
+    entries = [
+        entry for entry in tenant.spec.allowed_namespaces if world.lets_in(entry, user.namespace)
+    ]
+    if not any(entry.users is None or entry.users.may_admit(name) for entry in entries):
+        message = f"{label(tenant)} does not let this namespace declare this person"
+        yield PERSON_NOT_ALLOWED.finding(user, "spec.userPrincipalName", message)
+
+
+def _too_small(resources: Sequence[Resource]) -> Iterator[Finding]:
+    wanted = Counter(
+        (user.spec.phone_number.range_ref.namespace or user.namespace, reference.name)
+        for user in resources
+        if isinstance(user, TeamsUser)
+        and user.spec.phone_number
+        and (reference := user.spec.phone_number.range_ref)
+    )
+    for resource in resources:
+        if not isinstance(resource, NumberRange):
+            continue
+        demand = wanted[(resource.namespace, resource.name)]
+        kept = sum(reservation.holder is None for reservation in resource.spec.reservations)
+        supply = allocation.count(resource.spec.spans) - kept
+        if demand > supply:
+            message = f"{demand} people get a number from here, and {supply} can be given"
+            yield RANGE_TOO_SMALL.finding(resource, "spec", message)
+
+
+def _without_teams_id(resources: Sequence[Resource], world: World) -> Iterator[Finding]:
+    relied_on: Counter[tuple[str, str]] = Counter()
+    for user in resources:
+        reference = user.spec.emergency_location_ref if isinstance(user, TeamsUser) else None
+        if reference and world.resolve("EmergencyLocation", reference, namespace=user.namespace):
+            relied_on[(reference.namespace or user.namespace, reference.name)] += 1
+    for location in resources:
+        if not isinstance(location, EmergencyLocation) or location.spec.teams_location_id:
+            continue
+        if count := relied_on[(location.namespace, location.name)]:
+            message = f"{count} Teams users rely on this location, which has no id in Teams"
+            yield LOCATION_WITHOUT_ID.finding(location, "spec.teamsLocationId", message)
