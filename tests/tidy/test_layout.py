@@ -32,6 +32,15 @@ def misplaced(files: Iterable[PurePosixPath]) -> list[str]:
     return found
 
 
+def namespace_packages(files: Iterable[PurePosixPath]) -> list[str]:
+    """Folders of the package that hold modules and no `__init__.py`, which tools pass over."""
+    files = frozenset(files)
+    folders = {
+        path.parent for path in files if path.is_relative_to(PACKAGE) and path.suffix == ".py"
+    }
+    return sorted(str(folder) for folder in folders if folder / "__init__.py" not in files)
+
+
 def unmirrored(files: Iterable[PurePosixPath]) -> list[str]:
     """Unit tests whose folder is no package of callplane."""
     files = tuple(files)
@@ -67,6 +76,10 @@ def test_everything_lies_where_it_belongs(files: Files) -> None:
     assert misplaced(files) == []
 
 
+def test_every_package_is_one(files: Files) -> None:
+    assert namespace_packages(files) == []
+
+
 def test_unit_tests_mirror_the_package(files: Files) -> None:
     assert unmirrored(files) == []
 
@@ -89,6 +102,11 @@ def test_each_test_belongs_to_exactly_one_tier(files: Files, tiers: ModuleType) 
 )
 def test_a_misplaced_file_is_caught(name: str) -> None:
     assert len(misplaced([PurePosixPath(name)])) == 1
+
+
+def test_a_package_without_its_first_file_is_caught() -> None:
+    files = [PACKAGE / "__init__.py", PACKAGE / "plan" / "diff.py"]
+    assert namespace_packages(files) == [str(PACKAGE / "plan")]
 
 
 def test_a_unit_test_of_nothing_is_caught() -> None:

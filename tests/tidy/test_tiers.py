@@ -1,4 +1,4 @@
-"""The tier runner itself: what is absent is said, what fails fails the verb, the rest still runs."""
+"""The tier runner: what is absent is said, what fails fails the verb, the rest still runs."""
 
 from __future__ import annotations
 
