@@ -84,11 +84,13 @@ class KubernetesClient:
         connection: ClusterConnection,
         *,
         settings: ClientSettings | None = None,
+        field_manager: str = ports.FIELD_MANAGER,
         on_request: Callable[[FinishedRequest], None] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._connection = connection
         self._settings = settings or ClientSettings()
+        self._field_manager = field_manager
         self._on_request = on_request
         self._sleep = sleep
         self._session: aiohttp.ClientSession | None = None
@@ -267,7 +269,7 @@ class KubernetesClient:
     async def _write(
         self, verb: str, method: str, path: str, kind: ResourceKind, body: Any
     ) -> Body:
-        query = {} if method == "DELETE" else {"fieldManager": ports.FIELD_MANAGER}
+        query = {} if method == "DELETE" else {"fieldManager": self._field_manager}
         timeout = self._settings.write_timeout_seconds
         return await self._send(_Request(verb, method, path, str(kind), query, timeout, body))
 
@@ -280,7 +282,7 @@ class KubernetesClient:
         *,
         query: Mapping[str, str] | None = None,
     ) -> Body:
-        asked = {"fieldManager": ports.FIELD_MANAGER, **(query or {})}
+        asked = {"fieldManager": self._field_manager, **(query or {})}
         timeout = self._settings.write_timeout_seconds
         media = _PATCH_TYPES[verb]
         return await self._send(

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from callplane.apis import registry
 from callplane.clock import Clock
 from callplane.cluster import api_errors
 from callplane.cluster.resource_kinds import (
@@ -35,16 +36,7 @@ Body = dict[str, Any]
 Key = tuple[ResourceKind, str | None, str]
 Listener = Callable[[str, ResourceKind, Body], None]
 
-CALLPLANE_KINDS = {
-    "ChangeApproval": callplane_kind("changeapprovals"),
-    "ChangePlan": callplane_kind("changeplans"),
-    "EmergencyLocation": callplane_kind("emergencylocations"),
-    "NumberRange": callplane_kind("numberranges"),
-    "PhoneNumber": callplane_kind("phonenumbers"),
-    "ProviderIncident": callplane_kind("providerincidents"),
-    "TeamsTenant": callplane_kind("teamstenants"),
-    "TeamsUser": callplane_kind("teamsusers"),
-}
+CALLPLANE_KINDS = {kind.name: callplane_kind(kind.plural) for kind in registry.KINDS}
 BUILT_IN_KINDS = {
     "CustomResourceDefinition": CUSTOM_RESOURCE_DEFINITIONS,
     "Event": EVENTS,
@@ -118,10 +110,21 @@ class ClusterState:
             new["status"] = {"observedGeneration": -1}
         return self._store(key, _canonical(kind, new), event="ADDED")
 
+    def replace(self, kind: ResourceKind, *, body: Body, subresource: str | None) -> Body:
+        """PUT: some kinds take no update that does not say what it replaces."""
+        locked = body["metadata"].get("resourceVersion")
+        if not locked and (_has_status_subresource(kind) or kind == LEASES):
+            raise api_errors.Invalid(
+                "metadata.resourceVersion: Invalid value: must be specified for an update",
+                status=422,
+                reason="Invalid",
+            )
+        return self.update(kind, body=copy.deepcopy(body), subresource=subresource)
+
     def update(
         self, kind: ResourceKind, *, body: Body, subresource: str | None, lock: str | None = None
     ) -> Body:
-        """Store the next state of an object the way PUT does.
+        """Store the next state of an object.
 
         `lock` is the resourceVersion it must still have, instead of the one in the body.
         """

@@ -193,7 +193,7 @@ class FakeCluster:
         return self._carry_out(
             request,
             fault,
-            lambda: self.state.update(kind, body=copy.deepcopy(body), subresource=subresource),
+            lambda: self.state.replace(kind, body=body, subresource=subresource),
         )
 
     async def delete(
