@@ -128,12 +128,20 @@ class AuthenticationFailed(ProviderError):
     """The credentials are wrong, expired or withdrawn: a matter of the whole connection."""
 
 
-class Refused(ProviderError):
-    """The system answered a write with no."""
+class PermissionMissing(AuthenticationFailed):
+    """Signed in, but the application may not do this: an administrator has to grant something."""
 
-    def __init__(self, refusal: RefusalClass, message: str) -> None:
+
+class Refused(ProviderError):
+    """The system answered a write with no.
+
+    `reason` is the constant of `apis.reasons` where the answer leaves no doubt, else empty.
+    """
+
+    def __init__(self, refusal: RefusalClass, message: str, *, reason: str = "") -> None:
         super().__init__(message)
         self.refusal = refusal
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

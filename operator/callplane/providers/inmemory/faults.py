@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypedDict, Unpack
 
 from callplane.errors import OutcomeUnknown
 from callplane.plan.change import Change, Operation
@@ -107,26 +108,32 @@ def listing_lies(listing: Listing) -> Fault:
     return Fault(listing=listing)
 
 
+class Match(TypedDict, total=False):
+    """Which calls a fault is for; a name left out matches everything, but `verb` is SEND by
+    default.
+    """
+
+    verb: Verb
+    operation: Operation
+    family: Family
+    key: str
+
+
 @dataclass(slots=True)
 class _Rule:
     fault: Fault
-    verb: Verb
-    operation: Operation | None
-    family: Family | None
-    key: str | None
+    match: Match
     times: int
     skip: int
 
     def matches(self, call: Call) -> bool:
-        if call.verb is not self.verb:
-            return False
-        if self.operation is not None and (
-            call.change is None or call.change.operation is not self.operation
-        ):
-            return False
-        if self.family is not None and call.family is not self.family:
-            return False
-        return self.key is None or call.key == self.key
+        seen = {
+            "verb": call.verb,
+            "operation": call.change.operation if call.change is not None else None,
+            "family": call.family,
+            "key": call.key,
+        }
+        return all(seen[name] == wanted for name, wanted in self.match.items())
 
 
 @dataclass(slots=True)
@@ -135,19 +142,10 @@ class FaultScript:
 
     _rules: list[_Rule] = field(default_factory=list)
 
-    def add(
-        self,
-        fault: Fault,
-        *,
-        verb: Verb = Verb.SEND,
-        operation: Operation | None = None,
-        family: Family | None = None,
-        key: str | None = None,
-        times: int = 1,
-        skip: int = 0,
-    ) -> None:
+    def add(self, fault: Fault, *, times: int = 1, skip: int = 0, **match: Unpack[Match]) -> None:
         """Let the next `times` matching calls fail, after `skip` matching calls that do not."""
-        self._rules.append(_Rule(fault, verb, operation, family, key, times, skip))
+        match.setdefault("verb", Verb.SEND)
+        self._rules.append(_Rule(fault, match, times, skip))
 
     def take(self, call: Call) -> Fault | None:
         for rule in self._rules:

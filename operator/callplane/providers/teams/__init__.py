@@ -1,0 +1,1 @@
+"""Microsoft Teams through Microsoft Graph v1.0."""
