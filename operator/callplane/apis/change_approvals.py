@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from callplane.apis import constraints, fields
+from callplane.apis.fields import Count, Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.references import ConnectionRef
@@ -64,7 +64,7 @@ class ChangeApprovalSpec(Model):
         Field(description="Who answers; the user who makes the object.", min_length=1),
     ]
     expires_at: Annotated[
-        datetime,
+        Timestamp,
         Field(description=f"When the answer ends; at most {APPROVAL_DAYS_MAX} days ahead."),
     ]
     reason: Annotated[fields.Text1024, Field(description="Why, for the record.")] = ""
@@ -73,15 +73,15 @@ class ChangeApprovalSpec(Model):
 class ChangeApprovalStatus(Status):
     """What the answer has let through."""
 
-    matched: Annotated[int | None, Field(description="Changes that the answer covers.", ge=0)] = (
+    matched: Annotated[Count | None, Field(description="Changes that the answer covers.", ge=0)] = (
         None
     )
     consumed: Annotated[
-        int | None, Field(description="Changes that have run by this answer.", ge=0)
+        Count | None, Field(description="Changes that have run by this answer.", ge=0)
     ] = None
-    unknown: Annotated[int | None, Field(description="Change ids that nothing proposes.", ge=0)] = (
-        None
-    )
+    unknown: Annotated[
+        Count | None, Field(description="Change ids that nothing proposes.", ge=0)
+    ] = None
 
 
 class ChangeApproval(Resource):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from callplane.apis import constraints, fields
+from callplane.apis.fields import Count, Flag, Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.phone_numbers import DeclaredBy
@@ -58,7 +58,7 @@ class PlannedChange(Model):
         dict[fields.Text64, fields.Text256] | None,
         Field(alias="to", description="What will be there.", max_length=8),
     ] = None
-    irreversible: Annotated[bool, Field(description="True when the change cannot be undone.")] = (
+    irreversible: Annotated[Flag, Field(description="True when the change cannot be undone.")] = (
         False
     )
     declared_by: Annotated[
@@ -73,7 +73,7 @@ class OperationCount(Model):
     """How many changes of one operation a batch holds."""
 
     operation: Annotated[fields.Text64, Field(description="What is done.")]
-    count: Annotated[int, Field(description="How often.", ge=0)]
+    count: Annotated[Count, Field(description="How often.", ge=0)]
 
 
 class ChangePlanSpec(Model):
@@ -91,7 +91,7 @@ class ChangePlanSpec(Model):
     digest: Annotated[
         fields.Digest, Field(description="Approval digest: a hash of the change ids.")
     ]
-    closed_at: Annotated[datetime | None, Field(description="When the batch was frozen.")] = None
+    closed_at: Annotated[Timestamp | None, Field(description="When the batch was frozen.")] = None
     limits_exceeded: Annotated[
         tuple[HoldReason, ...],
         Field(
@@ -103,7 +103,7 @@ class ChangePlanSpec(Model):
     explanation: Annotated[
         fields.Text1024, Field(description="The limits with their figures, for humans.")
     ] = ""
-    total: Annotated[int, Field(description="Changes in the batch.", ge=1)]
+    total: Annotated[Count, Field(description="Changes in the batch.", ge=1)]
     counts: Annotated[
         tuple[OperationCount, ...],
         Field(
@@ -128,14 +128,16 @@ class ChangePlanStatus(Status):
     """What has become of the batch."""
 
     state: Annotated[PlanState | None, Field(description="What has become of the batch.")] = None
-    pending: Annotated[int | None, Field(description="Changes that still wait.", ge=0)] = None
-    approved: Annotated[int | None, Field(description="Changes approved and not run.", ge=0)] = None
-    done: Annotated[int | None, Field(description="Changes that have run.", ge=0)] = None
+    pending: Annotated[Count | None, Field(description="Changes that still wait.", ge=0)] = None
+    approved: Annotated[Count | None, Field(description="Changes approved and not run.", ge=0)] = (
+        None
+    )
+    done: Annotated[Count | None, Field(description="Changes that have run.", ge=0)] = None
     withdrawn: Annotated[
-        int | None, Field(description="Changes that nothing asks for any more.", ge=0)
+        Count | None, Field(description="Changes that nothing asks for any more.", ge=0)
     ] = None
     stale: Annotated[
-        int | None, Field(description="Changes whose starting point had moved.", ge=0)
+        Count | None, Field(description="Changes whose starting point had moved.", ge=0)
     ] = None
     approved_by: Annotated[
         tuple[fields.Text256, ...],

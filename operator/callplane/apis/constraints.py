@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
@@ -133,6 +133,26 @@ def violations(model: Model, *, path: str = "") -> Iterator[FieldError]:
                 yield from violations(entry, path=f"{child_path}[{index}]")
         elif value is not None:
             yield from violations(value, path=child_path)
+
+
+def union_violations(model: type[Model], raw: Any, *, path: str = "") -> Iterator[FieldError]:
+    """Broken unions of a manifest whose fields are not valid either: all reasons come at once."""
+    if not isinstance(raw, Mapping):
+        return
+    for constraint in model.invariants:
+        groups = constraint.alternatives
+        present = {name for group in groups for name in group if raw.get(name) is not None}
+        if groups and present not in [set(group) for group in groups]:
+            yield FieldError(path + constraint.field_path, constraint.message)
+    for attribute, alias in _constrained_fields(model):
+        value = raw.get(alias)
+        child_path = f"{path}.{alias}" if path else alias
+        for inner in _models_in(model.model_fields[attribute].annotation):
+            if isinstance(value, Sequence) and not isinstance(value, str):
+                for index, entry in enumerate(value):
+                    yield from union_violations(inner, entry, path=f"{child_path}[{index}]")
+            else:
+                yield from union_violations(inner, value, path=child_path)
 
 
 def transition_violations(old: Model, new: Model, *, path: str = "") -> Iterator[FieldError]:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from callplane.apis import fields
+from callplane.apis.fields import Count
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.references import NamespaceConsent
@@ -62,9 +63,9 @@ class EmergencyLocationSpec(Model):
 class Coverage(Model):
     """Who relies on the location."""
 
-    ranges: Annotated[int, Field(description="Ranges that name it.", ge=0)] = 0
-    numbers: Annotated[int, Field(description="PhoneNumbers that name it.", ge=0)] = 0
-    users: Annotated[int, Field(description="People that name it.", ge=0)] = 0
+    ranges: Annotated[Count, Field(description="Ranges that name it.", ge=0)] = 0
+    numbers: Annotated[Count, Field(description="PhoneNumbers that name it.", ge=0)] = 0
+    users: Annotated[Count, Field(description="People that name it.", ge=0)] = 0
 
 
 class EmergencyLocationStatus(Status):

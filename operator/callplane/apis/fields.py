@@ -6,9 +6,10 @@ Everything is bounded, since the API server prices CEL rules by the longest valu
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import AwareDatetime, BeforeValidator, StrictBool, StrictInt, StringConstraints
 
 GUID_PATTERN = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 E164_PATTERN = "^[+][1-9][0-9]{6,14}$"
@@ -66,6 +67,19 @@ TagValue = Annotated[str, StringConstraints(max_length=256)]
 Text64 = Annotated[str, StringConstraints(max_length=64)]
 Text256 = Annotated[str, StringConstraints(max_length=256)]
 Text1024 = Annotated[str, StringConstraints(max_length=1024)]
+
+
+def _text_only(value: object) -> object:
+    """Numbers would pass as seconds since 1970; a manifest never means that."""
+    if isinstance(value, int | float):
+        raise ValueError("must be text in quotes")
+    return value
+
+
+Flag = StrictBool
+Count = StrictInt
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_text_only)]
+Day = Annotated[date, BeforeValidator(_text_only)]
 
 LIST_SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from pydantic import Field
 
 from callplane.apis import constraints, fields
 from callplane.apis.constraints import Constraint
+from callplane.apis.fields import Count, Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.references import NamespaceConsent, ObjectRef
@@ -45,7 +45,8 @@ class Reservation(Model):
         Field(description="User principal name or object id of whom it is kept for."),
     ] = None
     until: Annotated[
-        datetime | None, Field(description="When the reservation ends; never when left out.")
+        Timestamp | None,
+        Field(description="When the reservation ends; never when left out."),
     ] = None
     reason: Annotated[fields.Text256, Field(description="Why it is kept back, for humans.")] = ""
 
@@ -60,7 +61,7 @@ class Quarantine(Model):
     """The rest of a number after use."""
 
     days: Annotated[
-        int,
+        Count,
         Field(
             description="Days that a number rests before somebody else may have it. Default 90.",
             ge=0,
@@ -81,11 +82,11 @@ class LowStock(Model):
     )
 
     min_free: Annotated[
-        int | None,
+        Count | None,
         Field(description="Warn below this many free numbers.", ge=0, le=RANGE_SIZE_MAX),
     ] = None
     min_free_percent: Annotated[
-        int | None,
+        Count | None,
         Field(description="Warn below this percentage of free numbers.", ge=0, le=100),
     ] = None
 
@@ -97,7 +98,7 @@ def _ends_are_ordered(spec: NumberRangeSpec) -> bool:
 
 
 def _is_small_enough(spec: NumberRangeSpec) -> bool:
-    if spec.first is None or spec.last is None:
+    if spec.first is None or spec.last is None or len(spec.first) != len(spec.last):
         return True
     return int(spec.last) - int(spec.first) < RANGE_SIZE_MAX
 
@@ -215,13 +216,13 @@ class NumberRangeSpec(Model):
 class NumberRangeStatus(Status):
     """How many numbers there are and what they do."""
 
-    total: Annotated[int | None, Field(description="Numbers in the range.", ge=0)] = None
-    free: Annotated[int | None, Field(description="Numbers that anybody may get.", ge=0)] = None
-    claimed: Annotated[int | None, Field(description="Numbers that holders have.", ge=0)] = None
-    reserved: Annotated[int | None, Field(description="Numbers kept back.", ge=0)] = None
-    quarantined: Annotated[int | None, Field(description="Numbers that rest after use.", ge=0)] = (
-        None
-    )
+    total: Annotated[Count | None, Field(description="Numbers in the range.", ge=0)] = None
+    free: Annotated[Count | None, Field(description="Numbers that anybody may get.", ge=0)] = None
+    claimed: Annotated[Count | None, Field(description="Numbers that holders have.", ge=0)] = None
+    reserved: Annotated[Count | None, Field(description="Numbers kept back.", ge=0)] = None
+    quarantined: Annotated[
+        Count | None, Field(description="Numbers that rest after use.", ge=0)
+    ] = None
     next_free: Annotated[
         fields.E164Text | None, Field(description="The number that would be given next.")
     ] = None

@@ -7,7 +7,7 @@ and never lets a broken status stand in the way: status is never evidence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,8 @@ def parse_strict(manifest: Mapping[str, Any]) -> Parsed:
     try:
         resource = kind.model.model_validate(body, extra="forbid", by_alias=True, by_name=False)
     except pydantic.ValidationError as error:
-        return refused(*_field_errors(error))
+        unions = constraints.union_violations(kind.model, body)
+        return refused(*_field_errors(error), *unions)
     errors = tuple(constraints.violations(resource))
     if not name and not resource.metadata.generate_name:
         errors = (FieldError("metadata.name", "is required"), *errors)
@@ -97,7 +98,19 @@ def _identity(manifest: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _field_errors(error: pydantic.ValidationError) -> tuple[FieldError, ...]:
     details = error.errors(include_url=False, include_input=False)
-    return tuple(FieldError(_path(detail["loc"]), _message(detail)) for detail in details)
+    return tuple(
+        FieldError(_path(detail["loc"]), _message(detail))
+        for detail in details
+        if not _follows_from_another(detail, details)
+    )
+
+
+def _follows_from_another(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
+    """A list seems too short when its entries are not valid; the entries say enough."""
+    depth = len(detail["loc"])
+    return detail["type"] == "too_short" and any(
+        len(other["loc"]) > depth and other["loc"][:depth] == detail["loc"] for other in details
+    )
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from pydantic import Field
 
 from callplane.apis import constraints, fields
 from callplane.apis.constraints import Constraint
+from callplane.apis.fields import Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.number_ranges import NumberUse, Quarantine, Reservation, Route
@@ -48,7 +48,7 @@ class ReleaseAcknowledgement(Model):
     """The second key of a release: a human repeats the number and names a date."""
 
     number: Annotated[fields.E164Text, Field(description="The number, written out once more.")]
-    date: Annotated[date, Field(description="The day of the acknowledgement.")]
+    date: Annotated[fields.Day, Field(description="The day of the acknowledgement.")]
 
 
 class PhoneNumberSpec(Model):
@@ -142,7 +142,7 @@ class PhoneNumberStatus(Status):
         DeclaredBy | None, Field(description="The object that declares its holder.")
     ] = None
     quarantined_until: Annotated[
-        datetime | None, Field(description="When its rest ends, while it rests.")
+        Timestamp | None, Field(description="When its rest ends, while it rests.")
     ] = None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from pydantic import Field
 
 from callplane.apis import constraints, fields
 from callplane.apis.constraints import Constraint
+from callplane.apis.fields import Count, Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.references import ConnectionRef
@@ -26,7 +26,7 @@ class Freeze(StrEnum):
 class IncidentUpdate(Model):
     """One piece of news."""
 
-    time: Annotated[datetime, Field(description="When the news came.")]
+    time: Annotated[Timestamp, Field(description="When the news came.")]
     text: Annotated[fields.Text1024, Field(description="The news.", min_length=1)]
 
 
@@ -53,9 +53,9 @@ class ProviderIncidentSpec(Model):
     text: Annotated[
         fields.Text1024, Field(description="What has happened, in a sentence.", min_length=1)
     ]
-    since: Annotated[datetime, Field(description="When it began.")]
+    since: Annotated[Timestamp, Field(description="When it began.")]
     resolved_at: Annotated[
-        datetime | None,
+        Timestamp | None,
         Field(description="When it ended. The freeze ends with it, or with the object."),
     ] = None
     updates: Annotated[
@@ -77,10 +77,11 @@ class ProviderIncidentStatus(Status):
     """What the incident touches."""
 
     affected_objects: Annotated[
-        int | None, Field(description="Objects that show the incident.", ge=0)
+        Count | None, Field(description="Objects that show the incident.", ge=0)
     ] = None
     frozen_changes: Annotated[
-        int | None, Field(description="Changes that wait for the end of the incident.", ge=0)
+        Count | None,
+        Field(description="Changes that wait for the end of the incident.", ge=0),
     ] = None
 
 

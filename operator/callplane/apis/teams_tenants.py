@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from pydantic import Field
 
 from callplane.apis import constraints, fields
 from callplane.apis.constraints import Constraint
+from callplane.apis.fields import Count, Flag, Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.references import ConnectionConsent, ManagementPolicy, SecretKeyRef
@@ -117,7 +117,7 @@ class ChangeLimits(Model):
     )
 
     max_count: Annotated[
-        int,
+        Count,
         Field(
             description="Gated changes that may run unapproved within the window. Default 25.",
             ge=0,
@@ -125,7 +125,7 @@ class ChangeLimits(Model):
         ),
     ] = 25
     max_percent: Annotated[
-        int,
+        Count,
         Field(
             description="The same, in percent of the claims of a connection or range. Default 10.",
             ge=0,
@@ -133,7 +133,7 @@ class ChangeLimits(Model):
         ),
     ] = 10
     floor: Annotated[
-        int,
+        Count,
         Field(
             description="Up to this many changes the percentage is not looked at. Default 5.",
             ge=0,
@@ -190,19 +190,21 @@ class TeamsTenantSpec(Model):
         TeamsEndpoint, Field(description="Addresses other than Microsoft's public ones.")
     ] = Field(default_factory=TeamsEndpoint)
     writes_per_second: Annotated[
-        int, Field(description="Most writes a second to the tenant. Default 3.", ge=1, le=1000)
+        Count,
+        Field(description="Most writes a second to the tenant. Default 3.", ge=1, le=1000),
     ] = 3
     reads_per_second: Annotated[
-        int, Field(description="Most reads a second from the tenant. Default 10.", ge=1, le=1000)
+        Count,
+        Field(description="Most reads a second from the tenant. Default 10.", ge=1, le=1000),
     ] = 10
     drift_reads_per_second: Annotated[
-        int,
+        Count,
         Field(
             description="Most reads a second for periodic drift checks. Default 5.", ge=1, le=1000
         ),
     ] = 5
     max_in_flight: Annotated[
-        int, Field(description="Most requests open at one time. Default 4.", ge=1, le=256)
+        Count, Field(description="Most requests open at one time. Default 4.", ge=1, le=256)
     ] = 4
     drift_interval: Annotated[
         fields.DurationText,
@@ -235,7 +237,7 @@ class TeamsTenantSpec(Model):
         ManagementPolicy,
         Field(description="Manage writes to the tenant; Observe only plans and reports."),
     ] = ManagementPolicy.MANAGE
-    suspend: Annotated[bool, Field(description="Stops all writes to the tenant.")] = False
+    suspend: Annotated[Flag, Field(description="Stops all writes to the tenant.")] = False
     allowed_namespaces: Annotated[
         tuple[ConnectionConsent, ...],
         Field(
@@ -252,11 +254,11 @@ class TeamsTenantSpec(Model):
 class SnapshotSummary(Model):
     """What the last complete listing held."""
 
-    numbers: Annotated[int, Field(description="Numbers in the tenant.", ge=0)] = 0
-    users: Annotated[int, Field(description="Users in the directory.", ge=0)] = 0
-    user_configurations: Annotated[int, Field(description="Users that Teams knows.", ge=0)] = 0
+    numbers: Annotated[Count, Field(description="Numbers in the tenant.", ge=0)] = 0
+    users: Annotated[Count, Field(description="Users in the directory.", ge=0)] = 0
+    user_configurations: Annotated[Count, Field(description="Users that Teams knows.", ge=0)] = 0
     complete: Annotated[
-        bool, Field(description="False while the listing is incomplete or suspect.")
+        Flag, Field(description="False while the listing is incomplete or suspect.")
     ] = False
 
 
@@ -265,31 +267,31 @@ class HeldBatch(Model):
 
     digest: Annotated[fields.Digest, Field(description="Approval digest of the batch.")]
     plan: Annotated[fields.Text256, Field(description="Name of its ChangePlan.")] = ""
-    changes: Annotated[int, Field(description="Changes in the batch.", ge=0)] = 0
-    since: Annotated[datetime | None, Field(description="When the batch was closed.")] = None
+    changes: Annotated[Count, Field(description="Changes in the batch.", ge=0)] = 0
+    since: Annotated[Timestamp | None, Field(description="When the batch was closed.")] = None
 
 
 class TeamsTenantStatus(Status):
     """How the tenant is doing."""
 
     last_observed_time: Annotated[
-        datetime | None, Field(description="When the last complete listing began.")
+        Timestamp | None, Field(description="When the last complete listing began.")
     ] = None
     snapshot: Annotated[SnapshotSummary | None, Field(description="What that listing held.")] = None
-    users: Annotated[int | None, Field(description="TeamsUsers declared on this tenant.", ge=0)] = (
-        None
-    )
+    users: Annotated[
+        Count | None, Field(description="TeamsUsers declared on this tenant.", ge=0)
+    ] = None
     claims: Annotated[
-        int | None, Field(description="Numbers claimed by holders of this tenant.", ge=0)
+        Count | None, Field(description="Numbers claimed by holders of this tenant.", ge=0)
     ] = None
     foreign: Annotated[
-        int | None, Field(description="Assigned numbers that nothing declares.", ge=0)
+        Count | None, Field(description="Assigned numbers that nothing declares.", ge=0)
     ] = None
     orphaned: Annotated[
-        int | None, Field(description="Claims whose declaring object is gone.", ge=0)
+        Count | None, Field(description="Claims whose declaring object is gone.", ge=0)
     ] = None
     held_changes: Annotated[
-        int | None, Field(description="Changes that wait for an approval.", ge=0)
+        Count | None, Field(description="Changes that wait for an approval.", ge=0)
     ] = None
     held_batches: Annotated[
         tuple[HeldBatch, ...],
@@ -303,10 +305,10 @@ class TeamsTenantStatus(Status):
         fields.Text64 | None, Field(description="Cluster that holds this tenant.")
     ] = None
     epoch: Annotated[
-        int | None, Field(description="Epoch of the leader that holds this tenant.", ge=0)
+        Count | None, Field(description="Epoch of the leader that holds this tenant.", ge=0)
     ] = None
     register_sequence: Annotated[
-        int | None,
+        Count | None,
         Field(
             description="Last event of the number register, mirrored to tell a restored database.",
             ge=0,

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from callplane.apis import constraints, fields
+from callplane.apis.fields import Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.number_ranges import Route
@@ -115,7 +116,7 @@ class TeamsUserSpec(Model):
         ManagementPolicy,
         Field(description="Manage writes; Observe only plans and reports."),
     ] = ManagementPolicy.MANAGE
-    suspend: Annotated[bool, Field(description="Stops all writes for this person.")] = False
+    suspend: Annotated[Flag, Field(description="Stops all writes for this person.")] = False
 
 
 class NumberOnUser(Model):
