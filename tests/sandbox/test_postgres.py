@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from callplane.sandbox import guardian, processes
+from callplane.sandbox import accounts, guardian, postgres, processes
 from callplane.sandbox.state import SandboxState
 from callplane.testing.control_plane import ThrowAwayPostgres
 
@@ -78,3 +78,15 @@ def test_server_and_its_files_are_gone_when_the_owner_is_killed() -> None:
         time.sleep(0.05)
     assert not folder.exists()
     assert not processes.alive(server)
+
+
+def test_programs_that_the_lent_account_cannot_reach_are_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(accounts, "everybody_may_enter", lambda folder: False)
+    with ThrowAwayPostgres() as server:
+        copied = server.address.programs != postgres.installation() / "bin"
+        assert copied == (accounts.unprivileged() is not None)
+        assert server.address.run_sql("select 1 + 1") == "2"
+        programs = server.address.programs
+    assert programs.exists() != copied

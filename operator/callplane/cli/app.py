@@ -47,9 +47,11 @@ def run(arguments: Sequence[str]) -> int:
     except CallplaneError as error:
         typer.echo(f"Error: {error}", err=True)
         return ERROR
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        # The framework makes this code of a KeyboardInterrupt, without a word.
         typer.echo("Interrupted", err=True)
-        return INTERRUPTED
     return code if isinstance(code, int) else 0
 
 

@@ -6,8 +6,9 @@ new process of the project is one more entry here; a test or the demo may pass a
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,13 +25,16 @@ class Surroundings:
     """What a process may be told: where its servers are and which ports are its own or another's.
 
     `ports` is keyed by component and port name (`("simulators", "graph")`) and grows as components
-    start. `folder` is private to the sandbox and goes with it.
+    start. `kubeconfig` is the administrator's; `identity` makes one for a user of a name and groups
+    (in a cluster of somebody else's it is the one that was given). `folder` is private to the
+    sandbox and goes with it.
     """
 
     folder: Path
     kubeconfig: Path
     database_url: str
-    ports: Mapping[tuple[str, str], int]
+    identity: Callable[[str, Sequence[str]], Path]
+    ports: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def url(self, component: str, port: str) -> str:
         """The plain HTTP address of another component's port."""
@@ -58,12 +62,7 @@ def start(component: Component, state: SandboxState, surroundings: Surroundings)
     """Start a component, wait until it is ready, return the surroundings with its ports in them."""
     names = [(component.name, port) for port in component.ports]
     taken = dict(zip(names, ports.free(len(names)), strict=True))
-    known = Surroundings(
-        folder=surroundings.folder,
-        kubeconfig=surroundings.kubeconfig,
-        database_url=surroundings.database_url,
-        ports={**surroundings.ports, **taken},
-    )
+    known = dataclasses.replace(surroundings, ports={**surroundings.ports, **taken})
     record = state.launch(
         Launch(
             name=component.name,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -162,6 +162,14 @@ class _Programs:
         return cls(kubectl=found.kubectl, cluster=found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """The administrator's kubeconfig, and a way to get one for somebody else."""
+
+    kubeconfig: Path
+    identity: Callable[[str, Sequence[str]], Path]
+
+
 def _locked(name: str, report: Report) -> AbstractContextManager[None]:
     file = locks.file_for(folder_of(name))
     return locks.held(file, waiting=lambda: report(f"another command works on sandbox {name}"))
@@ -191,21 +199,21 @@ def _start_all(
         report(f"{elapsed():5.1f} s  PostgreSQL answers")
         return address.dsn(DATABASE)
 
-    def cluster() -> Path:
-        kubeconfig = _start_cluster(name, state, options, programs)
+    def cluster() -> _Access:
+        access = _start_cluster(name, state, options, programs)
         report(f"{elapsed():5.1f} s  the Kubernetes API answers")
-        crds.apply(Kubectl(programs.kubectl, kubeconfig), crds.folder())
+        crds.apply(Kubectl(programs.kubectl, access.kubeconfig), crds.folder())
         report(f"{elapsed():5.1f} s  the kinds of callplane.dev are served")
-        return kubeconfig
+        return access
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        database_url, kubeconfig = pool.submit(database), pool.submit(cluster)
+        database_url, access = pool.submit(database), pool.submit(cluster)
         try:
             surroundings = Surroundings(
                 folder=state.folder,
-                kubeconfig=kubeconfig.result(),
+                kubeconfig=access.result().kubeconfig,
+                identity=access.result().identity,
                 database_url=database_url.result(),
-                ports={},
             )
         except BaseException:
             # What the other one waits for will not come any more.
@@ -227,14 +235,17 @@ def _start_all(
     )
 
 
-def _start_cluster(name: str, state: SandboxState, options: UpOptions, programs: _Programs) -> Path:
+def _start_cluster(
+    name: str, state: SandboxState, options: UpOptions, programs: _Programs
+) -> _Access:
     if programs.cluster is None:
         assert options.foreign_kubeconfig is not None
-        return foreign_clusters.checked(options.foreign_kubeconfig)
+        given = foreign_clusters.checked(options.foreign_kubeconfig)
+        return _Access(kubeconfig=given, identity=lambda user, groups: given)
     plane = control_plane.start(
         state,
         name=f"callplane-{name}",
         binaries=programs.cluster,
         options=ClusterOptions(throw_away=options.throw_away, audit=options.audit),
     )
-    return plane.kubeconfig
+    return _Access(kubeconfig=plane.kubeconfig, identity=plane.client_kubeconfig)
