@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import urllib.parse
@@ -150,10 +151,26 @@ def _prepare_home(state: SandboxState) -> _Home:
     state.owns_outside(folder)
     programs = source / "bin"
     if not accounts.everybody_may_enter(programs):
-        shutil.copytree(source, folder / "installation", symlinks=True)
-        programs = folder / "installation" / "bin"
+        programs = _copied(source, folder / "installation")
     os.chown(folder, account.user_id, account.group_id)
     return _Home(folder=folder, programs=programs, account=account)
+
+
+def _copied(source: Path, target: Path) -> Path:
+    """Copy the programs to where the lent account may run them; return their folder.
+
+    The libraries lie beside the package, and the programs find them by that place.
+    """
+    package = target / source.parent.name / source.name
+    shutil.copytree(source, package, symlinks=True)
+    libraries = source.parent.with_name(f"{source.parent.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name, symlinks=True)
+    for path in (target, *target.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | 0o444 | (0o111 if mode & stat.S_IXUSR else 0))
+    return package / "bin"
 
 
 def _initialise(home: _Home, *, password: str, throw_away: bool) -> None:
