@@ -30,7 +30,7 @@ test-more: tools #? the remaining tiers: contracts, conformance, end to end, sim
 
 # Found or built before the tests start, so that a build of some minutes is seen and times nothing out.
 tools: $(ENVIRONMENT)
-	@$(RUN) -c 'from callplane.sandbox import binaries; binaries.find()'
+	@$(RUN) -m callplane.cli.app sandbox prepare
 
 check: lint types layers fresh #? lint, formatting, types, layers, generated files
 

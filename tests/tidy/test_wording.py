@@ -29,6 +29,9 @@ DRAMA_BLOCKS: Final = frozenset(
 )
 WRITTEN_NUMBER: Final = re.compile(r"\+44(?:[ .()-]{0,2}\d){4,}")
 
+# A manifest that is refused for the size of its range, which no drama block has.
+REAL_ON_PURPOSE: Final = frozenset({"tests/unit/apis/refusals.yaml"})
+
 # Put together here, so that this file does not name what it forbids.
 REGISTRY_HOSTS: Final = re.compile(
     "|".join(
@@ -104,7 +107,9 @@ def line_of(text: str, offset: int) -> int:
 
 
 def test_sample_numbers_belong_to_nobody(texts: Texts) -> None:
-    assert real_numbers(texts) == []
+    found = real_numbers(texts)
+    assert [line for line in found if line.partition(":")[0] not in REAL_ON_PURPOSE] == []
+    assert {line.partition(":")[0] for line in found} == REAL_ON_PURPOSE
 
 
 def test_no_text_names_a_registry_or_a_machine(texts: Texts) -> None:
