@@ -147,7 +147,7 @@ def union_violations(model: type[Model], raw: Any, *, path: str = "") -> Iterato
     for attribute, alias in _constrained_fields(model):
         value = raw.get(alias)
         child_path = f"{path}.{alias}" if path else alias
-        for inner in _models_in(model.model_fields[attribute].annotation):
+        for inner in models_in(model.model_fields[attribute].annotation):
             if isinstance(value, Sequence) and not isinstance(value, str):
                 for index, entry in enumerate(value):
                     yield from union_violations(inner, entry, path=f"{child_path}[{index}]")
@@ -173,7 +173,7 @@ def _constrained_fields(model: type[Model]) -> tuple[tuple[str, str], ...]:
     """The fields worth walking into: those below which some constraint exists."""
     found = []
     for attribute, info in model.model_fields.items():
-        if any(_has_constraints(inner) for inner in _models_in(info.annotation)):
+        if any(_has_constraints(inner) for inner in models_in(info.annotation)):
             found.append((attribute, info.alias or attribute))
     return tuple(found)
 
@@ -183,8 +183,9 @@ def _has_constraints(model: type[Model]) -> bool:
     return bool(model.invariants) or bool(_constrained_fields(model))
 
 
-def _models_in(annotation: Any) -> Iterator[type[Model]]:
+def models_in(annotation: Any) -> Iterator[type[Model]]:
+    """Every API model that a type annotation mentions."""
     if isinstance(annotation, type) and hasattr(annotation, "invariants"):
         yield annotation
     for argument in get_args(annotation):
-        yield from _models_in(argument)
+        yield from models_in(argument)

@@ -47,9 +47,10 @@ def structural_schema(model: type[Model]) -> Schema:
 
 
 def _object(model: type[Model], *, trail: tuple[type[Model], ...]) -> Schema:
-    if model in trail:
-        raise SchemaError(f"{model.__name__} contains itself; a CRD cannot say so")
     raw = model.model_json_schema(mode="validation", schema_generator=GenerateJsonSchema)
+    # Pydantic writes a model that contains itself as a reference, even at the top.
+    if "$ref" in raw or model in trail:
+        raise SchemaError(f"{model.__name__} contains itself; a CRD cannot say so")
     definitions = raw.get("$defs", {})
     properties: Schema = {}
     for attribute, info in model.model_fields.items():
