@@ -30,7 +30,7 @@ test-more: tools #? the remaining tiers: contracts, conformance, end to end, sim
 
 # Found or built before the tests start, so that a build of some minutes is seen and times nothing out.
 tools: $(ENVIRONMENT)
-	@$(RUN) -m callplane.cli.app sandbox prepare
+	@$(RUN) -m callplane.cli.app sandbox prepare > /dev/null
 
 check: lint types layers fresh #? lint, formatting, types, layers, generated files
 

@@ -23,8 +23,6 @@ LONG_ON_PURPOSE: Final[frozenset[str]] = frozenset()
 SILENT_GAP: Final = re.compile(
     r"\bpytest\.(?:skip|importorskip|xfail|mark\.(?:skip|skipif|xfail))\b"
 )
-# These wait for a real process of the machine to be gone, which no clock of ours moves.
-SLEEPS_ON_PURPOSE: Final = frozenset({"tests/unit/sandbox/test_processes.py"})
 WITHOUT_SLEEP: Final = ("unit", "properties", "golden", "transition", "contract")
 
 
@@ -67,7 +65,7 @@ def floats(texts: Texts) -> list[str]:
         if not any(path.is_relative_to(PACKAGE / name) for name in ("billing", "store")):
             continue
         tree = ast.parse(text, str(path))
-        waits = {id(below) for node in ast.walk(tree) if is_wait(node) for below in ast.walk(node)}
+        waits = {id(below) for node in durations(tree) for below in ast.walk(node)}
         for node in ast.walk(tree):
             number = isinstance(node, ast.Constant) and isinstance(node.value, float)
             name = isinstance(node, ast.Name) and node.id == "float"
@@ -76,14 +74,40 @@ def floats(texts: Texts) -> list[str]:
     return found
 
 
-def is_wait(node: ast.AST) -> bool:
-    """Whether a declaration or an argument is a duration by its name."""
-    match node:
-        case ast.arg(arg=name) | ast.keyword(arg=str(name)):
-            return name.endswith("_seconds")
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            return name.lower().endswith("_seconds")
-    return False
+def durations(tree: ast.AST) -> Iterator[ast.AST]:
+    """Declarations, arguments, defaults and sums that are durations by their names."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.arguments():
+                positional = [*node.posonlyargs, *node.args]
+                given = zip(reversed(positional), reversed(node.defaults), strict=False)
+                for argument, default in [
+                    *given,
+                    *zip(node.kwonlyargs, node.kw_defaults, strict=True),
+                ]:
+                    if default is not None and in_seconds(argument.arg):
+                        yield default
+            case ast.arg(arg=name) | ast.keyword(arg=str(name)) if in_seconds(name):
+                yield node
+            case ast.AnnAssign(target=ast.Name(id=name)) if in_seconds(name):
+                yield node
+            case ast.Assign(targets=[ast.Name(id=name)]) if in_seconds(name):
+                yield node
+            case ast.BinOp() if any(in_seconds(name) for name in names_in(node)):
+                yield node
+
+
+def in_seconds(name: str) -> bool:
+    """Whether a name says that it is a number of seconds."""
+    return name.lower().endswith("_seconds")
+
+
+def names_in(tree: ast.AST) -> Iterator[str]:
+    """Every name and attribute that an expression mentions."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                yield name
 
 
 def silent_gaps(texts: Texts) -> list[str]:
@@ -135,7 +159,7 @@ def test_no_test_leaves_itself_out(python_texts: Texts) -> None:
 
 
 def test_no_fast_test_sleeps(python_texts: Texts) -> None:
-    assert {place.rpartition(":")[0] for place in sleepers(python_texts)} == SLEEPS_ON_PURPOSE
+    assert sleepers(python_texts) == []
 
 
 def test_the_auditor_shares_no_code_with_what_it_audits(python_texts: Texts) -> None:
@@ -159,14 +183,25 @@ def test_what_does_not_fit_is_caught(text: str) -> None:
     assert len(too_long(module("operator/callplane/x.py", text))) == 1
 
 
-@pytest.mark.parametrize("text", ["price = 0.5\n", "def f(price: float) -> None: ...\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["price = 0.5\n", "def f(price: float) -> None: ...\n", "def f(*, s_seconds=1, p=0.1): ...\n"],
+)
 @pytest.mark.parametrize("package", ["store", "billing"])
 def test_a_float_in_the_books_is_caught(package: str, text: str) -> None:
     assert len(floats(module(f"operator/callplane/{package}/x.py", text))) == 1
 
 
-def test_a_wait_may_have_a_fraction() -> None:
-    text = "WAIT_SECONDS: float = 0.5\ndef f(*, wait_seconds: float) -> None: f(wait_seconds=0.1)\n"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WAIT_SECONDS: float = 0.5\n",
+        "_WAIT_SECONDS = 0.5\n",
+        "def f(money: int, *, wait_seconds: float = 1.0): f(1, wait_seconds=0.1)\n",
+        "close((answer_seconds or limits.answer_seconds) + 0.5)\n",
+    ],
+)
+def test_a_wait_may_have_a_fraction(text: str) -> None:
     assert floats(module("operator/callplane/store/x.py", text)) == []
 
 
