@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from callplane.cli import app
-from callplane.sandbox import binaries, guardian, lifecycle, locations, processes
+from callplane.sandbox import binaries, components, lifecycle, locations, processes
 from callplane.sandbox.binaries import TOOLS, Search
 from callplane.sandbox.components import Component
 from callplane.sandbox.failures import SandboxError
@@ -24,7 +24,8 @@ from callplane.sandbox.processes import ProcessRecord
 from callplane.sandbox.state import SandboxState
 from callplane.testing.control_plane import ThrowAwayCluster
 
-PROCESSES = {"etcd", "kube-apiserver", "kube-controller-manager", "postgres"}
+OWN = {component.name for component in components.STANDARD}
+PROCESSES = OWN | {"etcd", "kube-apiserver", "kube-controller-manager", "postgres"}
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +88,7 @@ def test_two_sandboxes_live_side_by_side_and_nothing_outlives_down(
 def test_the_users_way_around_a_sandbox(capsys: pytest.CaptureFixture[str]) -> None:
     assert sandbox("up") == 0
     here = [sys.executable, "-m", "callplane.cli.app", "sandbox"]
-    environment = {**os.environ, "PYTHONPATH": str(guardian.SOURCE_ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(locations.SOURCE_ROOT)}
 
     def run(*arguments: str) -> str:
         return subprocess.run(
@@ -123,7 +124,7 @@ def test_a_killed_up_leaves_nothing(cache: Path) -> None:
     folder = cache / "sandboxes" / "doomed"
     with subprocess.Popen(
         [sys.executable, "-m", "callplane.cli.app", "sandbox", "up", "--name", "doomed"],
-        env={**os.environ, "PYTHONPATH": str(guardian.SOURCE_ROOT)},
+        env={**os.environ, "PYTHONPATH": str(locations.SOURCE_ROOT)},
         stderr=subprocess.DEVNULL,
     ) as command:
         deadline = time.monotonic() + 20
@@ -145,7 +146,7 @@ def test_an_interrupted_up_leaves_nothing_and_says_so(cache: Path) -> None:
     folder = cache / "sandboxes" / "interrupted"
     with subprocess.Popen(
         [sys.executable, "-m", "callplane.cli.app", "sandbox", "up", "--name", "interrupted"],
-        env={**os.environ, "PYTHONPATH": str(guardian.SOURCE_ROOT)},
+        env={**os.environ, "PYTHONPATH": str(locations.SOURCE_ROOT)},
         stderr=subprocess.PIPE,
         text=True,
     ) as command:
@@ -184,7 +185,7 @@ def test_somebody_elses_cluster_is_used_only_when_named_and_agreed_to(
     assert "--kubeconfig" in capsys.readouterr().err
 
     assert sandbox("up", option, "--yes-use-this-cluster") == 0
-    assert [record.name for record in records("default")] == ["postgres"]
+    assert {record.name for record in records("default")} == OWN | {"postgres"}
     assert "teamsusers" in throw_away_cluster.kubectl("get", "crds").stdout
     assert sandbox("down") == 0
     assert throw_away_cluster.kubectl("get", "--raw", "/readyz").stdout == "ok"

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from callplane.sandbox import accounts, guardian, postgres, processes
+from callplane.sandbox import accounts, locations, postgres, processes
 from callplane.sandbox.state import SandboxState
 from callplane.testing.control_plane import ThrowAwayPostgres
 
@@ -61,7 +61,7 @@ def test_server_and_its_files_are_gone_when_the_owner_is_killed() -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(guardian.SOURCE_ROOT)},
+        env={**os.environ, "PYTHONPATH": str(locations.SOURCE_ROOT)},
     )
     assert owner.stdin is not None
     assert owner.stdout is not None

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from callplane.sandbox import ports, processes
+from callplane.sandbox import locations, ports, processes
 from callplane.sandbox.processes import Launch
 from callplane.sandbox.state import SandboxState
 
 START_TIMEOUT_SECONDS = 30.0
 REQUEST_TIMEOUT_SECONDS = 2.0
+GRAPH = "graph"
+GRAPH_USERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,10 @@ class Surroundings:
     database_url: str
     identity: Callable[[str, Sequence[str]], Path]
     ports: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    def folder_of(self, component: str) -> Path:
+        """A component's own folder, which is there when it starts."""
+        return self.folder / "components" / component
 
     def url(self, component: str, port: str) -> str:
         """The plain HTTP address of another component's port."""
@@ -55,7 +62,40 @@ class Component:
     timeout_seconds: float = START_TIMEOUT_SECONDS
 
 
-STANDARD: tuple[Component, ...] = ()
+def python_module(module: str, *arguments: str) -> tuple[str, ...]:
+    """The command that runs one of our modules with the Python that runs this one."""
+    return (sys.executable, "-P", "-m", module, *arguments)
+
+
+def graph_simulator(
+    *arguments: str, name: str = GRAPH, timeout_seconds: float = START_TIMEOUT_SECONDS
+) -> Component:
+    """A simulated Microsoft Graph; `arguments` describe its world (`--seed-file`, `--users`, …).
+
+    Its port `http` serves Graph, its port `tls` the token service; the authority that callers have
+    to trust is the file `simulators-ca.pem` in its folder.
+    """
+
+    def command(known: Surroundings) -> tuple[str, ...]:
+        return python_module(
+            "callplane.simulators",
+            "graph",
+            f"--port={known.ports[name, 'http']}",
+            f"--tls-port={known.ports[name, 'tls']}",
+            f"--folder={known.folder_of(name)}",
+            *arguments,
+        )
+
+    return Component(
+        name=name,
+        command=command,
+        ports=("http", "tls"),
+        ready=("http", "/_simulator"),
+        timeout_seconds=timeout_seconds,
+    )
+
+
+STANDARD: tuple[Component, ...] = (graph_simulator(f"--users={GRAPH_USERS}"),)
 
 
 def start(component: Component, state: SandboxState, surroundings: Surroundings) -> Surroundings:
@@ -63,11 +103,16 @@ def start(component: Component, state: SandboxState, surroundings: Surroundings)
     names = [(component.name, port) for port in component.ports]
     taken = dict(zip(names, ports.free(len(names)), strict=True))
     known = dataclasses.replace(surroundings, ports={**surroundings.ports, **taken})
+    known.folder_of(component.name).mkdir(parents=True)
     record = state.launch(
         Launch(
             name=component.name,
             command=component.command(known),
-            environment=component.environment(known),
+            environment={
+                # The package may be importable only because of where we were started.
+                "PYTHONPATH": str(locations.SOURCE_ROOT),
+                **component.environment(known),
+            },
             log_file=state.log_file(component.name),
         )
     )

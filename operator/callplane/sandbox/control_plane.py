@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,15 @@ from callplane.clock import Clock, SystemClock
 from callplane.sandbox import certificates, kubeconfigs, ports, processes
 from callplane.sandbox.binaries import Binaries
 from callplane.sandbox.certificates import Authority
+from callplane.sandbox.failures import SandboxError
 from callplane.sandbox.kubectl import Kubectl
 from callplane.sandbox.processes import Launch
 from callplane.sandbox.state import SandboxState
 
 START_TIMEOUT_SECONDS = 60.0
+# The name that other tools around Kubernetes test binaries use, with a Go duration such as 90s.
+START_TIMEOUT_VARIABLE = "KUBEBUILDER_CONTROLPLANE_START_TIMEOUT"
+UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 REQUEST_TIMEOUT_SECONDS = 5.0
 ADMINISTRATOR = "sandbox-administrator"
 CONTROLLERS = ("namespace-controller", "garbage-collector-controller")
@@ -113,6 +119,17 @@ def start(
     return plane
 
 
+def start_timeout_seconds(environment: Mapping[str, str] = os.environ) -> float:
+    """How long one server may take to start, a minute unless the environment says otherwise."""
+    text = environment.get(START_TIMEOUT_VARIABLE)
+    if text is None:
+        return START_TIMEOUT_SECONDS
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise SandboxError(f"{START_TIMEOUT_VARIABLE}={text!r} is no duration such as 90s or 1m30s")
+    return sum(float(number) * UNIT_SECONDS[unit] for number, unit in parts)
+
+
 def _write_identities(plane: ControlPlane) -> None:
     now = plane.clock.now()
     folder = certificate_folder(plane.folder)
@@ -175,7 +192,7 @@ def _start_etcd(
     processes.wait_until(
         lambda: _status(http.client.HTTPConnection, taken.etcd_client, "/health") == 200,
         record,
-        timeout_seconds=START_TIMEOUT_SECONDS,
+        timeout_seconds=start_timeout_seconds(),
     )
 
 
@@ -207,7 +224,7 @@ def _start_api_server(
     )
     context = client_context(plane)
     processes.wait_until(
-        lambda: _api_usable(taken.api, context), record, timeout_seconds=START_TIMEOUT_SECONDS
+        lambda: _api_usable(taken.api, context), record, timeout_seconds=start_timeout_seconds()
     )
 
 
@@ -251,7 +268,7 @@ def _start_controllers(state: SandboxState, plane: ControlPlane, taken: _Ports) 
             == 200
         ),
         record,
-        timeout_seconds=START_TIMEOUT_SECONDS,
+        timeout_seconds=start_timeout_seconds(),
     )
 
 

@@ -13,12 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from callplane.sandbox import locks, processes
+from callplane.sandbox import locations, locks, processes
 from callplane.sandbox.state import SandboxState
 
 MODULE = "callplane.sandbox.guardian"
 KEEP = b"keep"
-SOURCE_ROOT = Path(__file__).parents[2]
 
 
 class Guardian:
@@ -32,7 +31,7 @@ class Guardian:
             stderr=subprocess.DEVNULL,
             cwd="/",
             # The package may be importable only because of where its owner was started.
-            env=processes.child_environment({"PYTHONPATH": str(SOURCE_ROOT)}),
+            env=processes.child_environment({"PYTHONPATH": str(locations.SOURCE_ROOT)}),
             start_new_session=True,
         )
 

@@ -241,6 +241,7 @@ def _start_cluster(
     if programs.cluster is None:
         assert options.foreign_kubeconfig is not None
         given = foreign_clusters.checked(options.foreign_kubeconfig)
+        Kubectl(programs.kubectl, given)("get", "--raw=/readyz")
         return _Access(kubeconfig=given, identity=lambda user, groups: given)
     plane = control_plane.start(
         state,

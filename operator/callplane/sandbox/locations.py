@@ -14,6 +14,8 @@ from pathlib import Path
 CACHE_VARIABLE = "CALLPLANE_CACHE"
 # The checkout this code runs from; tools/ and crds/ are found there, never in an installed wheel.
 CHECKOUT = Path(__file__).parents[3]
+# The folder from which `callplane` is importable.
+SOURCE_ROOT = Path(__file__).parents[2]
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:

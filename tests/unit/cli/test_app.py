@@ -12,7 +12,7 @@ import typer
 import callplane
 from callplane.cli import app
 from callplane.errors import CallplaneError
-from callplane.sandbox import guardian
+from callplane.sandbox import locations
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +77,7 @@ def test_a_verb_loads_no_other_verbs_module() -> None:
     )
     answer = subprocess.run(
         [sys.executable, "-c", program],
-        env={"PYTHONPATH": str(guardian.SOURCE_ROOT)},
+        env={"PYTHONPATH": str(locations.SOURCE_ROOT)},
         capture_output=True,
         text=True,
         check=False,

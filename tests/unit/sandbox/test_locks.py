@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from callplane.sandbox import guardian, locks
+from callplane.sandbox import locations, locks
 
 HOLDER = """
 import sys, time
@@ -32,7 +32,7 @@ def test_the_kernel_releases_the_lock_of_a_killed_process(tmp_path: Path) -> Non
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(file)],
         stdout=subprocess.PIPE,
-        env={"PYTHONPATH": str(guardian.SOURCE_ROOT)},
+        env={"PYTHONPATH": str(locations.SOURCE_ROOT)},
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
