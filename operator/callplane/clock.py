@@ -1,6 +1,7 @@
 """Time as an argument: the only module that asks the machine what time it is.
 
-Everything else takes a `Clock`, so that tests run on virtual time and the pure core never sees a wall clock.
+Everything else takes a `Clock`, so that tests run on virtual time and the pure core never sees a
+wall clock.
 """
 
 from __future__ import annotations

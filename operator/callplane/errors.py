@@ -6,11 +6,11 @@ A pass ends in success or in one of three verdicts, and `status` maps each of th
     Stalled         a human must act; no retry until an input changes
     Failed          a failure that a retry may cure, with back-off
 
-`OutcomeUnknown` is raised by the transport when a request may or may not have taken effect. It is never
-retried blindly: the engine turns it into `Waiting` with a targeted read of what was written.
+`OutcomeUnknown` is raised by the transport when a request may or may not have taken effect. It is
+never retried blindly: the engine turns it into `Waiting` with a targeted read of what was written.
 
-Reasons are CamelCase constants of `callplane.apis.reasons`; they travel here as plain text because this
-module lies below the API models.
+Reasons are CamelCase constants of `callplane.apis.reasons`; they travel here as plain text because
+this module lies below the API models.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def mask_number(text: str) -> str:
 
 
 def scrub(text: str, *, limit_characters: int = MESSAGE_LIMIT_CHARACTERS) -> str:
-    """Text of a provider made fit for status, events and logs: no credentials, no query strings, no full
-    numbers, at most `limit_characters` long.
+    """Text of a provider made fit for status, events and logs: no credentials, no query strings, no
+    full numbers, at most `limit_characters` long.
     """
     text = " ".join(text.split())
     text = _SECRET.sub(r"\1***", text)

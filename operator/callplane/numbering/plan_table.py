@@ -136,3 +136,15 @@ def is_admissible(number: E164, *, country: str) -> bool:
     """May a range or an object of that country hold this number? False for unknown countries."""
     plan = plan_of(country)
     return plan is not None and plan.is_admissible(number)
+
+
+#: Usage locations that share a calling code: the Crown dependencies have UK numbers.
+_USAGE_LOCATIONS = {"+44": frozenset({"GB", "GG", "JE", "IM"})}
+
+
+def usage_locations(number: E164) -> frozenset[str]:
+    """Countries whose people may hold the number; empty where no table says so."""
+    for code, countries in _USAGE_LOCATIONS.items():
+        if number.text.startswith(code):
+            return countries
+    return frozenset()

@@ -1,1 +1,3 @@
-"""The pure middle: desired and observed in, sorted changes out; the gate's policy; what people are shown."""
+"""The pure middle: desired and observed in, sorted changes out; the gate's policy; what people are
+shown.
+"""

@@ -1,8 +1,8 @@
 """One change to one external system, as data: what a plan is made of and what a person approves.
 
-The change id names the effect and nothing else. Object names, namespaces, UIDs, times, revisions, texts and
-order stay out of it, so the same effect has the same id in a pull request, in the controller and after a
-failover.
+The change id names the effect and nothing else. Object names, namespaces, UIDs, times, revisions,
+texts and order stay out of it, so the same effect has the same id in a pull request, in the
+controller and after a failover.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ DIGEST_PREFIX = "cp1:"
 
 
 class Operation(Enum):
-    """What is done; providers say which they can do. Order of members is the order within one holder."""
+    """What is done; providers say which they can do. Order of members is the order within one
+    holder.
+    """
 
     UNASSIGN_NUMBER = "UnassignNumber"
     ASSIGN_NUMBER = "AssignNumber"
@@ -31,7 +33,9 @@ class Operation(Enum):
 
 
 class Cause(Enum):
-    """Why a change is planned: the declaration moved, or the system did. Shown, never part of the id."""
+    """Why a change is planned: the declaration moved, or the system did. Shown, never part of the
+    id.
+    """
 
     DECLARED = "declared"
     DRIFT = "drift"
@@ -105,6 +109,8 @@ class Change:
 
 
 def approval_digest(change_ids: Iterable[str]) -> str:
-    """The digest a person approves: `cp1:` and the SHA-256 of the sorted change ids, joined by newlines."""
+    """The digest a person approves: `cp1:` and the SHA-256 of the sorted change ids, joined by
+    newlines.
+    """
     joined = "\n".join(sorted(set(change_ids)))
     return DIGEST_PREFIX + hashlib.sha256(joined.encode()).hexdigest()

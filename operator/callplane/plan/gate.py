@@ -1,11 +1,13 @@
-"""The gate as a pure state machine: which gated changes of one connection may run, and which wait for a person.
+"""The gate as a pure state machine: which gated changes of one connection may run, and which wait
+for a person.
 
-Proposals collect in one open batch. It closes `settle` after the last new proposal, at most `settle_max` after
-the first. At close everything that is open, already held, or has run unapproved within `window` is counted;
-above the limits the batch is held under a digest, else it is granted. A granted or approved change is consumed
-by the write it allows, once.
+Proposals collect in one open batch. It closes `settle` after the last new proposal, at most
+`settle_max` after the first. At close everything that is open, already held, or has run unapproved
+within `window` is counted; above the limits the batch is held under a digest, else it is granted. A
+granted or approved change is consumed by the write it allows, once.
 
-State is rows, which the caller stores before it acts on them, so a failover at any point changes nothing.
+State is rows, which the caller stores before it acts on them, so a failover at any point changes
+nothing.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ class ChangeLimits:
 
 
 class GateStatus(Enum):
-    """OPEN in the batch that collects; GRANTED below the limits; HELD for a person; APPROVED by one;
-    CONSUMED by its write (kept for the window when nobody approved it)."""
+    """OPEN in the batch that collects; GRANTED below the limits; HELD for a person; APPROVED by
+    one; CONSUMED by its write (kept for the window when nobody approved it)."""
 
     OPEN = "open"
     GRANTED = "granted"
@@ -47,7 +49,7 @@ class GateRow:
     """One gated change on its way. `digest` names the batch it was held in, empty before.
 
     `approval` is the UID of the ChangeApproval that let it through, `expires_at` when that ends.
-    `proposed_at` is the first proposal and `closed_at` when its batch closed.
+    `used_approvals` are those that earlier runs of the same change have consumed: each counts once.
     """
 
     change: Change
@@ -59,6 +61,7 @@ class GateRow:
     approval: str = ""
     expires_at: datetime | None = None
     consumed_at: datetime | None = None
+    used_approvals: tuple[str, ...] = ()
 
     @property
     def change_id(self) -> str:
@@ -88,8 +91,12 @@ GateAnswer = Granted | Settling | Held
 GateRows = Mapping[str, GateRow]
 
 
-def answer(rows: GateRows, change_ids: Iterable[str], *, now: datetime, limits: ChangeLimits) -> GateAnswer:
-    """Where one object's proposals stand; it starts only when all of them are granted or approved."""
+def answer(
+    rows: GateRows, change_ids: Iterable[str], *, now: datetime, limits: ChangeLimits
+) -> GateAnswer:
+    """Where one object's proposals stand; it starts only when all of them are granted or
+    approved.
+    """
     wanted = [rows[change_id] for change_id in change_ids if change_id in rows]
     held = sorted({row.digest for row in wanted if row.status is GateStatus.HELD})
     if held:
@@ -109,8 +116,8 @@ def propose(
     range_names: Mapping[str, str],
     now: datetime,
 ) -> tuple[GateRow, ...]:
-    """Rows to add: a change that is already on its way keeps its place, an expired approval or a consumed row of
-    an earlier run opens anew."""
+    """Rows to add: a change that is already on its way keeps its place, an expired approval or a
+    consumed row of an earlier run opens anew."""
     added = []
     for change in changes:
         known = rows.get(change.change_id)
@@ -123,9 +130,16 @@ def propose(
                 range_name=range_names.get(change.change_id, ""),
                 status=GateStatus.OPEN,
                 proposed_at=now,
+                used_approvals=_used(known),
             )
         )
     return tuple(added)
+
+
+def _used(known: GateRow | None) -> tuple[str, ...]:
+    if known is None or not known.approval:
+        return () if known is None else known.used_approvals
+    return (*known.used_approvals, known.approval)
 
 
 def _is_over(row: GateRow, now: datetime) -> bool:
@@ -152,7 +166,9 @@ def close(
     claims: int,
     claims_by_range: Mapping[str, int],
 ) -> tuple[GateRow, ...]:
-    """Freeze the open batch and decide it. Irreversible changes are always held. Returns the rows it changes."""
+    """Freeze the open batch and decide it. Irreversible changes are always held. Returns the rows
+    it changes.
+    """
     batch = [row for row in rows.values() if row.status is GateStatus.OPEN]
     if not batch:
         return ()
@@ -171,7 +187,9 @@ def close(
 
 
 def _counts(row: GateRow, *, now: datetime, limits: ChangeLimits) -> bool:
-    """Does a row count against the limits: under way, held, or run within the window without an approval."""
+    """Does a row count against the limits: under way, held, or run within the window without an
+    approval.
+    """
     if row.status is GateStatus.APPROVED:
         return False
     if row.status is not GateStatus.CONSUMED:
@@ -195,14 +213,18 @@ def _hold(batch: Sequence[GateRow]) -> tuple[GateRow, ...]:
 def approve(
     rows: GateRows, change_ids: Iterable[str], *, approval: str, expires_at: datetime, now: datetime
 ) -> tuple[GateRow, ...]:
-    """Membership: rows among `change_ids` that wait become approved. An expired approval changes nothing."""
+    """Membership: rows among `change_ids` that wait become approved. An expired approval changes
+    nothing.
+    """
     if expires_at <= now:
         return ()
     waiting = (GateStatus.OPEN, GateStatus.GRANTED, GateStatus.HELD)
     return tuple(
         replace(row, status=GateStatus.APPROVED, approval=approval, expires_at=expires_at)
         for change_id in change_ids
-        if (row := rows.get(change_id)) is not None and row.status in waiting
+        if (row := rows.get(change_id)) is not None
+        and row.status in waiting
+        and approval not in row.used_approvals
     )
 
 
@@ -219,14 +241,29 @@ def consume(rows: GateRows, change: Change, *, now: datetime) -> GateRow | None:
 
 
 def left(
-    rows: GateRows, proposer: ObjectKey, still_proposed: Iterable[str], *, now: datetime, limits: ChangeLimits
+    rows: GateRows,
+    proposer: ObjectKey,
+    still_proposed: Iterable[str],
+    *,
+    now: datetime,
+    limits: ChangeLimits,
 ) -> tuple[str, ...]:
-    """Change ids of a proposer that nobody proposes any more, and consumed rows that no longer count."""
+    """Change ids of a proposer that nobody proposes any more, and consumed rows that no longer
+    count.
+    """
     keep = set(still_proposed)
     return tuple(
         change_id
         for change_id, row in rows.items()
         if row.proposer == proposer
         and change_id not in keep
-        and (row.status is not GateStatus.CONSUMED or not _counts(row, now=now, limits=limits))
+        and (row.status is not GateStatus.CONSUMED or _is_history(row, now=now, limits=limits))
     )
+
+
+def _is_history(row: GateRow, *, now: datetime, limits: ChangeLimits) -> bool:
+    """A consumed row is kept while it counts, or while the approval it used could be used again."""
+    ends = [row.expires_at] if row.expires_at is not None else []
+    if row.consumed_at is not None:
+        ends.append(row.consumed_at + timedelta(seconds=limits.window_seconds))
+    return all(end <= now for end in ends)

@@ -1,7 +1,8 @@
 """A line: what one holder has on a calling platform, as a set of named settings.
 
-Desired and observed lines share this type, so a difference is inequality of two values. A setting that is
-absent from a *desired* line is not managed; one that is absent from an *observed* line is empty (`None`).
+Desired and observed lines share this type, so a difference is inequality of two values. A setting
+that is absent from a *desired* line is not managed; one that is absent from an *observed* line is
+empty (`None`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from callplane.values import E164, HolderId
 
 
 class NumberType(Enum):
-    """How calls of a number reach the platform (Graph `numberType`; the others are platforms of their own)."""
+    """How calls of a number reach the platform (Graph `numberType`; the others are platforms of
+    their own).
+    """
 
     DIRECT_ROUTING = "directRouting"
     CALLING_PLAN = "callingPlan"

@@ -1,7 +1,8 @@
 """What is read from a Microsoft 365 tenant, provider details removed.
 
-Three families are listed in bulk, each with its own pages: people (Entra ID), numbers (the telephone number
-inventory) and configurations (Teams users). `observed_line` in `plan.observation` joins the last two.
+Three families are listed in bulk, each with its own pages: people (Entra ID), numbers (the
+telephone number inventory) and configurations (Teams users). `observed_line` in `plan.observation`
+joins the last two.
 """
 
 from __future__ import annotations
@@ -59,8 +60,9 @@ class NumberOnTeams:
 
 @dataclass(frozen=True, slots=True)
 class TeamsConfiguration:
-    """What Teams itself knows of a user. `phone_system_ready` is the feature type PhoneSystem, the sign that
-    Teams has taken the licence in; `numbers` includes numbers synchronised from on-premises."""
+    """What Teams itself knows of a user. `phone_system_ready` is the feature type PhoneSystem, the
+    sign that Teams has taken the licence in; `numbers` includes numbers synchronised from
+    on-premises."""
 
     user_id: str
     account_type: AccountType = AccountType.USER

@@ -1,4 +1,6 @@
-"""A telephone number in the form every system of ours compares by: ITU-T E.164 with a leading plus."""
+"""A telephone number in the form every system of ours compares by: ITU-T E.164 with a leading
+plus.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ _FORM = re.compile(r"\+[1-9]\d{6,14}\Z")
 
 @dataclass(frozen=True, slots=True, order=True)
 class E164:
-    """`+` and 7 to 15 digits (ITU-T E.164). `str()` gives the full number, `masked` one fit for logs."""
+    """`+` and 7 to 15 digits (ITU-T E.164). `str()` gives the full number, `masked` one fit for
+    logs.
+    """
 
     text: str
 
@@ -25,7 +29,9 @@ class E164:
 
     @classmethod
     def from_provider(cls, text: str) -> E164:
-        """Read what systems send: with or without the plus, `tel:` prefix, spaces. Raises ValueError."""
+        """Read what systems send: with or without the plus, `tel:` prefix, spaces. Raises
+        ValueError.
+        """
         digits = text.removeprefix("tel:").replace(" ", "").removeprefix("+")
         return cls("+" + digits)
 

@@ -16,7 +16,9 @@ class Platform(Enum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class ConnectionId:
-    """One external system: the provider and the id that the provider itself uses for the customer."""
+    """One external system: the provider and the id that the provider itself uses for the
+    customer.
+    """
 
     provider: str
     external_id: str
@@ -27,7 +29,8 @@ class ConnectionId:
 
 @dataclass(frozen=True, slots=True)
 class HolderId:
-    """Whoever holds a number: platform, tenant or organisation id, and the provider's immutable user id.
+    """Whoever holds a number: platform, tenant or organisation id, and the provider's immutable
+    user id.
 
     A user name is never part of it: a leaver's name given to a new person is a new holder.
     """
@@ -58,7 +61,9 @@ class ObjectKey:
 
 @dataclass(frozen=True, slots=True)
 class DeclaringObject:
-    """The replaceable object that declares a holder: cluster (`installation`), kind, name and UID."""
+    """The replaceable object that declares a holder: cluster (`installation`), kind, name and
+    UID.
+    """
 
     installation: str
     kind: str

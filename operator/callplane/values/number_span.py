@@ -10,7 +10,9 @@ from callplane.values.e164 import E164
 
 @dataclass(frozen=True, slots=True, order=True)
 class NumberSpan:
-    """Both ends belong to the span. Raises ValueError when they are reversed or of different length."""
+    """Both ends belong to the span. Raises ValueError when they are reversed or of different
+    length.
+    """
 
     first: E164
     last: E164

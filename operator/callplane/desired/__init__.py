@@ -1,0 +1,1 @@
+"""From specs and references to resources: what ought to be, without asking any system."""

@@ -1,0 +1,67 @@
+"""Which objects an object names, and whether the named one consents.
+
+A missing target and a target that does not consent give the same answer, so that nobody can learn
+of objects in namespaces they cannot see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from callplane.apis.model import Resource
+from callplane.apis.references import NamespaceConsent, ObjectRef
+from callplane.values import ObjectKey
+
+
+def target(kind: str, reference: ObjectRef, *, namespace: str) -> ObjectKey:
+    """The object a reference names; its namespace defaults to the referring object's."""
+    return ObjectKey(kind, reference.namespace or namespace, reference.name)
+
+
+def targets(resource: Resource) -> tuple[ObjectKey, ...]:
+    """Every object that `resource` names, present or not, in a stable order."""
+    spec: Any = getattr(resource, "spec", None)
+    found: list[ObjectKey] = []
+    for attribute, kind in _REFERENCES:
+        reference = getattr(spec, attribute, None)
+        if isinstance(reference, ObjectRef):
+            found.append(target(kind, reference, namespace=resource.namespace))
+    number = getattr(spec, "phone_number", None)
+    for attribute, kind in _NUMBER_REFERENCES:
+        reference = getattr(number, attribute, None)
+        if isinstance(reference, ObjectRef):
+            found.append(target(kind, reference, namespace=resource.namespace))
+    return tuple(found)
+
+
+_REFERENCES = (
+    ("tenant_ref", "TeamsTenant"),
+    ("emergency_location_ref", "EmergencyLocation"),
+)
+_NUMBER_REFERENCES = (
+    ("range_ref", "NumberRange"),
+    ("phone_number_ref", "PhoneNumber"),
+)
+
+
+def consenting_entries(
+    owner: Resource, namespace: str, labels: Mapping[str, str]
+) -> tuple[NamespaceConsent, ...]:
+    """The entries of `allowedNamespaces` that let `namespace` in."""
+    spec: Any = getattr(owner, "spec", None)
+    entries: Iterable[NamespaceConsent] = getattr(spec, "allowed_namespaces", ())
+    return tuple(entry for entry in entries if _admits(entry, namespace, labels))
+
+
+def consents(owner: Resource, namespace: str, labels: Mapping[str, str]) -> bool:
+    """May objects of `namespace` name `owner`? Its own namespace always may."""
+    return owner.namespace == namespace or bool(consenting_entries(owner, namespace, labels))
+
+
+def _admits(entry: NamespaceConsent, namespace: str, labels: Mapping[str, str]) -> bool:
+    if entry.name is not None:
+        return entry.name == namespace
+    if entry.selector is None:
+        return False
+    return all(labels.get(key) == value for key, value in entry.selector.match_labels.items())

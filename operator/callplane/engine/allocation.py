@@ -1,0 +1,37 @@
+"""Free numbers of ranges, handed out in order. In memory: the register decides who really gets
+one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from callplane.values import E164, NumberSpan
+
+
+class RangeStock:
+    """Candidates of one range in ascending order; each is handed out once, then only after
+    `refill`.
+
+    Choosing walks the range once over all claims together, where a search from the start for each
+    claim would be quadratic in the size of the range.
+    """
+
+    def __init__(self, spans: Sequence[NumberSpan], excluded: frozenset[E164]) -> None:
+        self._spans = tuple(spans)
+        self._excluded = excluded
+        self.refill()
+
+    def refill(self) -> None:
+        """Numbers have become free: start over from the lowest."""
+        self._candidates = (number for span in self._spans for number in span)
+
+    def next(self, is_free: Callable[[E164], bool]) -> E164 | None:
+        """The lowest candidate that is free; None when there is none left."""
+        for number in self._candidates:
+            if number not in self._excluded and is_free(number):
+                return number
+        return None
+
+    def __contains__(self, number: E164) -> bool:
+        return any(number in span for span in self._spans)

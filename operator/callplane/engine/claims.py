@@ -1,0 +1,320 @@
+"""Which number a person is to have, and the claim to it in the register before anything is written.
+
+The register decides. What is chosen here is only a proposal to it, and a refusal is looked at
+again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from callplane.apis.number_ranges import NumberRange, NumberReservation, NumberUse
+from callplane.apis.phone_numbers import PhoneNumber
+from callplane.apis.reasons import Reason
+from callplane.apis.teams_users import PhoneNumberSource, TeamsUser
+from callplane.desired import references
+from callplane.desired.teams_users import NUMBER_TYPES, DesiredNumber
+from callplane.engine import transfers
+from callplane.engine.allocation import RangeStock
+from callplane.engine.gathering import DEPENDENCY_LOOK_SECONDS, Gathered, consenting
+from callplane.engine.holders import claim_of_holder
+from callplane.engine.scope import Scope
+from callplane.errors import Stalled, Waiting
+from callplane.numbering.lifecycle import HELD, Cause, NumberState
+from callplane.resources.lines import LineNumber, NumberType
+from callplane.store.ports import Commit, Move, MoveRefused, NumberRow
+from callplane.values import E164, HolderId, ObjectKey
+
+ATTEMPTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The range or single number that a declaration draws from, as far as claiming cares."""
+
+    key: ObjectKey
+    generation: int
+    number_type: NumberType
+    use: NumberUse
+    reservations: tuple[NumberReservation, ...]
+    source: NumberRange | PhoneNumber
+
+    @property
+    def name(self) -> str:
+        return f"{self.key.namespace}/{self.key.name}"
+
+    def __contains__(self, number: E164) -> bool:
+        if isinstance(self.source, PhoneNumber):
+            return self.source.spec.e164 == number.text
+        return any(number in span for span in self.source.spec.spans)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedNumber:
+    """The number part of the desired line; `waits_for_transfer` while another holder still has
+    it.
+    """
+
+    desired: DesiredNumber
+    waits_for_transfer: NumberRow | None = None
+
+
+async def desired_number(
+    scope: Scope, user: TeamsUser, gathered: Gathered, holder: HolderId, *, writable: bool
+) -> WantedNumber:
+    """Resolve `spec.phoneNumber` to a number and claim it. Without `writable` nothing is
+    claimed.
+    """
+    declared = user.spec.phone_number
+    if declared is None:
+        return WantedNumber(DesiredNumber(managed=False))
+    if declared.none is not None:
+        return WantedNumber(DesiredNumber(managed=True, number=None))
+    stock = await _stock(scope, declared)
+    _check_use(stock, gathered)
+    number = _stated(declared, stock) or _kept(gathered, holder, stock)
+    if not writable:
+        number = number or _allocate(gathered, stock)
+        gathered.runtime.end_claim(number)
+        return WantedNumber(_desired(number, stock))
+    if number is None:
+        number = await _claim_next(scope, gathered, holder, stock)
+        return WantedNumber(_desired(number, stock))
+    waits_for = await _secure(scope, gathered, holder, stock, number)
+    return WantedNumber(_desired(number, stock), waits_for)
+
+
+def _desired(number: E164, stock: Stock) -> DesiredNumber:
+    return DesiredNumber(managed=True, number=LineNumber(number, stock.number_type))
+
+
+async def _stock(scope: Scope, declared: PhoneNumberSource) -> Stock:
+    """What the number is drawn from; a stated number needs something that holds it and consents."""
+    if declared.range_ref is not None:
+        return _stock_of(await consenting(scope, "NumberRange", declared.range_ref))
+    if declared.phone_number_ref is not None:
+        return _stock_of(await consenting(scope, "PhoneNumber", declared.phone_number_ref))
+    number = E164(declared.e164 or "")
+    labels = await scope.engine.labels_of(scope.key.namespace)
+    for kind in ("PhoneNumber", "NumberRange"):
+        for cached in scope.engine.cache.of_kind(kind):
+            if cached.resource is None or cached.is_deleting:
+                continue
+            stock = _stock_of(cached.resource)
+            if number in stock and references.consents(
+                cached.resource, scope.key.namespace, labels
+            ):
+                return stock
+    raise Waiting(
+        Reason.DEPENDENCY_NOT_READY,
+        f"no NumberRange or PhoneNumber that admits namespace {scope.key.namespace} holds "
+        f"{number.masked}",
+        after_seconds=DEPENDENCY_LOOK_SECONDS / 20,
+    )
+
+
+def _stock_of(resource: object) -> Stock:
+    assert isinstance(resource, NumberRange | PhoneNumber)
+    is_range = isinstance(resource, NumberRange)
+    return Stock(
+        key=ObjectKey(
+            "NumberRange" if is_range else "PhoneNumber", resource.namespace, resource.name
+        ),
+        generation=resource.generation,
+        number_type=NUMBER_TYPES[resource.spec.route],
+        use=resource.spec.use,
+        reservations=resource.spec.reservations if isinstance(resource, NumberRange) else (),
+        source=resource,
+    )
+
+
+def _check_use(stock: Stock, gathered: Gathered) -> None:
+    if stock.use is not NumberUse.USER:
+        raise Stalled(Reason.NUMBER_USE_MISMATCH, f"{stock.key} is for services, not for people")
+    needs = {NumberType.CALLING_PLAN: "CallingPlan", NumberType.OPERATOR_CONNECT: "OperatorConnect"}
+    entitlement = needs.get(stock.number_type)
+    if entitlement and entitlement not in [e.value for e in gathered.tenant.spec.entitlements]:
+        raise Stalled(
+            Reason.ENTITLEMENT_MISSING,
+            f"{stock.key} has route {entitlement}; the TeamsTenant's entitlements lack it",
+        )
+    if stock.number_type in (NumberType.WEBEX, NumberType.SIP):
+        raise Stalled(Reason.UNSUPPORTED, f"{stock.key} has a route that Teams cannot use")
+
+
+def _stated(declared: PhoneNumberSource, stock: Stock) -> E164 | None:
+    if declared.e164 is not None:
+        return E164(declared.e164)
+    return E164(stock.source.spec.e164) if isinstance(stock.source, PhoneNumber) else None
+
+
+def _kept(gathered: Gathered, holder: HolderId, stock: Stock) -> E164 | None:
+    """A number of the range that the holder has, is getting, had until lately, or was seen with."""
+    rows = [row for row in gathered.runtime.mirror.rows_of(holder) if row.number in stock]
+    for row in rows:
+        if row.holder == holder and row.state in (NumberState.CLAIMED, NumberState.ASSIGNED):
+            return row.number
+    for row in rows:
+        if row.transfer_to == holder:
+            return row.number
+    for observed in gathered.runtime.snapshot.numbers_of(holder.user_id):
+        row_of_number = gathered.runtime.mirror.numbers.get(observed.number)
+        if observed.number in stock and (row_of_number is None or row_of_number.holder == holder):
+            return observed.number
+    resting = [row for row in rows if row.state is NumberState.QUARANTINED and row.holder == holder]
+    return resting[0].number if resting else None
+
+
+def _allocate(gathered: Gathered, stock: Stock) -> E164:
+    """The next free number, marked as being claimed. Raises Stalled RangeExhausted."""
+    runtime = gathered.runtime
+
+    def build() -> RangeStock:
+        source = stock.source
+        assert isinstance(source, NumberRange)
+        reserved = frozenset(E164(entry.number) for entry in stock.reservations)
+        return RangeStock(source.spec.spans, reserved)
+
+    number = runtime.stock(stock.key, stock.generation, build).next(runtime.is_free)
+    if number is None:
+        raise Stalled(
+            Reason.RANGE_EXHAUSTED,
+            f"{stock.key} has no free number; extend it, or wait for numbers that rest",
+        )
+    runtime.begin_claim(number)
+    return number
+
+
+async def _claim_next(scope: Scope, gathered: Gathered, holder: HolderId, stock: Stock) -> E164:
+    for _ in range(ATTEMPTS):
+        number = _allocate(gathered, stock)
+        try:
+            await _commit_claim(scope, gathered, holder, (stock, number, Cause.ALLOCATE))
+            return number
+        except MoveRefused:
+            # Another connection of the same range was quicker; the next candidate is tried.
+            continue
+        finally:
+            gathered.runtime.end_claim(number)
+    raise Waiting(
+        Reason.PROGRESSING,
+        f"numbers of {stock.key} are being claimed by others",
+        after_seconds=1.0,
+    )
+
+
+async def _commit_claim(
+    scope: Scope, gathered: Gathered, holder: HolderId, claimed: tuple[Stock, E164, Cause]
+) -> None:
+    stock, number, cause = claimed
+    mirror = gathered.runtime.mirror
+    row = mirror.numbers.get(number)
+    rows, moves = claim_of_holder(scope, gathered, holder)
+    claim = Move(
+        number=number,
+        expected=row.state if row is not None else NumberState.FREE,
+        to=NumberState.CLAIMED,
+        cause=cause,
+        expected_holder=row.holder if row is not None else None,
+        holder=holder,
+        declared_by=scope.declaring,
+        range_name=stock.name,
+        number_type=stock.number_type.value,
+    )
+    moves = tuple(move for move in moves if move.number != number)
+    await mirror.commit(Commit(moves=(*moves, claim), holders=rows), now=scope.engine.clock.now())
+
+
+async def _secure(
+    scope: Scope, gathered: Gathered, holder: HolderId, stock: Stock, number: E164
+) -> NumberRow | None:
+    """Make the stated or kept number ours; returns the row while another live holder gives it
+    up.
+    """
+    runtime = gathered.runtime
+    row = runtime.mirror.numbers.get(number)
+    if row is None:
+        _check_observed(gathered, holder, number)
+        _check_reserved(scope, stock, holder, number)
+        observed = runtime.snapshot.number(number)
+        if observed is not None and observed.holder_id == holder.user_id:
+            return None
+        try:
+            await _commit_claim(scope, gathered, holder, (stock, number, Cause.ALLOCATE))
+        except MoveRefused as refused:
+            raise _taken(scope, number, refused.row) from refused
+        return None
+    if row.holder == holder and row.state in HELD:
+        if row.state is NumberState.TRANSFERRING:
+            await transfers.cancel(scope, gathered, row)
+        return None
+    if row.state is NumberState.QUARANTINED:
+        if row.holder != holder:
+            raise _resting(number, row)
+        await _commit_claim(scope, gathered, holder, (stock, number, Cause.RETURN_TO_HOLDER))
+        return None
+    if row.transfer_to == holder:
+        return row
+    if await transfers.begin(scope, gathered, row, receiver=holder):
+        return runtime.mirror.numbers.get(number)
+    raise _taken(scope, number, row)
+
+
+def _check_observed(gathered: Gathered, holder: HolderId, number: E164) -> None:
+    observed = gathered.runtime.snapshot.number(number)
+    if observed is not None and observed.holder_id not in (None, holder.user_id):
+        raise Stalled(
+            Reason.FOREIGN,
+            f"{number.masked} is assigned in the tenant to somebody whom nothing declares; free it "
+            "there, or declare its holder",
+        )
+
+
+def _check_reserved(scope: Scope, stock: Stock, holder: HolderId, number: E164) -> None:
+    now = scope.engine.clock.now()
+    for entry in stock.reservations:
+        if entry.number != number.text:
+            continue
+        if entry.until is not None and _as_datetime(entry.until) <= now:
+            continue
+        if entry.holder is not None and entry.holder.lower() in (
+            holder.user_id,
+            str(
+                getattr(getattr(scope.resource, "spec", None), "user_principal_name", "") or ""
+            ).lower(),
+        ):
+            continue
+        raise Stalled(
+            Reason.NUMBER_RESERVED,
+            f"{number.masked} is reserved in {stock.key}"
+            + (f": {entry.reason}" if entry.reason else ""),
+        )
+
+
+def _as_datetime(until: object) -> datetime:
+    if isinstance(until, datetime):
+        return until
+    return datetime.fromisoformat(str(until)).replace(tzinfo=UTC)
+
+
+def _taken(scope: Scope, number: E164, row: NumberRow | None) -> Stalled:
+    owner = row.declared_by if row is not None else None
+    if owner is None:
+        return Stalled(
+            Reason.NUMBER_TAKEN,
+            f"{number.masked} belongs to a holder that no object declares; declare that person, or "
+            "take the number from them there",
+        )
+    return Stalled(
+        Reason.NUMBER_TAKEN,
+        f"{scope.key} and {owner} both want {number.masked}; {owner} has it",
+    )
+
+
+def _resting(number: E164, row: NumberRow) -> Stalled:
+    until = row.quarantined_until
+    shown = f"until {until:%Y-%m-%d}" if until is not None else "without a known end"
+    return Stalled(
+        Reason.NUMBER_QUARANTINED, f"{number.masked} rests {shown} after its last holder"
+    )

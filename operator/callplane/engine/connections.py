@@ -1,0 +1,403 @@
+"""What runs for one connection: provider, snapshot, register mirror, gate, budgets, and their
+loops.
+
+`tenant_pass` starts and stops it. Passes of objects only read it and ask it for things.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from callplane.engine.allocation import RangeStock
+from callplane.engine.budgets import WriteBudget
+from callplane.engine.gate_keeper import GateKeeper
+from callplane.engine.keyed_queue import Priority
+from callplane.engine.operations import OperationWatch
+from callplane.engine.register_mirror import RegisterMirror
+from callplane.engine.tenant_snapshot import TenantSnapshot
+from callplane.errors import scrub
+from callplane.numbering.lifecycle import Cause, NumberState
+from callplane.plan import effects
+from callplane.plan.change import Change, Operation
+from callplane.plan.gate import ChangeLimits
+from callplane.providers.protocol import (
+    AuthenticationFailed,
+    Family,
+    Provider,
+    ProviderError,
+    Throttled,
+)
+from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.store.ports import Commit, EpochLost, Move, StoreUnavailable
+from callplane.values import E164, ConnectionId, HolderId, ObjectKey
+
+if TYPE_CHECKING:
+    from callplane.engine.operator_engine import Engine
+
+log = logging.getLogger(__name__)
+
+REGISTER_REFRESH_SECONDS = 10.0
+REST_CHECK_SECONDS = 30.0
+LISTING_RETRY_SECONDS = 5.0
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """The parts of a connection's spec that its loops obey; rates are per second."""
+
+    writes_per_second: float
+    drift_reads_per_second: float
+    max_in_flight: int
+    drift_interval_seconds: float
+    change_limits: ChangeLimits
+
+
+@dataclass(slots=True)
+class ConnectionHealth:
+    """What the last attempts said. Empty strings mean that all is well."""
+
+    breaker: str = ""
+    listing_problem: str = ""
+    register_problem: str = ""
+    lost_to: str = ""
+    last_complete_listing: datetime | None = None
+    bad_rows: int = 0
+    pages_listed: int = 0
+    rows: dict[Family, int] = field(default_factory=dict)
+
+
+def write_burst(limits: ConnectionLimits) -> float:
+    """A tenth of a second's worth: enough to keep workers busy, too little to trip a provider."""
+    return max(1.0, limits.writes_per_second / 10)
+
+
+class ConnectionRuntime:
+    """One connection at work. All methods belong to the engine's event loop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        key: ObjectKey,
+        *,
+        provider: Provider,
+        mirror: RegisterMirror,
+        limits: ConnectionLimits,
+    ) -> None:
+        self.engine = engine
+        self.key = key
+        self.provider = provider
+        self.mirror = mirror
+        self.limits = limits
+        self.snapshot = TenantSnapshot()
+        self.health = ConnectionHealth()
+        self.in_flight = asyncio.Semaphore(limits.max_in_flight)
+        self.writes = WriteBudget(
+            rate_per_second=limits.writes_per_second,
+            burst=write_burst(limits),
+            monotonic=engine.clock.monotonic,
+            wake=engine.queue.add,
+        )
+        self.gate = GateKeeper(
+            mirror, clock=engine.clock, limits=limits.change_limits, wake=self._wake_for_gate
+        )
+        self.operations = OperationWatch(self)
+        self._stocks: dict[ObjectKey, tuple[int, RangeStock]] = {}
+        self._claiming: set[E164] = set()
+        # Tells whether the credentials in use are still those that the spec names.
+        self.fingerprint = ""
+        # Objects whose deletion a person answered with Detach.
+        self.detach_answers: set[ObjectKey] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._list_now = asyncio.Event()
+
+    @property
+    def connection(self) -> ConnectionId:
+        return self.provider.connection
+
+    @property
+    def is_ready(self) -> bool:
+        """May passes rely on this connection?"""
+        return not (self.health.breaker or self.health.lost_to) and self.snapshot.complete
+
+    def reconfigure(self, limits: ConnectionLimits) -> None:
+        """An edit of the connection's limits takes effect without a restart."""
+        if limits == self.limits:
+            return
+        if limits.max_in_flight != self.limits.max_in_flight:
+            self.in_flight = asyncio.Semaphore(limits.max_in_flight)
+        self.writes.reconfigure(rate_per_second=limits.writes_per_second, burst=write_burst(limits))
+        self.gate.limits = limits.change_limits
+        self.limits = limits
+        self.request_listing()
+
+    def start(self) -> None:
+        loops: tuple[tuple[str, Callable[[], Awaitable[float]]], ...] = (
+            ("listing", self._list_step),
+            ("operations", self.operations.step),
+            ("gate", self._gate_step),
+            ("budget", self._budget_step),
+            ("heartbeat", self._heartbeat_step),
+            ("register", self._register_step),
+        )
+        for name, step in loops:
+            task = asyncio.create_task(self._forever(name, step), name=f"{self.connection}:{name}")
+            self._tasks.append(task)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self.provider.close()
+
+    async def _forever(self, name: str, step: Callable[[], Awaitable[float]]) -> None:
+        """Run one loop; a failure is said and tried again, because a dead loop would be silent."""
+        while True:
+            try:
+                pause_seconds = await step()
+            except EpochLost:
+                self.health.lost_to = "another installation has taken the connection"
+                self.engine.queue.add(self.key, Priority.DEPENDENCY)
+                return
+            except StoreUnavailable as error:
+                self._register_problem(str(error))
+                pause_seconds = LISTING_RETRY_SECONDS
+            except Exception:
+                log.exception("loop %s of %s failed and is tried again", name, self.connection)
+                pause_seconds = LISTING_RETRY_SECONDS
+            await asyncio.sleep(pause_seconds)
+
+    def _register_problem(self, text: str) -> None:
+        if not self.health.register_problem:
+            self.health.register_problem = scrub(text)
+            self.engine.queue.add(self.key, Priority.DEPENDENCY)
+
+    # Listing
+
+    def request_listing(self) -> None:
+        """List as soon as may be, without waiting for the drift interval."""
+        self._list_now.set()
+
+    async def _list_step(self) -> float:
+        try:
+            await self.list_everything()
+        except AuthenticationFailed as error:
+            self.open_breaker(str(error))
+            return LISTING_RETRY_SECONDS
+        except Throttled as error:
+            return max(error.retry_after_seconds, 0.1)
+        except ProviderError as error:
+            self._listing_problem(f"listing failed: {error}")
+            return LISTING_RETRY_SECONDS
+        self._list_now.clear()
+        if self.health.listing_problem:
+            return LISTING_RETRY_SECONDS
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._list_now.wait(), self.limits.drift_interval_seconds)
+        return 0.0
+
+    async def list_everything(self) -> None:
+        """One full observation. Objects whose holders changed are woken; the first one wakes
+        all.
+        """
+        was_complete = self.snapshot.complete
+        began = self.engine.clock.now()
+        problems: list[str] = []
+        self.health.bad_rows = 0
+        for family in Family:
+            problem = await self.list_family(family, priority=Priority.DRIFT)
+            if problem:
+                problems.append(f"{family.value}: {problem}")
+        if problems:
+            self._listing_problem("; ".join(problems))
+        else:
+            self.health.listing_problem = ""
+            self.health.last_complete_listing = began
+        if self.snapshot.complete and not was_complete:
+            for key in self.engine.cache.dependents(self.key):
+                self.engine.queue.add(key, Priority.INITIAL)
+        self.engine.queue.add(self.key, Priority.DRIFT)
+
+    async def list_family(self, family: Family, *, priority: Priority) -> str:
+        """List one family into the snapshot; returns why it is suspect, empty when it is not."""
+        page_pause = 1.0 / self.limits.drift_reads_per_second
+        self.snapshot.begin(family, self.engine.clock.monotonic())
+        has_end_marker = False
+        try:
+            async for page in self.provider.list_pages(family):
+                self.snapshot.add_page(page)
+                self.health.pages_listed += 1
+                self.health.bad_rows += page.bad_rows
+                has_end_marker = page.last
+                if not page.last:
+                    await asyncio.sleep(page_pause)
+        except ProviderError:
+            self.snapshot.end(family, has_end_marker=False)
+            raise
+        result, users = self.snapshot.end(family, has_end_marker=has_end_marker)
+        self.health.rows[family] = result.rows
+        if self.snapshot.complete:
+            self._wake_users(users, priority)
+        return result.suspect
+
+    def _listing_problem(self, text: str) -> None:
+        changed = self.health.listing_problem != text
+        self.health.listing_problem = scrub(text)
+        if changed:
+            self.engine.queue.add(self.key, Priority.DEPENDENCY)
+
+    def _wake_users(self, user_ids: Iterable[str], priority: Priority) -> None:
+        for user_id in user_ids:
+            row = self.mirror.holders.get(self.holder(user_id))
+            if row is not None and row.declared_by is not None:
+                self.engine.queue.add(row.declared_by.key, priority)
+
+    def holder(self, user_id: str) -> HolderId:
+        return self.engine.holder_on(self.connection, user_id)
+
+    def open_breaker(self, message: str) -> None:
+        """Authentication failed: nothing is sent until the credentials change."""
+        if self.health.breaker:
+            return
+        self.health.breaker = scrub(message)
+        self.engine.queue.add(self.key, Priority.DEPENDENCY)
+
+    # Targeted reads: each goes into the snapshot.
+
+    async def read_person(self, key: str) -> Person | None:
+        async with self.in_flight:
+            observed = await self._guarded(self.provider.read_person(key))
+        self.snapshot.put_person(key, observed.row, observed_at=observed.observed_at)
+        return observed.row
+
+    async def read_number(self, number: E164) -> NumberOnTeams | None:
+        async with self.in_flight:
+            observed = await self._guarded(self.provider.read_number(number))
+        self.snapshot.put_number(number, observed.row, observed_at=observed.observed_at)
+        return observed.row
+
+    async def read_configuration(self, user_id: str) -> TeamsConfiguration | None:
+        async with self.in_flight:
+            observed = await self._guarded(self.provider.read_configuration(user_id))
+        self.snapshot.put_configuration(user_id, observed.row, observed_at=observed.observed_at)
+        return observed.row
+
+    async def _guarded(self, read: Awaitable[Answer]) -> Answer:
+        """Refused credentials are a matter of the whole connection, whoever meets them first."""
+        try:
+            return await read
+        except AuthenticationFailed as error:
+            self.open_breaker(str(error))
+            raise
+
+    def touch(self, change: Change) -> None:
+        """A write of ours is out: what was read before it counts no more, unless it shows the
+        effect.
+        """
+        lag_seconds = self.provider.capabilities.read_after_write_lag_seconds
+        until = self.engine.clock.monotonic() + lag_seconds
+        if change.operation is Operation.SET_POLICY:
+            self.snapshot.configurations.mark_dirty(
+                change.subject, until, lambda row: effects.policy_shows(row, change)
+            )
+        elif change.number is not None:
+            self.snapshot.numbers.mark_dirty(
+                E164(change.number), until, lambda row: effects.number_shows(row, change)
+            )
+
+    def range_name_of(self, number: E164) -> str:
+        """The range or number object that holds a number, as namespace/name; empty when none
+        does.
+        """
+        for kind in ("PhoneNumber", "NumberRange"):
+            for cached in self.engine.cache.of_kind(kind):
+                spec = getattr(cached.resource, "spec", None)
+                spans = getattr(spec, "spans", None)
+                if spans is not None and any(number in span for span in spans):
+                    return f"{cached.key.namespace}/{cached.key.name}"
+                if getattr(spec, "e164", None) == number.text:
+                    return f"{cached.key.namespace}/{cached.key.name}"
+        return ""
+
+    # Gate, budget, register
+
+    def _wake_for_gate(self, keys: Iterable[ObjectKey]) -> None:
+        for key in keys:
+            self.engine.queue.add(key, Priority.USER)
+        self.engine.queue.add(self.key, Priority.DEPENDENCY)
+
+    async def _gate_step(self) -> float:
+        may_close = self.engine.barrier_passed and self.snapshot.complete
+        seconds = await self.gate.close_due(may_close=may_close)
+        return 0.1 if seconds is None else min(max(seconds, 0.02), 0.1)
+
+    async def _budget_step(self) -> float:
+        seconds = self.writes.serve()
+        return 0.02 if seconds is None else min(max(seconds, 0.001), 0.02)
+
+    async def _heartbeat_step(self) -> float:
+        now = self.engine.clock.now()
+        await self.mirror.heartbeat(now=now)
+        return self.engine.settings.heartbeat_stale_seconds / 10
+
+    async def _register_step(self) -> float:
+        """Take in what others changed, and let numbers whose rest is over become free."""
+        touched = await self.mirror.refresh()
+        if self.health.register_problem:
+            self.health.register_problem = ""
+            self.engine.queue.add(self.key, Priority.DEPENDENCY)
+        self._wake_users((holder.user_id for holder in touched), Priority.DEPENDENCY)
+        await self._end_rests()
+        return REGISTER_REFRESH_SECONDS
+
+    async def _end_rests(self) -> None:
+        now = self.engine.clock.now()
+        rested = [
+            Move(row.number, NumberState.QUARANTINED, NumberState.FREE, Cause.ELAPSE)
+            for row in self.mirror.numbers.values()
+            if row.state is NumberState.QUARANTINED
+            and row.quarantined_until is not None
+            and row.quarantined_until <= now
+        ]
+        if rested:
+            await self.mirror.commit(Commit(moves=rested), now=now)
+            self.numbers_freed(len(rested))
+
+    # Numbers of ranges
+
+    def stock(self, key: ObjectKey, generation: int, build: Callable[[], RangeStock]) -> RangeStock:
+        """The free numbers of a range; built anew when the range was edited."""
+        known = self._stocks.get(key)
+        if known is None or known[0] != generation:
+            known = (generation, build())
+            self._stocks[key] = known
+        return known[1]
+
+    def is_free(self, number: E164) -> bool:
+        """Not in the register, not observed as assigned, and not being claimed by another pass."""
+        if number in self.mirror.numbers or number in self._claiming:
+            return False
+        observed = self.snapshot.number(number)
+        return observed is None or (observed.holder_id is None and not observed.on_premises)
+
+    def begin_claim(self, number: E164) -> None:
+        self._claiming.add(number)
+
+    def end_claim(self, number: E164) -> None:
+        self._claiming.discard(number)
+
+    def numbers_freed(self, count: int) -> None:
+        """Free numbers exist again: start stocks over and wake as many waiters, the oldest
+        first.
+        """
+        for _, stock in self._stocks.values():
+            stock.refill()
+        self.engine.wake_exhausted(count)

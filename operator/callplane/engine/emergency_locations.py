@@ -1,0 +1,24 @@
+"""EmergencyLocation: who relies on it. It has no finalizer; users keep what was applied."""
+
+from __future__ import annotations
+
+from callplane.apis.emergency_locations import EmergencyLocation
+from callplane.engine.scope import Gone, Scope
+from callplane.status.conditions import Succeeded
+
+
+async def run(scope: Scope) -> Succeeded:
+    """Count who names the location."""
+    if scope.cached.is_deleting:
+        raise Gone
+    location = scope.resource
+    assert isinstance(location, EmergencyLocation)
+    kinds = [key.kind for key in scope.engine.cache.dependents(scope.key)]
+    scope.status["coverage"] = {
+        "ranges": kinds.count("NumberRange"),
+        "numbers": kinds.count("PhoneNumber"),
+        "users": kinds.count("TeamsUser"),
+    }
+    scope.status["teamsLocationId"] = location.spec.teams_location_id
+    where = "known to Teams" if location.spec.teams_location_id else "has no teamsLocationId yet"
+    return Succeeded(where)

@@ -1,0 +1,88 @@
+"""Observe: what the system shows, from the snapshot where it can be believed, else by targeted
+reads.
+
+Also the judge of our own writes: an order that was accepted proves nothing, what a read shows does.
+"""
+
+from __future__ import annotations
+
+from callplane.apis.reasons import Reason
+from callplane.engine.claims import WantedNumber
+from callplane.engine.connections import ConnectionRuntime
+from callplane.engine.gathering import Gathered
+from callplane.engine.scope import Scope
+from callplane.errors import Failed
+from callplane.plan import effects
+from callplane.plan.change import Change, Operation
+from callplane.plan.observation import Unknown, observed_line
+from callplane.providers.protocol import ProviderError
+from callplane.resources.lines import Line
+from callplane.resources.teams import TeamsConfiguration
+from callplane.status.conditions import NotKnown
+from callplane.values import E164, HolderId
+
+
+async def observe(
+    scope: Scope, gathered: Gathered, holder: HolderId, wanted: WantedNumber
+) -> Line | NotKnown:
+    """The holder's line now. NotKnown while the system cannot be read or contradicts itself."""
+    runtime = gathered.runtime
+    try:
+        await _refresh_touched(runtime, holder, wanted)
+        configuration = await _configuration(runtime, holder.user_id)
+    except ProviderError as error:
+        if not _has_anything(runtime, holder.user_id):
+            raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
+        return NotKnown(f"cannot be read now: {error}", is_long=is_stale_long(scope, runtime))
+    line = observed_line(holder, configuration, runtime.snapshot.numbers_of(holder.user_id))
+    if isinstance(line, Unknown):
+        return NotKnown(line.message, is_long=is_stale_long(scope, runtime))
+    return line
+
+
+async def _refresh_touched(
+    runtime: ConnectionRuntime, holder: HolderId, wanted: WantedNumber
+) -> None:
+    """Read again every number of this holder that one of our writes has made stale."""
+    numbers = {row.number for row in runtime.mirror.rows_of(holder)}
+    if wanted.desired.number is not None:
+        numbers.add(wanted.desired.number.number)
+    for number in sorted(numbers):
+        if runtime.snapshot.numbers.is_dirty(number):
+            await runtime.read_number(number)
+
+
+async def _configuration(runtime: ConnectionRuntime, user_id: str) -> TeamsConfiguration | None:
+    entry = runtime.snapshot.configurations.get(user_id)
+    if entry is not None:
+        return entry.row
+    if runtime.snapshot.configurations.known_absent(user_id):
+        return None
+    return await runtime.read_configuration(user_id)
+
+
+def _has_anything(runtime: ConnectionRuntime, user_id: str) -> bool:
+    return runtime.snapshot.person(user_id) is not None
+
+
+def is_stale_long(scope: Scope, runtime: ConnectionRuntime) -> bool:
+    """Nothing complete for more than two drift intervals."""
+    oldest = runtime.snapshot.oldest_complete_at
+    age = float("inf") if oldest is None else scope.engine.clock.monotonic() - oldest
+    return age > 2 * runtime.limits.drift_interval_seconds
+
+
+async def shows_effect(runtime: ConnectionRuntime, change: Change, *, fresh: bool = False) -> bool:
+    """Does the system show what the change was to bring about? `fresh` insists on a targeted read.
+
+    Raises ProviderError when it cannot be read.
+    """
+    if change.operation is Operation.SET_POLICY:
+        configuration = await runtime.read_configuration(change.subject)
+        return effects.policy_shows(configuration, change)
+    number = E164(change.number or "")
+    if not fresh:
+        entry = runtime.snapshot.numbers.get(number)
+        if entry is not None and effects.number_shows(entry.row, change):
+            return True
+    return effects.number_shows(await runtime.read_number(number), change)

@@ -1,0 +1,149 @@
+"""The one place per connection where gated changes are let through: the pure gate, kept in the
+register.
+
+Rows are stored before anything acts on them, so a failover at any moment finds the same batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from callplane.clock import Clock
+from callplane.engine.register_mirror import RegisterMirror
+from callplane.plan import gate
+from callplane.plan.change import Change
+from callplane.plan.gate import ChangeLimits, GateAnswer, GateRow, GateStatus
+from callplane.store.ports import Commit
+from callplane.values import ObjectKey
+
+
+class GateKeeper:
+    """Proposals in, answers out; `wake` brings back the objects whose answer has changed."""
+
+    def __init__(
+        self,
+        mirror: RegisterMirror,
+        *,
+        clock: Clock,
+        limits: ChangeLimits,
+        wake: Callable[[Iterable[ObjectKey]], None],
+    ) -> None:
+        self._mirror = mirror
+        self._clock = clock
+        self.limits = limits
+        self._wake = wake
+        # Proposals, closing and approvals change several rows in steps; one at a time keeps them
+        # whole.
+        self._lock = asyncio.Lock()
+        # Answers by change id that came before the change was proposed: (approval, expires at).
+        self._answers: dict[str, dict[str, datetime]] = {}
+
+    async def propose(
+        self,
+        changes: Sequence[Change],
+        *,
+        proposer: ObjectKey,
+        range_names: Mapping[str, str],
+    ) -> GateAnswer:
+        """Where these gated changes of one object stand; what it no longer proposes leaves the
+        gate.
+        """
+        wanted = [change.change_id for change in changes]
+        async with self._lock:
+            now = self._clock.now()
+            rows = self._mirror.gate_rows
+            added = gate.propose(rows, changes, proposer=proposer, range_names=range_names, now=now)
+            added = tuple(self._answered(row, now) for row in added)
+            dropped = gate.left(rows, proposer, wanted, now=now, limits=self.limits)
+            await self._store(added, dropped, now)
+            return gate.answer(self._mirror.gate_rows, wanted, now=now, limits=self.limits)
+
+    def remember_answer(
+        self, approval: str, change_ids: Iterable[str], expires_at: datetime
+    ) -> None:
+        """An approval by change ids also covers changes that are proposed later, each once."""
+        for change_id in change_ids:
+            self._answers.setdefault(change_id, {})[approval] = expires_at
+
+    def forget_answer(self, approval: str) -> None:
+        for answers in self._answers.values():
+            answers.pop(approval, None)
+
+    def _answered(self, row: GateRow, now: datetime) -> GateRow:
+        for approval, expires_at in self._answers.get(row.change_id, {}).items():
+            if expires_at > now and approval not in row.used_approvals:
+                return replace(
+                    row, status=GateStatus.APPROVED, approval=approval, expires_at=expires_at
+                )
+        return row
+
+    async def withdraw(self, proposer: ObjectKey) -> None:
+        """The object proposes nothing any more."""
+        rows = self._mirror.gate_rows
+        if any(row.proposer == proposer for row in rows.values()):
+            await self.propose((), proposer=proposer, range_names={})
+
+    def consumed(self, change: Change) -> GateRow | None:
+        """The gate row as the write of this change leaves it; None: the change may not run now."""
+        return gate.consume(self._mirror.gate_rows, change, now=self._clock.now())
+
+    def restored(self, change: Change) -> tuple[GateRow, ...]:
+        """The grant of a write that did nothing, given back; empty when the change had none."""
+        row = self._mirror.gate_rows.get(change.change_id)
+        if row is None or row.status is not GateStatus.CONSUMED:
+            return ()
+        status = GateStatus.APPROVED if row.approval else GateStatus.GRANTED
+        return (replace(row, status=status, consumed_at=None),)
+
+    async def close_due(self, *, may_close: bool) -> float | None:
+        """Close the open batch when its time has come; returns the seconds until then, None when
+        none is open.
+        """
+        async with self._lock:
+            closes_at = gate.batch_closes_at(self._mirror.gate_rows, self.limits)
+            if closes_at is None:
+                return None
+            now = self._clock.now()
+            wait = (closes_at - now).total_seconds()
+            if wait > 0 or not may_close:
+                return max(wait, 0.2)
+            changed = gate.close(
+                self._mirror.gate_rows,
+                now=now,
+                limits=self.limits,
+                claims=self._mirror.claims(),
+                claims_by_range=self._mirror.claims_by_range(),
+            )
+            await self._store(changed, (), now)
+        self._wake({row.proposer for row in changed})
+        return None
+
+    async def approve(
+        self, change_ids: Iterable[str], *, approval: str, expires_at: datetime
+    ) -> tuple[GateRow, ...]:
+        """Let the waiting changes among these ids through; returns those that it let through."""
+        async with self._lock:
+            now = self._clock.now()
+            approved = gate.approve(
+                self._mirror.gate_rows,
+                change_ids,
+                approval=approval,
+                expires_at=expires_at,
+                now=now,
+            )
+            await self._store(approved, (), now)
+        self._wake({row.proposer for row in approved})
+        return approved
+
+    def waiting(self) -> list[GateRow]:
+        """Rows that are held for a person."""
+        return [row for row in self._mirror.gate_rows.values() if row.status is GateStatus.HELD]
+
+    async def _store(self, rows: Sequence[GateRow], dropped: Sequence[str], now: datetime) -> None:
+        if rows or dropped:
+            await self._mirror.commit(
+                Commit(gate_rows=tuple(rows), gate_dropped=tuple(dropped)), now=now
+            )

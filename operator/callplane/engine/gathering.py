@@ -1,0 +1,123 @@
+"""Gather: the connection, the consents and the references of a TeamsUser, or the one reason why not
+yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from callplane.apis.model import Resource
+from callplane.apis.reasons import Reason
+from callplane.apis.references import ConnectionConsent, ManagementPolicy, ObjectRef
+from callplane.apis.teams_tenants import TeamsTenant
+from callplane.apis.teams_users import TeamsUser
+from callplane.desired import references
+from callplane.engine.connections import ConnectionRuntime
+from callplane.engine.provider_incidents import freeze_of
+from callplane.engine.scope import Scope
+from callplane.errors import Stalled, Waiting
+from callplane.status.conditions import Circumstances
+from callplane.values import ObjectKey
+
+# A dependency wakes its dependents; this is only the longest silence.
+DEPENDENCY_LOOK_SECONDS = 600.0
+CONNECTION_LOOK_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a pass of a TeamsUser stands on. `location_id` is the tenant's id of the declared
+    location.
+    """
+
+    tenant: TeamsTenant
+    runtime: ConnectionRuntime
+    consent: tuple[ConnectionConsent, ...] | None
+    location_id: str | None
+
+
+async def gather(scope: Scope, user: TeamsUser) -> Gathered:
+    """Raises Waiting DependencyNotReady while something it names is missing, not ready or without
+    consent.
+    """
+    tenant = await consenting(scope, "TeamsTenant", user.spec.tenant_ref)
+    assert isinstance(tenant, TeamsTenant)
+    key = ObjectKey("TeamsTenant", tenant.namespace, tenant.name)
+    runtime = scope.engine.connections.get(key)
+    if runtime is None or not runtime.is_ready:
+        raise Waiting(
+            Reason.DEPENDENCY_NOT_READY,
+            f"{key} is not ready",
+            after_seconds=CONNECTION_LOOK_SECONDS,
+        )
+    return Gathered(
+        tenant=tenant,
+        runtime=runtime,
+        consent=await _people_consent(scope, tenant),
+        location_id=await location_id(scope, user.spec.emergency_location_ref),
+    )
+
+
+async def consenting(scope: Scope, kind: str, reference: ObjectRef) -> Resource:
+    """The object a reference names, if it exists, can be read and consents; else one and the same
+    answer.
+    """
+    key = references.target(kind, reference, namespace=scope.key.namespace)
+    cached = scope.engine.cache.get(key)
+    if cached is not None and cached.resource is not None and not cached.is_deleting:
+        labels = await scope.engine.labels_of(scope.key.namespace)
+        if references.consents(cached.resource, scope.key.namespace, labels):
+            return cached.resource
+    raise Waiting(
+        Reason.DEPENDENCY_NOT_READY,
+        f"{key} does not exist or does not admit namespace {scope.key.namespace}",
+        after_seconds=DEPENDENCY_LOOK_SECONDS,
+    )
+
+
+async def _people_consent(
+    scope: Scope, tenant: TeamsTenant
+) -> tuple[ConnectionConsent, ...] | None:
+    """The consents that let this namespace in; None for the tenant's own namespace, which needs
+    none.
+    """
+    if tenant.namespace == scope.key.namespace:
+        return None
+    labels = await scope.engine.labels_of(scope.key.namespace)
+    entries = references.consenting_entries(tenant, scope.key.namespace, labels)
+    return tuple(entry for entry in entries if isinstance(entry, ConnectionConsent))
+
+
+async def location_id(scope: Scope, reference: ObjectRef | None) -> str | None:
+    """The tenant's id of a declared emergency location; None when none is declared."""
+    if reference is None:
+        return None
+    location: Any = await consenting(scope, "EmergencyLocation", reference)
+    found: str | None = location.spec.teams_location_id
+    if found is None:
+        raise Stalled(
+            Reason.EMERGENCY_LOCATION_UNKNOWN,
+            f"EmergencyLocation {location.namespace}/{location.name} has no teamsLocationId; "
+            "create the location in Teams (New-CsOnlineLisLocation) and state its id",
+        )
+    return found
+
+
+def may_write(scope: Scope, user: TeamsUser, gathered: Gathered) -> bool:
+    """Suspended and observed objects are planned and reported, never written; the stricter side
+    wins.
+    """
+    tenant = gathered.tenant
+    suspended = ""
+    if user.spec.suspend:
+        suspended = "spec.suspend is set"
+    elif tenant.spec.suspend:
+        suspended = f"TeamsTenant {tenant.namespace}/{tenant.name} is suspended"
+    freeze = freeze_of(scope.engine, tenant)
+    scope.circumstances = Circumstances(
+        suspended=suspended, incident=freeze.text if freeze is not None else ""
+    )
+    policies = (tenant.spec.management_policy, user.spec.management_policy)
+    observed_only = any(policy is not ManagementPolicy.MANAGE for policy in policies)
+    return not (suspended or observed_only or gathered.runtime.health.register_problem)

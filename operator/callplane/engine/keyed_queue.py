@@ -1,0 +1,167 @@
+"""The work queue: keys, never events. A key waits at most once, runs at most once, and has at most
+one timer.
+
+Kopf's own per-object workers would tie throughput to idle time-outs and keep no priorities, so the
+watch only rings here and workers take keys in order of priority (facts measured in docs/adr/0001).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from callplane.values import ObjectKey
+
+BACKOFF_FIRST_SECONDS = 1.0
+BACKOFF_MAX_SECONDS = 300.0
+# One take in this many serves the longest-waiting drift check first, so that a flood cannot starve
+# it.
+DRIFT_TURN = 50
+
+
+class Priority(IntEnum):
+    """Smaller runs first."""
+
+    USER = 0
+    DEPENDENCY = 1
+    RETRY = 2
+    INITIAL = 3
+    DRIFT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A key handed to a worker; `waited_seconds` is for the metrics."""
+
+    key: ObjectKey
+    priority: Priority
+    waited_seconds: float
+
+
+class KeyedQueue:
+    """Deduplicating priority queue with timers and per-key back-off. For one event loop."""
+
+    def __init__(self, monotonic: Callable[[], float], chance: random.Random) -> None:
+        self._monotonic = monotonic
+        self._chance = chance
+        self._order = itertools.count()
+        self._wake = asyncio.Event()
+        self._ready: list[list[tuple[int, ObjectKey]]] = [[] for _ in Priority]
+        self._waiting: dict[ObjectKey, tuple[Priority, float, int]] = {}
+        self._timers: list[tuple[float, int, ObjectKey]] = []
+        self._due: dict[ObjectKey, tuple[float, Priority]] = {}
+        self._running: set[ObjectKey] = set()
+        self._again: dict[ObjectKey, Priority] = {}
+        self._failures: dict[ObjectKey, int] = {}
+        self._takes = 0
+
+    def add(self, key: ObjectKey, priority: Priority) -> None:
+        """Ask for a pass; asking again only ever raises the priority."""
+        if key in self._running:
+            self._again[key] = min(priority, self._again.get(key, priority))
+            return
+        waiting = self._waiting.get(key)
+        if waiting is not None and waiting[0] <= priority:
+            return
+        since = waiting[1] if waiting is not None else self._monotonic()
+        order = next(self._order)
+        self._waiting[key] = (priority, since, order)
+        heapq.heappush(self._ready[priority], (order, key))
+        self._wake.set()
+
+    def add_later(self, key: ObjectKey, priority: Priority, delay_seconds: float) -> None:
+        """Ask for a pass after a delay; replaces the key's timer unless that one is due sooner."""
+        when = self._monotonic() + max(delay_seconds, 0.0)
+        due = self._due.get(key)
+        if due is not None and due[0] <= when and due[1] <= priority:
+            return
+        self._due[key] = (when, priority)
+        heapq.heappush(self._timers, (when, next(self._order), key))
+        self._wake.set()
+
+    async def take(self) -> Taken:
+        """The next key; waits until there is one. The caller must call `done` for it."""
+        while True:
+            self._wake.clear()
+            self._fire_timers()
+            taken = self._pop()
+            if taken is not None:
+                return taken
+            delay = self._timers[0][0] - self._monotonic() if self._timers else None
+            try:
+                await asyncio.wait_for(self._wake.wait(), delay)
+            except TimeoutError:
+                continue
+
+    def done(self, key: ObjectKey) -> None:
+        """The pass of a key has ended; what was asked meanwhile runs now."""
+        self._running.discard(key)
+        again = self._again.pop(key, None)
+        if again is not None:
+            self.add(key, again)
+
+    def succeeded(self, key: ObjectKey) -> None:
+        self._failures.pop(key, None)
+
+    def failed(self, key: ObjectKey) -> float:
+        """Schedule a retry with exponential back-off and full jitter; returns the delay in
+        seconds.
+        """
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        ceiling = min(BACKOFF_FIRST_SECONDS * 2.0**failures, BACKOFF_MAX_SECONDS)
+        delay = self._chance.uniform(ceiling / 2, ceiling)
+        self.add_later(key, Priority.RETRY, delay)
+        return delay
+
+    def forget(self, key: ObjectKey) -> None:
+        """The object is gone: drop its waiting place, timer and failures."""
+        self._waiting.pop(key, None)
+        self._due.pop(key, None)
+        self._failures.pop(key, None)
+        self._again.pop(key, None)
+
+    def depth(self) -> dict[Priority, int]:
+        counts = dict.fromkeys(Priority, 0)
+        for priority, _, _ in self._waiting.values():
+            counts[priority] += 1
+        return counts
+
+    def oldest_wait_seconds(self) -> float:
+        """Age of the longest-waiting key that is not a drift check; 0 when nothing waits."""
+        since = [s for p, s, _ in self._waiting.values() if p is not Priority.DRIFT]
+        return self._monotonic() - min(since) if since else 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._waiting and not self._running
+
+    def _fire_timers(self) -> None:
+        now = self._monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            when, _, key = heapq.heappop(self._timers)
+            due = self._due.get(key)
+            if due is not None and due[0] == when:
+                del self._due[key]
+                self.add(key, due[1])
+
+    def _pop(self) -> Taken | None:
+        self._takes += 1
+        lanes = list(Priority)
+        if self._takes % DRIFT_TURN == 0:
+            lanes.reverse()
+        for priority in lanes:
+            heap = self._ready[priority]
+            while heap:
+                order, key = heapq.heappop(heap)
+                waiting = self._waiting.get(key)
+                if waiting is not None and waiting[2] == order:
+                    del self._waiting[key]
+                    self._running.add(key)
+                    return Taken(key, priority, self._monotonic() - waiting[1])
+        return None

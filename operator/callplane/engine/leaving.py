@@ -1,0 +1,215 @@
+"""The pass of a TeamsUser that is being deleted. It needs the register row and the connection,
+never references.
+
+the row names another object        only our finalizer goes
+suspended, observed, or Detach      the claim stays, without a declaring object; nothing is written
+else                                unassign through the gate; quarantine; the finalizer goes when a
+read shows it
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from callplane.apis.reasons import Reason
+from callplane.apis.teams_tenants import TeamsTenant
+from callplane.apis.teams_users import OnDelete, TeamsUser
+from callplane.cluster import finalizers
+from callplane.engine import guarding, holders, intents, transfers, writing
+from callplane.engine.connections import ConnectionRuntime
+from callplane.engine.gathering import Gathered, may_write
+from callplane.engine.keyed_queue import Priority
+from callplane.engine.object_cache import DETACH, CachedObject
+from callplane.engine.scope import Gone, Scope
+from callplane.errors import Failed, Waiting
+from callplane.numbering.lifecycle import HELD, Cause
+from callplane.plan import effects
+from callplane.plan.change import Cause as ChangeCause
+from callplane.plan.change import Change, Operation
+from callplane.providers.protocol import ProviderError
+from callplane.status.conditions import Succeeded
+from callplane.store.ports import Commit, HolderRow, NumberRow
+from callplane.values import ObjectKey
+
+CREDENTIALS_LOOK_SECONDS = 60.0
+
+
+async def run(scope: Scope) -> Succeeded:
+    """Let the object go. Raises Gone when its finalizer is off."""
+    if not finalizers.has_finalizer(scope.cached.body, finalizers.PROVIDER_CLEANUP):
+        raise Gone
+    runtime, row = _find(scope)
+    if runtime is None:
+        await _without_connection(scope)
+    if runtime is None or row is None:
+        await _let_go(scope)
+        raise Gone
+    successor = _successor(scope, runtime, row)
+    if successor is not None:
+        await _hand_over(scope, runtime, row)
+        scope.engine.queue.add(successor.key, Priority.DEPENDENCY)
+        await _let_go(scope)
+        raise Gone
+    gathered = _gathered(scope, runtime)
+    if gathered is None or _detaches(scope, gathered):
+        await detach(scope, runtime, row)
+        await _let_go(scope)
+        raise Gone
+    await intents.settle(scope, gathered, row.holder)
+    await _give_up_number(scope, gathered, row)
+    await _forget_holder(scope, runtime, row)
+    await _let_go(scope)
+    raise Gone
+
+
+def _find(scope: Scope) -> tuple[ConnectionRuntime | None, HolderRow | None]:
+    """The connection whose register says that this object declares somebody."""
+    for runtime in scope.engine.connections.values():
+        row = runtime.mirror.holder_declared_by(scope.cached.uid)
+        if row is not None:
+            return runtime, row
+    user = scope.cached.resource
+    if isinstance(user, TeamsUser):
+        reference = user.spec.tenant_ref
+        key = ObjectKey("TeamsTenant", reference.namespace or scope.key.namespace, reference.name)
+        return scope.engine.connections.get(key), None
+    return None, None
+
+
+async def _without_connection(scope: Scope) -> None:
+    """No connection is at work: only an explicit detach, or a tenant that never was, lets the
+    object go.
+    """
+    if scope.cached.annotations.get(DETACH):
+        return
+    user = scope.cached.resource
+    if isinstance(user, TeamsUser):
+        reference = user.spec.tenant_ref
+        key = ObjectKey("TeamsTenant", reference.namespace or scope.key.namespace, reference.name)
+        tenant = scope.engine.cache.get(key)
+        if tenant is None and not scope.cached.status.get("userId"):
+            return
+    raise Waiting(
+        Reason.CREDENTIALS_GONE,
+        "the TeamsTenant is not at work, so the number cannot be unassigned; bring it back, or "
+        f'detach with annotation {DETACH}: "<reason>"',
+        after_seconds=CREDENTIALS_LOOK_SECONDS,
+    )
+
+
+def _successor(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> CachedObject | None:
+    """A live object that declares the same person: a rename or a move, not a leaver."""
+    person = runtime.snapshot.person(row.holder.user_id)
+    names = {row.holder.user_id, row.user_name}
+    if person is not None:
+        names.add(person.user_principal_name)
+    for name in sorted(names):
+        for other in scope.engine.cache.declaring(runtime.key, name):
+            if other.uid != scope.cached.uid and not other.is_deleting:
+                return other
+    return None
+
+
+def _gathered(scope: Scope, runtime: ConnectionRuntime) -> Gathered | None:
+    """What the write path needs; None when the connection's own object is gone."""
+    cached = scope.engine.cache.get(runtime.key)
+    if cached is None or not isinstance(cached.resource, TeamsTenant):
+        return None
+    if not runtime.is_ready:
+        raise Waiting(
+            Reason.DEPENDENCY_NOT_READY,
+            f"{runtime.key} is not ready; the number is unassigned when it is",
+            after_seconds=CREDENTIALS_LOOK_SECONDS,
+        )
+    return Gathered(cached.resource, runtime, None, None)
+
+
+def _detaches(scope: Scope, gathered: Gathered) -> bool:
+    user = scope.cached.resource
+    if not isinstance(user, TeamsUser) or scope.cached.annotations.get(DETACH):
+        return True
+    if scope.key in gathered.runtime.detach_answers:
+        return True
+    return user.spec.on_delete is OnDelete.DETACH or not may_write(scope, user, gathered)
+
+
+async def _give_up_number(scope: Scope, gathered: Gathered, row: HolderRow) -> None:
+    """Unassign through the gate; a claim that was never sent is simply given up."""
+    runtime = gathered.runtime
+    for number_row in runtime.mirror.rows_of(row.holder):
+        if number_row.holder != row.holder or number_row.state not in HELD:
+            continue
+        try:
+            observed = await runtime.read_number(number_row.number)
+        except ProviderError as error:
+            raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
+        change = _unassign(runtime, row, number_row)
+        if effects.number_shows(observed, change):
+            await _rest(scope, gathered, number_row)
+            continue
+        guarding.check_incident(scope, gathered, (change,))
+        await guarding.pass_gate(scope, gathered, (change,))
+        await writing.apply(scope, gathered, row.holder, guarding.Allowed((change,)))
+
+
+def _unassign(runtime: ConnectionRuntime, row: HolderRow, number_row: NumberRow) -> Change:
+    return Change(
+        connection=runtime.connection,
+        operation=Operation.UNASSIGN_NUMBER,
+        platform=row.holder.platform,
+        subject=row.holder.user_id,
+        before={"number": number_row.number.text, "type": number_row.number_type},
+        after=None,
+        cause=ChangeCause.DECLARED,
+    )
+
+
+async def _rest(scope: Scope, gathered: Gathered, number_row: NumberRow) -> None:
+    """A read shows that the holder does not have the number: it rests, or goes to whom it is kept
+    for.
+    """
+    days = intents.quarantine_days(scope, number_row.range_name)
+    move, receiver = transfers.after_unassign(scope, gathered, number_row, quarantine_days=days)
+    await gathered.runtime.mirror.commit(Commit(moves=(move,)), now=scope.engine.clock.now())
+    if receiver is not None:
+        scope.engine.queue.add(receiver, Priority.USER)
+
+
+async def detach(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> None:
+    """The claims stay assigned without a declaring object; re-applying the same holder adopts
+    them.
+    """
+    moves = tuple(
+        holders.same_state(number_row, cause=Cause.DETACH, declared_by=None)
+        for number_row in runtime.mirror.rows_of(row.holder)
+        if number_row.holder == row.holder
+        and number_row.declared_by is not None
+        and number_row.state in HELD
+    )
+    await runtime.mirror.commit(
+        Commit(moves=moves, holders=(replace(row, declared_by=None),)),
+        now=scope.engine.clock.now(),
+    )
+    runtime.detach_answers.discard(scope.key)
+    await runtime.gate.withdraw(scope.key)
+
+
+async def _hand_over(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> None:
+    """Leave the holder to the object that now declares them; its own pass takes over."""
+    await runtime.mirror.commit(
+        Commit(holders=(replace(row, declared_by=None),)), now=scope.engine.clock.now()
+    )
+    await runtime.gate.withdraw(scope.key)
+
+
+async def _forget_holder(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> None:
+    await runtime.gate.withdraw(scope.key)
+    await runtime.mirror.commit(Commit(dropped_holders=(row.holder,)), now=scope.engine.clock.now())
+
+
+async def _let_go(scope: Scope) -> None:
+    body = await finalizers.remove(
+        scope.engine.objects, scope.engine.kind(scope.key.kind), body=scope.cached.body
+    )
+    if body is not None:
+        scope.engine.offer(scope.key, body)

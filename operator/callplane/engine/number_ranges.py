@@ -1,0 +1,132 @@
+"""NumberRange: is it valid beside all the others, and how many of its numbers are left."""
+
+from __future__ import annotations
+
+from callplane.apis.number_ranges import NumberRange
+from callplane.apis.reasons import Reason
+from callplane.cluster import finalizers
+from callplane.engine.keyed_queue import Priority
+from callplane.engine.scope import Gone, Scope
+from callplane.engine.teams_users import ensure_finalizer
+from callplane.errors import Stalled, Waiting
+from callplane.numbering.lifecycle import HELD, NumberState
+from callplane.rules import overlaps, validation
+from callplane.rules.findings import Finding
+from callplane.status.conditions import Succeeded
+from callplane.store.ports import NumberRow
+from callplane.values import E164
+
+COUNT_PAUSE_SECONDS = 5.0
+IN_USE_LOOK_SECONDS = 60.0
+
+
+async def run(scope: Scope) -> Succeeded:
+    """Validate against the country's plan and the other ranges, then count from the register."""
+    rows = await _rows(scope)
+    if scope.cached.is_deleting:
+        await _leave(scope, rows)
+        raise Gone
+    found = scope.resource
+    assert isinstance(found, NumberRange)
+    _check_rules(scope, found)
+    await ensure_finalizer(scope)
+    _check_not_shrunk(scope, found, rows)
+    _count(scope, found, rows)
+    scope.engine.queue.add_later(scope.key, Priority.DRIFT, 6 * COUNT_PAUSE_SECONDS)
+    return Succeeded(f"{scope.status['free']} of {scope.status['total']} numbers are free")
+
+
+async def _rows(scope: Scope) -> list[NumberRow]:
+    """The register's rows of this range by number, and rows that name the range outside of it."""
+    found = scope.cached.resource
+    rows: list[NumberRow] = []
+    if isinstance(found, NumberRange):
+        spans = found.spec.spans
+        seen = await scope.engine.register.numbers_in(spans[0].first, spans[-1].last)
+        rows = [row for row in seen if any(row.number in span for span in spans)]
+    return rows
+
+
+def _check_rules(scope: Scope, found: NumberRange) -> None:
+    """The rules that `callplane validate` runs; of two that overlap, the later one is refused."""
+    others = [
+        cached.resource
+        for kind in ("NumberRange", "PhoneNumber")
+        for cached in scope.engine.cache.of_kind(kind)
+        if cached.key != scope.key and cached.resource is not None and not cached.is_deleting
+    ]
+    findings = validation.validate_one(found)
+    for finding in overlaps.check([found, *others]):
+        if (finding.kind, finding.namespace, finding.name) == (
+            scope.key.kind,
+            scope.key.namespace,
+            scope.key.name,
+        ):
+            findings.append(finding)
+    refuse(findings)
+
+
+def refuse(findings: list[Finding]) -> None:
+    """Raises Stalled InvalidSpec with every error among the findings."""
+    errors = [
+        f"{finding.field_path}: {finding.message}" for finding in findings if finding.is_error
+    ]
+    if errors:
+        raise Stalled(Reason.INVALID_SPEC, "; ".join(errors))
+
+
+def _check_not_shrunk(scope: Scope, found: NumberRange, rows: list[NumberRow]) -> None:
+    """A range may grow; live claims outside of it mean that it was shrunk below them."""
+    name = f"{scope.key.namespace}/{scope.key.name}"
+    inside = {row.number for row in rows}
+    outside = [
+        row.number.masked
+        for runtime in scope.engine.connections.values()
+        for row in runtime.mirror.numbers.values()
+        if row.range_name == name and row.state in HELD and row.number not in inside
+    ]
+    if outside:
+        shown = ", ".join(sorted(outside)[:10])
+        raise Stalled(
+            Reason.SHRUNK_BELOW_CLAIMS,
+            f"{len(outside)} numbers in use lie outside the range: {shown}",
+        )
+
+
+def _count(scope: Scope, found: NumberRange, rows: list[NumberRow]) -> None:
+    total = sum(len(span) for span in found.spec.spans)
+    claimed = sum(1 for row in rows if row.state in HELD)
+    resting = sum(1 for row in rows if row.state is NumberState.QUARANTINED)
+    taken = {row.number for row in rows}
+    reserved = sum(1 for entry in found.spec.reservations if E164(entry.number) not in taken)
+    free = max(total - len(rows) - reserved, 0)
+    scope.status.update(
+        total=total, claimed=claimed, quarantined=resting, reserved=reserved, free=free
+    )
+    kept_back = {E164(entry.number) for entry in found.spec.reservations}
+    scope.status["nextFree"] = next(
+        (
+            number.text
+            for span in found.spec.spans
+            for number in span
+            if number not in taken and number not in kept_back
+        ),
+        None,
+    )
+
+
+async def _leave(scope: Scope, rows: list[NumberRow]) -> None:
+    """The range waits for live claims; numbers at rest keep their dates and block nothing."""
+    if not finalizers.has_finalizer(scope.cached.body, finalizers.PROVIDER_CLEANUP):
+        return
+    live = [row for row in rows if row.state in HELD]
+    if live:
+        shown = ", ".join(row.number.masked for row in live[:10])
+        raise Waiting(
+            Reason.IN_USE,
+            f"{len(live)} numbers are in use: {shown}",
+            after_seconds=IN_USE_LOOK_SECONDS,
+        )
+    await finalizers.remove(
+        scope.engine.objects, scope.engine.kind(scope.key.kind), body=scope.cached.body
+    )

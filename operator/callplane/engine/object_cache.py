@@ -1,0 +1,206 @@
+"""The latest body of every object we watch, read once, with the indexes that decide who must look
+again.
+
+Level-triggered: an event only replaces what is known. Each kind declares the projection that its
+dependents read; only a change of that projection wakes them. Targets that do not exist are indexed
+too, so an object that appears later wakes those who waited for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from callplane.apis.constraints import FieldError
+from callplane.apis.model import Resource
+from callplane.apis.parsing import parse_lenient
+from callplane.desired import references
+from callplane.desired.teams_users import person_key
+from callplane.values import ObjectKey
+
+RECONCILE_REQUEST = "callplane.dev/reconcile-requested-at"
+DETACH = "callplane.dev/detach"
+FORCE_DELETE = "callplane.dev/force-delete"
+CONNECTION_KINDS = ("TeamsTenant",)
+
+
+class Arrival(Enum):
+    """What an event meant: something a user did, a first sight, or our own write coming back."""
+
+    USER = "user"
+    FIRST = "first"
+    ECHO = "echo"
+
+
+@dataclass(frozen=True, slots=True)
+class CachedObject:
+    """One object: `resource` is None when its spec cannot be read, and `errors` say why."""
+
+    key: ObjectKey
+    body: dict[str, Any]
+    resource: Resource | None
+    errors: tuple[FieldError, ...]
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        metadata: dict[str, Any] = self.body["metadata"]
+        return metadata
+
+    @property
+    def uid(self) -> str:
+        return str(self.metadata["uid"])
+
+    @property
+    def generation(self) -> int:
+        return int(self.metadata.get("generation", 0))
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        return self.metadata.get("annotations") or {}
+
+    @property
+    def is_deleting(self) -> bool:
+        return self.metadata.get("deletionTimestamp") is not None
+
+    @property
+    def created(self) -> str:
+        return str(self.metadata.get("creationTimestamp", ""))
+
+    @property
+    def status(self) -> dict[str, Any]:
+        return self.body.get("status") or {}
+
+    @property
+    def ready(self) -> str:
+        for condition in self.status.get("conditions") or ():
+            if condition.get("type") == "Ready":
+                return str(condition.get("status"))
+        return "Unknown"
+
+
+class ObjectCache:
+    """Bodies by key, dependents by target, people by declared name."""
+
+    def __init__(self) -> None:
+        self._objects: dict[ObjectKey, CachedObject] = {}
+        self._by_uid: dict[str, ObjectKey] = {}
+        self._targets: dict[ObjectKey, tuple[ObjectKey, ...]] = {}
+        self._dependents: dict[ObjectKey, set[ObjectKey]] = {}
+        self._declared: dict[tuple[ObjectKey, str], set[ObjectKey]] = {}
+        self._projections: dict[ObjectKey, str] = {}
+
+    def put(self, key: ObjectKey, body: dict[str, Any]) -> tuple[Arrival, bool]:
+        """Take a body. Returns what the event meant and whether dependents must look again.
+
+        A body older than the one known changes nothing: our own writes go in as soon as they are
+        answered.
+        """
+        before = self._objects.get(key)
+        if (
+            before is not None
+            and _version(body) <= _version(before.body)
+            and before.uid == body["metadata"].get("uid")
+        ):
+            return Arrival.ECHO, False
+        parsed = parse_lenient(body, kind=key.kind)
+        cached = CachedObject(key, body, parsed.resource, parsed.errors)
+        self._index(cached, before)
+        projection = _projection(cached)
+        woken = self._projections.get(key) != projection
+        self._projections[key] = projection
+        if before is None or before.uid != cached.uid:
+            return Arrival.FIRST, woken
+        return (Arrival.USER if _moved(before, cached) else Arrival.ECHO), woken
+
+    def remove(self, key: ObjectKey) -> bool:
+        """The object is gone; returns whether it was known."""
+        before = self._objects.pop(key, None)
+        self._projections.pop(key, None)
+        if before is None:
+            return False
+        self._by_uid.pop(before.uid, None)
+        self._unindex(before)
+        return True
+
+    def get(self, key: ObjectKey) -> CachedObject | None:
+        return self._objects.get(key)
+
+    def by_uid(self, uid: str) -> CachedObject | None:
+        key = self._by_uid.get(uid)
+        return self._objects.get(key) if key is not None else None
+
+    def of_kind(self, kind: str) -> Iterator[CachedObject]:
+        return (cached for key, cached in self._objects.items() if key.kind == kind)
+
+    def keys(self) -> list[ObjectKey]:
+        return list(self._objects)
+
+    def dependents(self, target: ObjectKey) -> Iterable[ObjectKey]:
+        return tuple(self._dependents.get(target, ()))
+
+    def declaring(self, tenant: ObjectKey, person: str) -> list[CachedObject]:
+        """Objects that declare a person of a tenant by that name or id, oldest first."""
+        keys = self._declared.get((tenant, person), ())
+        found = [self._objects[key] for key in keys]
+        return sorted(found, key=lambda cached: (cached.created, cached.key))
+
+    def _index(self, cached: CachedObject, before: CachedObject | None) -> None:
+        if before is not None:
+            self._unindex(before)
+            if before.uid != cached.uid:
+                self._by_uid.pop(before.uid, None)
+        self._objects[cached.key] = cached
+        self._by_uid[cached.uid] = cached.key
+        if cached.resource is None:
+            return
+        found = references.targets(cached.resource)
+        self._targets[cached.key] = found
+        for target in found:
+            self._dependents.setdefault(target, set()).add(cached.key)
+        declared = _declared(cached)
+        if declared is not None:
+            self._declared.setdefault(declared, set()).add(cached.key)
+
+    def _unindex(self, cached: CachedObject) -> None:
+        for target in self._targets.pop(cached.key, ()):
+            self._dependents.get(target, set()).discard(cached.key)
+        declared = _declared(cached)
+        if declared is not None:
+            self._declared.get(declared, set()).discard(cached.key)
+
+
+def _declared(cached: CachedObject) -> tuple[ObjectKey, str] | None:
+    if cached.key.kind != "TeamsUser" or cached.resource is None:
+        return None
+    spec: Any = cached.resource.spec  # type: ignore[attr-defined]
+    tenant = references.target("TeamsTenant", spec.tenant_ref, namespace=cached.key.namespace)
+    return tenant, person_key(spec)
+
+
+def _version(body: dict[str, Any]) -> int:
+    """resourceVersions of one kind grow; the API server documents them as comparable integers since
+    1.35.
+    """
+    return int(body["metadata"].get("resourceVersion") or 0)
+
+
+def _moved(before: CachedObject, after: CachedObject) -> bool:
+    """Did a user do something: another generation, a deletion, or a request by annotation?"""
+    if before.generation != after.generation or before.is_deleting != after.is_deleting:
+        return True
+    names = (RECONCILE_REQUEST, DETACH, FORCE_DELETE)
+    return any(before.annotations.get(name) != after.annotations.get(name) for name in names)
+
+
+def _projection(cached: CachedObject) -> str:
+    """What dependents read of an object, hashed: its spec, whether it goes, and readiness of a
+    connection.
+    """
+    parts: dict[str, Any] = {"spec": cached.body.get("spec"), "deleting": cached.is_deleting}
+    if cached.key.kind in CONNECTION_KINDS or cached.key.kind == "EmergencyLocation":
+        parts["ready"] = cached.ready
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

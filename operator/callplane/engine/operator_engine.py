@@ -1,0 +1,169 @@
+"""The engine: everything a pass stands on, the workers that run passes, and the intake of events.
+
+It knows nothing of Kopf. The controller feeds it bodies and tells it when the start barrier has
+passed; tests feed it the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from callplane.apis import registry
+from callplane.clock import Clock
+from callplane.cluster.ports import EventSink, ObjectStore, SecretReader, WriteFence
+from callplane.cluster.resource_kinds import NAMESPACES, ResourceKind, callplane_kind
+from callplane.engine.connections import ConnectionRuntime
+from callplane.engine.keyed_queue import KeyedQueue, Priority
+from callplane.engine.object_cache import Arrival, CachedObject, ObjectCache
+from callplane.engine.reconcile import reconcile
+from callplane.providers.protocol import Provider
+from callplane.providers.registry import Ingredients
+from callplane.providers.transport import CallRecord
+from callplane.settings import OperatorSettings
+from callplane.store.ports import Register
+from callplane.telemetry import Telemetry
+from callplane.values import ConnectionId, HolderId, ObjectKey, Platform
+
+log = logging.getLogger(__name__)
+
+ProviderFactory = Callable[[str, Ingredients], Provider]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the engine is given: the cluster, the register, the providers, time and chance."""
+
+    clock: Clock
+    objects: ObjectStore
+    secrets: SecretReader
+    events: EventSink
+    fence: WriteFence
+    register: Register
+    provider_factory: ProviderFactory
+    installation: str
+    telemetry: Telemetry
+    chance: random.Random
+
+
+class Engine:
+    """One operator's engine; all of it lives in one event loop."""
+
+    def __init__(self, surroundings: Surroundings, settings: OperatorSettings) -> None:
+        self.settings = settings
+        self.clock = clock = surroundings.clock
+        self.objects = surroundings.objects
+        self.secrets = surroundings.secrets
+        self.events = surroundings.events
+        self.fence = surroundings.fence
+        self.register = surroundings.register
+        self.provider_factory = surroundings.provider_factory
+        self.installation = surroundings.installation
+        self.telemetry = surroundings.telemetry
+        self.chance = chance = surroundings.chance
+        self.queue = KeyedQueue(clock.monotonic, chance)
+        self.cache = ObjectCache()
+        self.connections: dict[ObjectKey, ConnectionRuntime] = {}
+        self.namespace_labels: dict[str, dict[str, str]] = {}
+        self.exhausted: dict[ObjectKey, ObjectKey] = {}
+        self.barrier_passed = False
+        self.last_pass_at = clock.monotonic()
+        self._workers: list[asyncio.Task[None]] = []
+
+    # Intake
+
+    def offer(self, key: ObjectKey, body: dict[str, Any]) -> None:
+        """A body as the watch or a listing gave it, or as our own write was answered."""
+        arrival, woken = self.cache.put(key, body)
+        if arrival is Arrival.USER:
+            self.queue.add(key, Priority.USER)
+        elif arrival is Arrival.FIRST:
+            fresh = body.get("status", {}).get("observedGeneration") != body["metadata"].get(
+                "generation"
+            )
+            deleting = body["metadata"].get("deletionTimestamp") is not None
+            urgent = self.barrier_passed and (fresh or deleting)
+            self.queue.add(key, Priority.USER if urgent else Priority.INITIAL)
+        if woken:
+            self.wake_dependents(key)
+
+    def withdraw(self, key: ObjectKey) -> None:
+        """The object is gone from the API server."""
+        if self.cache.remove(key):
+            self.exhausted.pop(key, None)
+            self.wake_dependents(key)
+            self.queue.add(key, Priority.USER)
+
+    def wake_dependents(self, key: ObjectKey) -> None:
+        for dependent in self.cache.dependents(key):
+            self.queue.add(dependent, Priority.DEPENDENCY)
+
+    def wake_exhausted(self, count: int) -> None:
+        """Wake as many of those who wait for a number as numbers became free, the oldest first."""
+        waiting = [cached for key in self.exhausted if (cached := self.cache.get(key))]
+        waiting.sort(key=lambda cached: (cached.created, cached.key))
+        for cached in waiting[:count]:
+            self.queue.add(cached.key, Priority.DEPENDENCY)
+
+    # Look-ups that passes share
+
+    def kind(self, name: str) -> ResourceKind:
+        return callplane_kind(registry.kind_named(name).plural)
+
+    def holder_on(self, connection: ConnectionId, user_id: str) -> HolderId:
+        return HolderId(Platform(connection.provider), connection.external_id, user_id)
+
+    async def labels_of(self, namespace: str) -> dict[str, str]:
+        """Labels of a namespace, read once and kept until its next event or sweep."""
+        if namespace not in self.namespace_labels:
+            body = await self.objects.get(NAMESPACES, name=namespace)
+            self.namespace_labels[namespace] = dict(body["metadata"].get("labels") or {})
+        return self.namespace_labels[namespace]
+
+    def called(self, call: CallRecord) -> None:
+        """A provider has made a call."""
+        self.telemetry.called(call.provider, call.operation, call.outcome, call.seconds)
+
+    def live(self, uid: str) -> CachedObject | None:
+        """The object of that UID, unless it is gone or being deleted."""
+        cached = self.cache.by_uid(uid)
+        return None if cached is None or cached.is_deleting else cached
+
+    # Work
+
+    def start(self) -> None:
+        """Start the workers. Only after the start barrier: every kind listed, and the Lease
+        held.
+        """
+        self.barrier_passed = True
+        for number in range(self.settings.workers):
+            task = asyncio.create_task(self._work(), name=f"worker:{number}")
+            self._workers.append(task)
+
+    async def stop(self) -> None:
+        for task in self._workers:
+            task.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        self._workers.clear()
+        for runtime in self.connections.values():
+            await runtime.stop()
+        self.connections.clear()
+
+    async def _work(self) -> None:
+        while True:
+            taken = await self.queue.take()
+            self.telemetry.waited(taken.priority.name.lower(), taken.waited_seconds)
+            began = self.clock.monotonic()
+            try:
+                await reconcile(self, taken.key, taken.priority)
+            except Exception:
+                delay = self.queue.failed(taken.key)
+                log.exception("pass of %s failed; next try in %.0f s", taken.key, delay)
+            finally:
+                self.queue.done(taken.key)
+                self.last_pass_at = self.clock.monotonic()
+                self.telemetry.passed(taken.key.kind, self.last_pass_at - began)

@@ -1,0 +1,63 @@
+"""ProviderIncident: shows somebody else's outage on what it touches and freezes our writes
+meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from callplane.apis.provider_incidents import Freeze, ProviderIncident, ProviderIncidentSpec
+from callplane.apis.reasons import Reason
+from callplane.apis.teams_tenants import TeamsTenant
+from callplane.engine.keyed_queue import Priority
+from callplane.engine.scope import Scope
+from callplane.status.conditions import Succeeded
+from callplane.values import ObjectKey
+
+if TYPE_CHECKING:
+    from callplane.engine.operator_engine import Engine
+
+_STRENGTH = {Freeze.NONE: 0, Freeze.DESTRUCTIVE: 1, Freeze.ALL: 2}
+
+
+async def run(scope: Scope) -> Succeeded:
+    """Wake what the incident touches; the objects themselves read it."""
+    incident = scope.resource
+    assert isinstance(incident, ProviderIncident)
+    reference = incident.spec.connection_ref
+    connection = ObjectKey(reference.kind.value, scope.key.namespace, reference.name)
+    dependents = scope.engine.cache.dependents(connection)
+    resolved = incident.spec.resolved_at is not None or scope.cached.is_deleting
+    shown = scope.cached.status.get("affectedObjects")
+    affected = 0 if resolved else len(tuple(dependents))
+    if (
+        shown != affected
+        or scope.cached.status.get("observedGeneration") != scope.cached.generation
+    ):
+        for key in dependents:
+            scope.engine.queue.add(key, Priority.DEPENDENCY)
+    scope.status["affectedObjects"] = affected
+    if resolved:
+        return Succeeded("resolved", reason=Reason.INCIDENT_RESOLVED)
+    return Succeeded(
+        f"open; {incident.spec.freeze.value} writes are frozen", reason=Reason.INCIDENT_OPEN
+    )
+
+
+def freeze_of(engine: Engine, tenant: TeamsTenant) -> ProviderIncidentSpec | None:
+    """The open incident of this connection that freezes most; it acts only in the connection's
+    namespace.
+    """
+    found: ProviderIncidentSpec | None = None
+    for cached in engine.cache.of_kind("ProviderIncident"):
+        incident = cached.resource
+        if not isinstance(incident, ProviderIncident) or cached.is_deleting:
+            continue
+        spec = incident.spec
+        if cached.key.namespace != tenant.namespace or spec.connection_ref.name != tenant.name:
+            continue
+        if spec.resolved_at is not None:
+            continue
+        if found is None or _STRENGTH[spec.freeze] > _STRENGTH[found.freeze]:
+            found = spec
+    return found

@@ -1,0 +1,96 @@
+"""One pass over one object: the main path of the product.
+
+    gather → desired → observe → plan → guard → apply → report
+
+Every cause runs the same pass, whatever happened before: an edit, a retry, a drift check, a
+deletion. What the steps are is the kind's own module; how an end becomes status is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from callplane.apis.reasons import Reason
+from callplane.engine import (
+    change_approvals,
+    change_plans,
+    emergency_locations,
+    number_ranges,
+    phone_numbers,
+    provider_incidents,
+    teams_tenants,
+    teams_users,
+)
+from callplane.engine.keyed_queue import Priority
+from callplane.engine.reporting import report
+from callplane.engine.scope import Gone, Parked, Scope
+from callplane.errors import Failed, Stalled, Verdict, Waiting
+from callplane.status.conditions import End, NotKnown, Succeeded
+from callplane.store.ports import StoreUnavailable
+from callplane.values import ObjectKey
+
+if TYPE_CHECKING:
+    from callplane.engine.operator_engine import Engine
+
+Steps = Callable[[Scope], Awaitable[Succeeded | NotKnown]]
+
+PASSES: dict[str, Steps] = {
+    "TeamsTenant": teams_tenants.run,
+    "TeamsUser": teams_users.run,
+    "NumberRange": number_ranges.run,
+    "PhoneNumber": phone_numbers.run,
+    "EmergencyLocation": emergency_locations.run,
+    "ProviderIncident": provider_incidents.run,
+    "ChangePlan": change_plans.run,
+    "ChangeApproval": change_approvals.run,
+}
+
+
+async def reconcile(engine: Engine, key: ObjectKey, priority: Priority) -> None:
+    """Run the pass of one key and schedule the next look. Anything but a verdict is a defect and
+    propagates.
+    """
+    cached = engine.cache.get(key)
+    if cached is None:
+        engine.queue.forget(key)
+        if key.kind == "TeamsTenant":
+            await teams_tenants.vanished(engine, key)
+        return
+    scope = Scope(engine, cached, priority)
+    try:
+        end = await run_steps(scope)
+        await report(scope, end)
+    except Parked:
+        return
+    except Gone:
+        engine.queue.forget(key)
+        return
+    schedule(engine, key, end)
+
+
+async def run_steps(scope: Scope) -> End:
+    """The kind's steps, and their end as a value."""
+    try:
+        return await PASSES[scope.key.kind](scope)
+    except StoreUnavailable as error:
+        return Failed(Reason.REGISTER_UNAVAILABLE, f"the number register does not answer: {error}")
+    except Verdict as verdict:
+        return verdict
+
+
+def schedule(engine: Engine, key: ObjectKey, end: End) -> None:
+    """When to look again: waiting says when, a failure backs off, a stall waits for an input to
+    change.
+    """
+    engine.telemetry.verdict(key.kind, getattr(end, "reason", "Unknown"))
+    if isinstance(end, Failed):
+        engine.queue.failed(key)
+        return
+    engine.queue.succeeded(key)
+    if isinstance(end, Waiting):
+        engine.queue.add_later(key, Priority.RETRY, end.after_seconds)
+    elif isinstance(end, Stalled) and end.reason == Reason.RANGE_EXHAUSTED:
+        engine.exhausted[key] = key
+    if not (isinstance(end, Stalled) and end.reason == Reason.RANGE_EXHAUSTED):
+        engine.exhausted.pop(key, None)

@@ -1,0 +1,172 @@
+"""The leader's copy of one connection's register rows, kept by its own commits and refreshed by
+version.
+
+Passes read it instead of the database, so a steady state costs no queries. It is never a reason to
+write by itself: every commit states what it expects, and the database refuses when that is no
+longer so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from callplane.numbering.lifecycle import HELD, NumberState
+from callplane.plan.gate import GateRow, GateStatus
+from callplane.store.ports import (
+    Commit,
+    Committed,
+    HolderRow,
+    Intent,
+    IntentState,
+    NumberRow,
+    Register,
+    RegisterState,
+)
+from callplane.values import E164, ConnectionId, HolderId
+
+
+class RegisterMirror:
+    """Rows by number and holder, open intents by holder, gate rows by change id."""
+
+    def __init__(self, register: Register, connection: ConnectionId, epoch: int) -> None:
+        self._register = register
+        self.connection = connection
+        self.epoch = epoch
+        self.numbers: dict[E164, NumberRow] = {}
+        self.holders: dict[HolderId, HolderRow] = {}
+        self.gate_rows: dict[str, GateRow] = {}
+        self.sequence = 0
+        self._numbers_of: dict[HolderId, set[E164]] = {}
+        self._holder_by_uid: dict[str, HolderId] = {}
+        self._intents: dict[HolderId, dict[str, Intent]] = {}
+
+    async def load(self) -> None:
+        """Everything, once; then `refresh` by version."""
+        self._take(await self._register.load(self.connection), complete=True)
+
+    async def refresh(self) -> set[HolderId]:
+        """What others changed since (an administrator's command); returns the holders it
+        touches.
+        """
+        state = await self._register.load(self.connection, since=self.sequence)
+        touched = {row.holder for row in state.holders}
+        touched |= {row.holder for row in state.numbers if row.holder is not None}
+        self._take(state, complete=False)
+        return touched
+
+    def _take(self, state: RegisterState, *, complete: bool) -> None:
+        for number in state.removed_numbers:
+            self._drop_number(number)
+        for row in state.numbers:
+            self._put_number(row)
+        for holder in state.holders:
+            self._put_holder(holder)
+        if complete:
+            for intent in state.open_intents:
+                self._intents.setdefault(intent.holder, {})[intent.request_id] = intent
+            self.gate_rows = {row.change_id: row for row in state.gate_rows}
+        self.sequence = max(self.sequence, state.sequence)
+
+    async def commit(self, commit: Commit, *, now: datetime) -> Committed:
+        """One transaction, and its result taken into the mirror. Raises as `Register.commit`
+        does.
+        """
+        committed = await self._register.commit(self.connection, commit, epoch=self.epoch, now=now)
+        for move in commit.moves:
+            if move.to is NumberState.FREE:
+                self._drop_number(move.number)
+        for row in committed.numbers:
+            self._put_number(row)
+        for dropped in commit.dropped_holders:
+            self._drop_holder(dropped)
+        for holder in committed.holders:
+            self._put_holder(holder)
+        for intent in commit.intents:
+            self._put_intent(intent)
+        for gate_row in commit.gate_rows:
+            self.gate_rows[gate_row.change_id] = gate_row
+        for change_id in commit.gate_dropped:
+            self.gate_rows.pop(change_id, None)
+        self.sequence = max(self.sequence, committed.sequence)
+        return committed
+
+    async def heartbeat(self, *, now: datetime) -> None:
+        """Say that this installation still works the connection. Raises EpochLost."""
+        await self._register.heartbeat(self.connection, epoch=self.epoch, now=now)
+
+    def _put_number(self, row: NumberRow) -> None:
+        self._drop_number(row.number)
+        if row.state is NumberState.FREE or row.connection != self.connection:
+            return
+        self.numbers[row.number] = row
+        for holder in (row.holder, row.transfer_to):
+            if holder is not None:
+                self._numbers_of.setdefault(holder, set()).add(row.number)
+
+    def _drop_number(self, number: E164) -> None:
+        row = self.numbers.pop(number, None)
+        if row is None:
+            return
+        for holder in (row.holder, row.transfer_to):
+            if holder is not None:
+                self._numbers_of.get(holder, set()).discard(number)
+
+    def _put_holder(self, row: HolderRow) -> None:
+        self._drop_holder(row.holder)
+        self.holders[row.holder] = row
+        if row.declared_by is not None:
+            self._holder_by_uid[row.declared_by.uid] = row.holder
+
+    def _drop_holder(self, holder: HolderId) -> None:
+        row = self.holders.pop(holder, None)
+        uid = row.declared_by.uid if row is not None and row.declared_by is not None else None
+        if uid is not None and self._holder_by_uid.get(uid) == holder:
+            del self._holder_by_uid[uid]
+
+    def _put_intent(self, intent: Intent) -> None:
+        open_intents = self._intents.setdefault(intent.holder, {})
+        if intent.state is IntentState.OPEN:
+            open_intents[intent.request_id] = intent
+        else:
+            open_intents.pop(intent.request_id, None)
+
+    def rows_of(self, holder: HolderId) -> list[NumberRow]:
+        """Rows held by, resting for, or kept for a holder, in order of number."""
+        return [self.numbers[number] for number in sorted(self._numbers_of.get(holder, ()))]
+
+    def held_row(self, holder: HolderId) -> NumberRow | None:
+        """The number the holder has now: claimed, assigned or being given up."""
+        for row in self.rows_of(holder):
+            if row.holder == holder and row.state in HELD:
+                return row
+        return None
+
+    def holder_declared_by(self, uid: str) -> HolderRow | None:
+        holder = self._holder_by_uid.get(uid)
+        return self.holders.get(holder) if holder is not None else None
+
+    def open_intents(self, holder: HolderId) -> list[Intent]:
+        return sorted(self._intents.get(holder, {}).values(), key=lambda intent: intent.sent_at)
+
+    def all_open_intents(self) -> Iterator[Intent]:
+        for intents in self._intents.values():
+            yield from intents.values()
+
+    def claims(self) -> int:
+        """Numbers held on this connection: what percentages of the gate are counted against."""
+        return sum(1 for row in self.numbers.values() if row.state in HELD)
+
+    def claims_by_range(self) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for row in self.numbers.values():
+            if row.state in HELD and row.range_name:
+                counts[row.range_name] = counts.get(row.range_name, 0) + 1
+        return counts
+
+    def held_digests(self) -> dict[str, list[GateRow]]:
+        batches: dict[str, list[GateRow]] = {}
+        for row in self.gate_rows.values():
+            if row.status is GateStatus.HELD:
+                batches.setdefault(row.digest, []).append(row)
+        return batches

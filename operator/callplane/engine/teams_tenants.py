@@ -1,0 +1,341 @@
+"""The pass of a connection: sign in, hold the connection in the register, keep it at work, say how
+it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from callplane.apis.reasons import Reason
+from callplane.apis.references import SecretKeyRef
+from callplane.apis.teams_tenants import TeamsTenant, TeamsTenantSpec
+from callplane.cluster import finalizers
+from callplane.cluster.resource_kinds import SECRETS
+from callplane.cluster.secret_reading import SecretFound, SecretMissing
+from callplane.engine import change_plans
+from callplane.engine.connections import ConnectionLimits, ConnectionRuntime
+from callplane.engine.evidence import is_stale_long
+from callplane.engine.keyed_queue import Priority
+from callplane.engine.object_cache import FORCE_DELETE
+from callplane.engine.register_mirror import RegisterMirror
+from callplane.engine.scope import Gone, Scope
+from callplane.engine.teams_users import ensure_finalizer
+from callplane.errors import Stalled, Waiting
+from callplane.numbering.lifecycle import HELD
+from callplane.plan.gate import ChangeLimits
+from callplane.providers.protocol import AuthenticationFailed, Family
+from callplane.providers.registry import Ingredients
+from callplane.status.conditions import Circumstances, NotKnown, Succeeded
+from callplane.store.ports import HeldElsewhere, NumberRow
+from callplane.values import ConnectionId, ObjectKey
+
+if TYPE_CHECKING:
+    from callplane.engine.operator_engine import Engine
+
+PROVIDER = "teams"
+SECRET_LOOK_SECONDS = 30.0
+IN_USE_LOOK_SECONDS = 30.0
+HELD_ELSEWHERE_LOOK_SECONDS = 30.0
+
+
+async def run(scope: Scope) -> Succeeded | NotKnown:
+    """Start the connection when it is not at work, restart it when its credentials changed, report
+    it.
+    """
+    tenant = scope.resource
+    assert isinstance(tenant, TeamsTenant)
+    if not scope.cached.is_deleting:
+        await ensure_finalizer(scope)
+    if tenant.spec.suspend:
+        scope.circumstances = Circumstances(suspended="spec.suspend is set")
+    runtime = await _at_work(scope, tenant)
+    if scope.cached.is_deleting:
+        await _leave(scope, runtime)
+    if runtime is None:
+        raise Waiting(Reason.PROGRESSING, "starting", after_seconds=HELD_ELSEWHERE_LOOK_SECONDS)
+    runtime.reconfigure(limits_of(tenant.spec))
+    await change_plans.publish(scope, runtime)
+    _show(scope, runtime)
+    return _end(scope, runtime)
+
+
+async def _at_work(scope: Scope, tenant: TeamsTenant) -> ConnectionRuntime | None:
+    """The runtime for the credentials as they are now."""
+    runtime = scope.engine.connections.get(scope.key)
+    secrets, fingerprint = await _credentials(scope, tenant, runtime)
+    if runtime is not None and runtime.health.lost_to:
+        await _stop(scope.engine, scope.key)
+        runtime = None
+    if runtime is not None and runtime.fingerprint != fingerprint:
+        await _stop(scope.engine, scope.key)
+        runtime = None
+    if runtime is None:
+        runtime = await _start(scope, tenant, secrets, fingerprint)
+    return runtime
+
+
+async def _credentials(
+    scope: Scope, tenant: TeamsTenant, runtime: ConnectionRuntime | None
+) -> tuple[dict[SecretKeyRef, bytes], str]:
+    """Secrets the spec names, read by name, and a fingerprint of them and of where they are sent.
+
+    A Secret that has gone while its connection works leaves the connection as it is: its token may
+    still be valid, and a deletion may depend on it.
+    """
+    values: dict[SecretKeyRef, bytes] = {}
+    parts = [tenant.spec.credentials.model_dump_json(), tenant.spec.endpoint.model_dump_json()]
+    for reference in _secret_refs(tenant.spec):
+        reading = await scope.engine.secrets.read(
+            namespace=scope.key.namespace, name=reference.name, key=reference.key
+        )
+        if not isinstance(reading, SecretFound):
+            if runtime is not None and not runtime.health.breaker:
+                return {}, runtime.fingerprint
+            missing = (
+                "does not exist"
+                if isinstance(reading, SecretMissing)
+                else (f"has no key {reference.key}")
+            )
+            reason = (
+                Reason.CREDENTIALS_GONE if scope.cached.is_deleting else Reason.SECRET_NOT_FOUND
+            )
+            raise Waiting(
+                reason,
+                f"Secret {scope.key.namespace}/{reference.name} {missing}",
+                after_seconds=SECRET_LOOK_SECONDS,
+            )
+        content = reading.value.reveal()
+        values[reference] = content
+        parts.append(hashlib.sha256(content).hexdigest())
+    return values, hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+def _secret_refs(spec: TeamsTenantSpec) -> list[SecretKeyRef]:
+    credentials = spec.credentials
+    if credentials.client_secret is not None:
+        return [credentials.client_secret.secret_ref]
+    if credentials.certificate is not None:
+        passphrase = credentials.certificate.passphrase_ref
+        return [credentials.certificate.secret_ref, *([passphrase] if passphrase else [])]
+    return []
+
+
+async def _start(
+    scope: Scope, tenant: TeamsTenant, secrets: dict[SecretKeyRef, bytes], fingerprint: str
+) -> ConnectionRuntime:
+    engine = scope.engine
+    connection = ConnectionId(PROVIDER, tenant.spec.tenant_id)
+    held = await engine.register.hold_connection(
+        connection,
+        declared_by=scope.declaring,
+        now=engine.clock.now(),
+        stale_after_seconds=engine.settings.heartbeat_stale_seconds,
+        new_epoch=True,
+    )
+    if isinstance(held, HeldElsewhere):
+        await _held_elsewhere(scope, held)
+    else:
+        mirror = RegisterMirror(engine.register, connection, held.epoch)
+        await mirror.load()
+        try:
+            provider = engine.provider_factory(
+                PROVIDER,
+                Ingredients(
+                    spec=tenant.spec,
+                    clock=engine.clock,
+                    secrets=secrets,
+                    observer=engine.called,
+                    token_folders=engine.settings.token_folders,
+                    show_numbers=engine.settings.show_numbers,
+                ),
+            )
+        except AuthenticationFailed as error:
+            raise Waiting(
+                Reason.AUTHENTICATION_FAILED, str(error), after_seconds=SECRET_LOOK_SECONDS
+            ) from error
+        runtime = ConnectionRuntime(
+            engine, scope.key, provider=provider, mirror=mirror, limits=limits_of(tenant.spec)
+        )
+        runtime.fingerprint = fingerprint
+        await _keep_secrets(scope, list(secrets))
+        engine.connections[scope.key] = runtime
+        runtime.start()
+        return runtime
+    raise AssertionError("a connection held elsewhere raises")
+
+
+async def _held_elsewhere(scope: Scope, held: HeldElsewhere) -> None:
+    """Look again on our own, without a human: the other side's heartbeat may end."""
+    owner = held.row.declared_by
+    where = (
+        "this cluster"
+        if owner.installation == scope.engine.installation
+        else (f"installation {owner.installation}")
+    )
+    scope.engine.queue.add_later(scope.key, Priority.RETRY, HELD_ELSEWHERE_LOOK_SECONDS)
+    seen = f"{held.row.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"
+    raise Stalled(
+        Reason.CONNECTION_HELD_ELSEWHERE,
+        f"{owner} of {where} works this tenant (last seen {seen}); it is taken over when that "
+        "heartbeat ends, or by callplane connections take",
+    )
+
+
+async def _keep_secrets(scope: Scope, references: list[SecretKeyRef]) -> None:
+    """Our finalizer on the Secret keeps a namespace deletion from taking the credentials first."""
+    for reference in references:
+        body = await scope.engine.objects.get(
+            SECRETS, name=reference.name, namespace=scope.key.namespace
+        )
+        if not body["metadata"].get("deletionTimestamp"):
+            await finalizers.add(
+                scope.engine.objects, SECRETS, body=body, finalizer=finalizers.SECRET_IN_USE
+            )
+
+
+async def _free_secrets(scope: Scope) -> None:
+    tenant = scope.cached.resource
+    if not isinstance(tenant, TeamsTenant):
+        return
+    for reference in _secret_refs(tenant.spec):
+        reading = await scope.engine.secrets.read(
+            namespace=scope.key.namespace, name=reference.name, key=reference.key
+        )
+        if isinstance(reading, SecretMissing):
+            continue
+        body = await scope.engine.objects.get(
+            SECRETS, name=reference.name, namespace=scope.key.namespace
+        )
+        await finalizers.remove(
+            scope.engine.objects, SECRETS, body=body, finalizer=finalizers.SECRET_IN_USE
+        )
+
+
+def _claims_here(scope: Scope, runtime: ConnectionRuntime) -> list[NumberRow]:
+    """Claims that objects of this installation declare: what keeps the connection."""
+    return [
+        row
+        for row in runtime.mirror.numbers.values()
+        if row.state in HELD
+        and row.declared_by is not None
+        and row.declared_by.installation == scope.engine.installation
+    ]
+
+
+async def _leave(scope: Scope, runtime: ConnectionRuntime | None) -> None:
+    """The connection goes when nothing depends on it. Raises Waiting InUse, or Gone when it has
+    gone.
+    """
+    forced = scope.cached.annotations.get(FORCE_DELETE) == scope.cached.uid
+    if runtime is not None and not forced:
+        claims = _claims_here(scope, runtime)
+        if claims:
+            first = ", ".join(str(row.declared_by) for row in claims[:10])
+            await change_plans.publish(scope, runtime)
+            raise Waiting(
+                Reason.IN_USE,
+                f"{len(claims)} claims depend on this connection: {first}",
+                after_seconds=IN_USE_LOOK_SECONDS,
+            )
+    if runtime is not None:
+        epoch = runtime.mirror.epoch
+        await _stop(scope.engine, scope.key)
+        await scope.engine.register.release_connection(runtime.connection, epoch=epoch)
+    await _free_secrets(scope)
+    await finalizers.remove(
+        scope.engine.objects, scope.engine.kind(scope.key.kind), body=scope.cached.body
+    )
+    raise Gone
+
+
+async def _stop(engine: Engine, key: ObjectKey) -> None:
+    runtime = engine.connections.pop(key, None)
+    if runtime is not None:
+        await runtime.stop()
+
+
+async def vanished(engine: Engine, key: ObjectKey) -> None:
+    """The object is gone without our finalizer having been asked: nothing works the connection any
+    more.
+    """
+    await _stop(engine, key)
+
+
+def limits_of(spec: TeamsTenantSpec) -> ConnectionLimits:
+    """The parts of a spec that the connection's loops obey."""
+    limits = spec.change_limits
+    return ConnectionLimits(
+        writes_per_second=spec.writes_per_second,
+        drift_reads_per_second=spec.drift_reads_per_second,
+        max_in_flight=spec.max_in_flight,
+        drift_interval_seconds=spec.drift_interval_seconds,
+        change_limits=ChangeLimits(
+            max_count=limits.max_count,
+            max_percent=limits.max_percent,
+            floor=limits.floor,
+            window_seconds=limits.window_seconds,
+            settle_seconds=limits.settle_seconds,
+            settle_max_seconds=limits.settle_max_seconds,
+        ),
+    )
+
+
+def _show(scope: Scope, runtime: ConnectionRuntime) -> None:
+    """Counts and freshness; the time of observation is written once a listing at most."""
+    health, mirror = runtime.health, runtime.mirror
+    users = [k for k in scope.engine.cache.dependents(scope.key) if k.kind == "TeamsUser"]
+    held = mirror.held_digests()
+    status: dict[str, Any] = scope.status
+    status["snapshot"] = {
+        "users": health.rows.get(Family.PEOPLE, 0),
+        "numbers": health.rows.get(Family.NUMBERS, 0),
+        "userConfigurations": health.rows.get(Family.CONFIGURATIONS, 0),
+        "complete": runtime.snapshot.complete and not health.listing_problem,
+    }
+    status["users"] = len(users)
+    status["claims"] = mirror.claims()
+    status["foreign"] = sum(
+        1
+        for row in runtime.snapshot.numbers.rows()
+        if row.holder_id is not None and row.number not in mirror.numbers
+    )
+    status["orphaned"] = sum(
+        1
+        for row in mirror.numbers.values()
+        if row.state in HELD
+        and (row.declared_by is None or scope.engine.cache.by_uid(row.declared_by.uid) is None)
+    )
+    status["heldChanges"] = sum(len(rows) for rows in held.values())
+    status["heldBatches"] = [
+        {"digest": digest, "plan": change_plans.plan_name(digest), "changes": len(rows)}
+        for digest, rows in sorted(held.items(), key=lambda item: item[1][0].proposed_at)
+    ][:32]
+    status["installation"] = scope.engine.installation
+    status["epoch"] = mirror.epoch
+    if health.last_complete_listing is not None:
+        status["lastObservedTime"] = health.last_complete_listing.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _end(scope: Scope, runtime: ConnectionRuntime) -> Succeeded | NotKnown:
+    health = runtime.health
+    if health.breaker:
+        raise Waiting(
+            Reason.AUTHENTICATION_FAILED, health.breaker, after_seconds=SECRET_LOOK_SECONDS
+        )
+    if health.register_problem:
+        raise Waiting(
+            Reason.REGISTER_UNAVAILABLE,
+            f"the number register does not answer: {health.register_problem}",
+            after_seconds=5.0,
+        )
+    if not runtime.snapshot.complete:
+        problem = f": {health.listing_problem}" if health.listing_problem else ""
+        raise Waiting(
+            Reason.SNAPSHOT_PENDING,
+            f"the first listing is not complete yet{problem}",
+            after_seconds=SECRET_LOOK_SECONDS,
+        )
+    if health.listing_problem:
+        return NotKnown(health.listing_problem, is_long=is_stale_long(scope, runtime))
+    return Succeeded(f"{scope.status['users']} users, {scope.status['claims']} numbers in use")

@@ -1,0 +1,156 @@
+"""A number that one live holder gives up and another names goes over without quarantine.
+
+The giver goes first; the receiver waits, and keeps its own number until the new one is free. In a
+cycle (two people who swap) somebody has to go first: the smallest holder in sorted order. A crash
+at any point leaves the number kept for the receiver.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from callplane.apis.teams_users import TeamsUser
+from callplane.desired import references
+from callplane.engine.gathering import Gathered
+from callplane.engine.holders import claim_of_holder
+from callplane.engine.keyed_queue import Priority
+from callplane.engine.object_cache import CachedObject
+from callplane.engine.scope import Scope
+from callplane.numbering.lifecycle import Cause, NumberState
+from callplane.store.ports import Commit, Move, NumberRow
+from callplane.values import E164, DeclaringObject, HolderId, ObjectKey
+
+
+async def begin(scope: Scope, gathered: Gathered, row: NumberRow, *, receiver: HolderId) -> bool:
+    """Mark the number for the receiver when its holder's live object no longer wants it."""
+    if row.state not in (NumberState.ASSIGNED, NumberState.CLAIMED) or row.declared_by is None:
+        return False
+    giver = scope.engine.live(row.declared_by.uid)
+    if giver is None or not gives_up(scope, giver, row.number):
+        return False
+    rows, moves = claim_of_holder(scope, gathered, receiver)
+    transfer = _move(row, NumberState.TRANSFERRING, Cause.TRANSFER, receiver)
+    await gathered.runtime.mirror.commit(
+        Commit(moves=(*moves, transfer), holders=rows), now=scope.engine.clock.now()
+    )
+    scope.engine.queue.add(giver.key, Priority.DEPENDENCY)
+    return True
+
+
+async def cancel(scope: Scope, gathered: Gathered, row: NumberRow) -> None:
+    """The holder wants its number after all."""
+    move = _move(row, NumberState.ASSIGNED, Cause.CANCEL, None)
+    await gathered.runtime.mirror.commit(Commit(moves=(move,)), now=scope.engine.clock.now())
+
+
+def _move(row: NumberRow, to: NumberState, cause: Cause, receiver: HolderId | None) -> Move:
+    return Move(
+        number=row.number,
+        expected=row.state,
+        to=to,
+        cause=cause,
+        expected_holder=row.holder,
+        holder=row.holder,
+        declared_by=row.declared_by,
+        range_name=row.range_name,
+        number_type=row.number_type,
+        transfer_to=receiver,
+    )
+
+
+def gives_up(scope: Scope, cached: CachedObject, number: E164) -> bool:
+    """Does a live object's declaration no longer allow this number? An unmanaged number is kept."""
+    user = cached.resource
+    if not isinstance(user, TeamsUser) or user.spec.phone_number is None:
+        return False
+    declared = user.spec.phone_number
+    if declared.none is not None:
+        return True
+    if declared.e164 is not None:
+        return declared.e164 != number.text
+    return not _inside(scope, cached.key, user, number)
+
+
+def _inside(scope: Scope, key: ObjectKey, user: TeamsUser, number: E164) -> bool:
+    """Is the number one of the range or object that the declaration refers to? Unknown counts as
+    yes.
+    """
+    for target in references.targets(user):
+        found = scope.engine.cache.get(target)
+        if target.kind == "NumberRange":
+            resource = found.resource if found is not None else None
+            spans = getattr(getattr(resource, "spec", None), "spans", None)
+            return spans is None or any(number in span for span in spans)
+        if target.kind == "PhoneNumber":
+            resource = found.resource if found is not None else None
+            stated = getattr(getattr(resource, "spec", None), "e164", None)
+            return stated is None or stated == number.text
+    return True
+
+
+def goes_first(gathered: Gathered, holder: HolderId, awaited: NumberRow) -> bool:
+    """May the holder give its own number up before the awaited one is free? Only to break a
+    cycle.
+    """
+    cycle = [holder]
+    current = awaited.holder
+    while current is not None and current not in cycle:
+        cycle.append(current)
+        current = _awaited_by(gathered, current)
+    if current != holder:
+        return False
+    return min(cycle, key=lambda member: member.sort_key) == holder
+
+
+def _awaited_by(gathered: Gathered, holder: HolderId) -> HolderId | None:
+    """Whoever has the number that this holder waits for."""
+    for row in gathered.runtime.mirror.rows_of(holder):
+        if row.transfer_to == holder and row.state is NumberState.TRANSFERRING:
+            return row.holder
+    return None
+
+
+def after_unassign(
+    scope: Scope, gathered: Gathered, row: NumberRow, *, quarantine_days: int
+) -> tuple[Move, ObjectKey | None]:
+    """The move of a number that its holder no longer has: to the receiver it is kept for, else to
+    rest.
+    """
+    receiver = row.transfer_to
+    claimant = _live_claimant(scope, gathered, receiver)
+    if row.state is NumberState.TRANSFERRING and receiver is not None and claimant is not None:
+        move = Move(
+            number=row.number,
+            expected=row.state,
+            to=NumberState.CLAIMED,
+            cause=Cause.RECEIVE,
+            expected_holder=row.holder,
+            holder=receiver,
+            declared_by=claimant,
+            range_name=row.range_name,
+            number_type=row.number_type,
+        )
+        return move, claimant.key
+    until = scope.engine.clock.now() + timedelta(days=quarantine_days)
+    move = Move(
+        number=row.number,
+        expected=row.state,
+        to=NumberState.QUARANTINED,
+        cause=Cause.ABANDON if row.state is NumberState.TRANSFERRING else Cause.UNASSIGN,
+        expected_holder=row.holder,
+        holder=row.holder,
+        range_name=row.range_name,
+        number_type=row.number_type,
+        quarantined_until=until,
+    )
+    return move, None
+
+
+def _live_claimant(
+    scope: Scope, gathered: Gathered, receiver: HolderId | None
+) -> DeclaringObject | None:
+    """The object that declares the receiver, while it lives."""
+    row = gathered.runtime.mirror.holders.get(receiver) if receiver is not None else None
+    if row is None or row.declared_by is None:
+        return None
+    return row.declared_by if scope.engine.live(row.declared_by.uid) is not None else None

@@ -1,0 +1,193 @@
+"""Apply: one change after the other, each exactly once.
+
+budget → compare before write → fence → intent committed → sent → answer recorded → read back
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+from callplane.apis.reasons import Reason
+from callplane.engine import guarding, intents
+from callplane.engine.gathering import Gathered
+from callplane.engine.scope import Parked, Scope
+from callplane.errors import Failed, OutcomeUnknown, Stalled, Waiting
+from callplane.plan import effects
+from callplane.plan.change import Cause, Change, Operation
+from callplane.plan.gate import GateRow
+from callplane.plan.gate_policy import is_gated
+from callplane.providers.protocol import (
+    Accepted,
+    AuthenticationFailed,
+    ProviderError,
+    RefusalClass,
+    Refused,
+    Throttled,
+)
+from callplane.store.ports import Commit, EpochLost, HolderRow, Intent, IntentState
+from callplane.values import E164, HolderId
+
+UNKNOWN_LOOK_SECONDS = 2.0
+STALE_LOOK_SECONDS = 0.5
+LEASE_LOOK_SECONDS = 5.0
+
+
+async def apply(
+    scope: Scope, gathered: Gathered, holder: HolderId, allowed: guarding.Allowed
+) -> None:
+    """Carry the changes out in order. Raises the verdict of the first that does not end at once."""
+    for change in allowed.changes:
+        await _carry_out(scope, gathered, holder, change)
+    if allowed.then is not None:
+        raise allowed.then
+    if allowed.changes:
+        raise Waiting(Reason.PROGRESSING, "changes were made and are read back", after_seconds=0.0)
+
+
+async def _carry_out(scope: Scope, gathered: Gathered, holder: HolderId, change: Change) -> None:
+    runtime = gathered.runtime
+    if not runtime.writes.take(scope.key, scope.priority):
+        raise Parked
+    if is_gated(change):
+        await _compare_before_write(scope, gathered, change)
+    intent = await _open_intent(scope, gathered, holder, change)
+    async with runtime.in_flight:
+        answer = await _send(scope, gathered, intent, change)
+    runtime.touch(change)
+    undone = _undone(scope, gathered, holder, change)
+    if isinstance(answer, Accepted):
+        accepted = replace(intent, operation=answer.operation)
+        await runtime.mirror.commit(
+            Commit(intents=(accepted,), holders=undone), now=scope.engine.clock.now()
+        )
+        intents.watch(scope, gathered, change, answer.operation)
+        raise Waiting(
+            Reason.OPERATION_RUNNING,
+            f"{intents.describe(change)} is under way",
+            after_seconds=intents.OPERATION_LOOK_SECONDS,
+        )
+    if undone:
+        await runtime.mirror.commit(Commit(holders=undone), now=scope.engine.clock.now())
+    await intents.settle(scope, gathered, holder)
+
+
+def _undone(
+    scope: Scope, gathered: Gathered, holder: HolderId, change: Change
+) -> tuple[HolderRow, ...]:
+    """A repair that was accepted counts as one more time that others undid our write."""
+    row = gathered.runtime.mirror.holders.get(holder)
+    if change.cause is not Cause.DRIFT or row is None:
+        return ()
+    return (intents.count_undone(row, change, now=scope.engine.clock.now())[0],)
+
+
+async def _compare_before_write(scope: Scope, gathered: Gathered, change: Change) -> None:
+    """A gated change runs only on what a person could have reviewed: exactly its `from` value, read
+    now.
+    """
+    runtime = gathered.runtime
+    row = configuration = None
+    try:
+        if change.operation is Operation.SET_POLICY:
+            configuration = await runtime.read_configuration(change.subject)
+        elif change.number is not None:
+            row = await runtime.read_number(E164(change.number))
+    except ProviderError as error:
+        raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
+    if effects.still_from(row, configuration, change):
+        return
+    raise Waiting(
+        Reason.PLAN_STALE,
+        f"{intents.describe(change)}: what it was planned on has changed; planning anew",
+        after_seconds=STALE_LOOK_SECONDS,
+    )
+
+
+async def _open_intent(
+    scope: Scope, gathered: Gathered, holder: HolderId, change: Change
+) -> Intent:
+    """Committed before the send, under the fence; a gated change consumes its grant in the same
+    transaction.
+    """
+    runtime, engine = gathered.runtime, scope.engine
+    if not engine.fence.may_write(engine.settings.write_timeout_seconds):
+        raise Waiting(
+            Reason.PROGRESSING,
+            "the Lease must be renewed before anything is written",
+            after_seconds=LEASE_LOOK_SECONDS,
+        )
+    now = engine.clock.now()
+    intent = Intent(
+        change_id=change.change_id,
+        connection=runtime.connection,
+        epoch=runtime.mirror.epoch,
+        holder=holder,
+        change=change.to_json(),
+        request_id=str(uuid.UUID(int=engine.chance.getrandbits(128), version=4)),
+        sent_at=now,
+    )
+    gate_rows: tuple[GateRow, ...] = ()
+    if is_gated(change):
+        consumed = runtime.gate.consumed(change)
+        if consumed is None:
+            raise Waiting(
+                Reason.PLAN_STALE,
+                f"{intents.describe(change)}: its grant is gone; proposing it anew",
+                after_seconds=STALE_LOOK_SECONDS,
+            )
+        gate_rows = (consumed,)
+    try:
+        await runtime.mirror.commit(Commit(intents=(intent,), gate_rows=gate_rows), now=now)
+    except EpochLost as lost:
+        runtime.health.lost_to = "another installation has taken the connection"
+        raise Stalled(Reason.CONNECTION_HELD_ELSEWHERE, runtime.health.lost_to) from lost
+    return intent
+
+
+async def _send(scope: Scope, gathered: Gathered, intent: Intent, change: Change) -> object:
+    """Send once; every answer that is not a yes is turned into a verdict with the intent settled to
+    match.
+    """
+    runtime = gathered.runtime
+    try:
+        return await runtime.provider.send(change, request_id=intent.request_id)
+    except OutcomeUnknown as unknown:
+        runtime.touch(change)
+        raise Waiting(
+            Reason.OPERATION_RUNNING,
+            f"{intents.describe(change)}: no answer came; reading what is true",
+            after_seconds=UNKNOWN_LOOK_SECONDS,
+        ) from unknown
+    except Throttled as throttled:
+        await intents.abandon(scope, gathered, intent, change, "throttled")
+        runtime.writes.close_for(throttled.retry_after_seconds)
+        runtime.writes.take(scope.key, scope.priority)
+        raise Parked from throttled
+    except AuthenticationFailed as error:
+        await intents.abandon(scope, gathered, intent, change, "authentication failed")
+        runtime.open_breaker(str(error))
+        raise Waiting(
+            Reason.DEPENDENCY_NOT_READY, "the tenant refused our credentials", after_seconds=60.0
+        ) from error
+    except Refused as refused:
+        await intents.finish(scope, gathered, intent, IntentState.REFUSED, detail=str(refused))
+        raise _verdict_of(refused, change) from refused
+    except ProviderError as error:
+        await intents.abandon(scope, gathered, intent, change, str(error))
+        raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
+
+
+def _verdict_of(refused: Refused, change: Change) -> Waiting | Stalled | Failed:
+    text = f"{intents.describe(change)}: {refused}"
+    if refused.refusal is RefusalClass.NOT_READY:
+        return Waiting(Reason.LICENCE_PENDING, text, after_seconds=guarding.LICENCE_LOOK_SECONDS)
+    if refused.refusal is RefusalClass.PERMISSION:
+        return Stalled(Reason.PERMISSION_MISSING, text)
+    if refused.refusal is RefusalClass.CONFLICT:
+        return Failed(Reason.CONFLICT, text)
+    if refused.refusal is RefusalClass.PRECONDITION:
+        return Stalled(Reason.PROVIDER_REFUSED, text)
+    if refused.refusal is RefusalClass.NOT_FOUND and change.operation is Operation.SET_POLICY:
+        return Stalled(Reason.POLICY_NOT_FOUND, text)
+    return Failed(Reason.PROVIDER_REFUSED, text)

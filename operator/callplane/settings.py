@@ -1,0 +1,59 @@
+"""Settings of the processes, from the environment (`CALLPLANE_…`) or from arguments; nothing else
+reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PREFIX = "CALLPLANE_"
+
+
+class OperatorSettings(BaseModel):
+    """How the operator runs. Times are seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: str = Field(default="", description="PostgreSQL of the number register.")
+    namespace: str = Field(default="default", description="Namespace of the operator's Lease.")
+    identity: str = Field(default="", description="Name of this process in the Lease; unique.")
+    workers: int = Field(default=32, ge=1, le=1000, description="Passes that run at one time.")
+    heartbeat_stale_seconds: float = Field(
+        default=300.0, description="Age at which another installation's connection may be taken."
+    )
+    lease_seconds: float = Field(default=30.0, description="Duration of the Lease.")
+    renew_deadline_seconds: float = Field(default=20.0, description="When renewing gives up.")
+    write_timeout_seconds: float = Field(default=8.0, description="Longest a write may take.")
+    unknown_outcome_seconds: float = Field(
+        default=30.0, description="How long a write without an answer may still take effect."
+    )
+    operation_deadline_seconds: float = Field(
+        default=600.0, description="After this an unfinished order is judged by what is there."
+    )
+    operation_poll_seconds: float = Field(default=1.0, description="First pause between polls.")
+    bulk_operations: int = Field(
+        default=50, description="Above this many open orders, listings are read instead of orders."
+    )
+    sweep_seconds: float = Field(default=600.0, description="Pause between sweeps of the cache.")
+    probe_port: int = Field(
+        default=8080, description="Port of /healthz, /readyz and /metrics; 0 = none."
+    )
+    probe_host: str = Field(default="127.0.0.1", description="Address of that port.")
+    token_folders: tuple[str, ...] = Field(
+        default=("/var/run/secrets/azure/tokens",),
+        description="Folders in which a tenant may name a federated token file.",
+    )
+    show_numbers: bool = Field(default=False, description="Full numbers in logs and events.")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> OperatorSettings:
+        """Read `CALLPLANE_<FIELD>`; fields that are lists are separated by commas."""
+        values: dict[str, object] = {}
+        for name in cls.model_fields:
+            text = environment.get(PREFIX + name.upper())
+            if text is None:
+                continue
+            values[name] = tuple(text.split(",")) if name == "token_folders" else text
+        return cls.model_validate(values)

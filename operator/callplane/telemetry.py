@@ -1,0 +1,135 @@
+"""Metrics and logs of the processes: names here, numbers from whoever calls. No metric carries a
+number or a name.
+
+Called by the engine and the providers through `Telemetry`; the controller serves the registry on
+/metrics.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from callplane.errors import mask_number
+
+
+class Telemetry:
+    """The metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._waits = Histogram(
+            "callplane_queue_wait_seconds",
+            "Time a key waited in the queue, by priority.",
+            ["priority"],
+            registry=self.registry,
+        )
+        self._passes = Histogram(
+            "callplane_pass_seconds", "Time of one pass, by kind.", ["kind"], registry=self.registry
+        )
+        self._verdicts = Counter(
+            "callplane_passes_total",
+            "Passes by kind and reason they ended with.",
+            ["kind", "reason"],
+            registry=self.registry,
+        )
+        self._calls = Counter(
+            "callplane_provider_calls_total",
+            "Calls to providers by operation and outcome.",
+            ["provider", "operation", "outcome"],
+            registry=self.registry,
+        )
+        self._call_seconds = Histogram(
+            "callplane_provider_call_seconds",
+            "Time of calls to providers.",
+            ["provider", "operation"],
+            registry=self.registry,
+        )
+        self._status_writes = Counter(
+            "callplane_status_writes_total",
+            "Status patches sent to the API server, by kind.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.queue_depth = Gauge(
+            "callplane_queue_depth",
+            "Keys waiting, by priority.",
+            ["priority"],
+            registry=self.registry,
+        )
+        self.queue_age = Gauge(
+            "callplane_queue_oldest_seconds",
+            "Age of the longest-waiting key that is not a drift check.",
+            registry=self.registry,
+        )
+        self.throttled = Gauge(
+            "callplane_write_budget_parked",
+            "Objects that wait for a write token, by connection.",
+            ["connection"],
+            registry=self.registry,
+        )
+        self.objects = Gauge(
+            "callplane_objects",
+            "Objects by kind and Ready condition.",
+            ["kind", "ready"],
+            registry=self.registry,
+        )
+        self.held_batches = Gauge(
+            "callplane_gate_held_batches",
+            "Batches that wait for an approval, by connection.",
+            ["connection"],
+            registry=self.registry,
+        )
+
+    def waited(self, priority: str, seconds: float) -> None:
+        self._waits.labels(priority).observe(seconds)
+
+    def passed(self, kind: str, seconds: float) -> None:
+        self._passes.labels(kind).observe(seconds)
+
+    def verdict(self, kind: str, reason: str) -> None:
+        self._verdicts.labels(kind, reason).inc()
+
+    def called(self, provider: str, operation: str, outcome: str, seconds: float) -> None:
+        self._calls.labels(provider, operation, outcome).inc()
+        self._call_seconds.labels(provider, operation).observe(seconds)
+
+    def status_written(self, kind: str) -> None:
+        self._status_writes.labels(kind).inc()
+
+
+_NUMBER = re.compile(r"\+\d{9,15}\b")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line; numbers masked unless told otherwise. Secrets never get this far."""
+
+    def __init__(self, *, show_numbers: bool) -> None:
+        super().__init__()
+        self._show_numbers = show_numbers
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        if record.exc_info:
+            message += "\n" + self.formatException(record.exc_info)
+        if not self._show_numbers:
+            message = _NUMBER.sub(lambda found: mask_number(found.group()), message)
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        return json.dumps(
+            {"at": at, "level": record.levelname, "logger": record.name, "message": message}
+        )
+
+
+def log_as_json(level: str, *, show_numbers: bool) -> None:
+    """Send every log line of the process to standard error as JSON."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines(show_numbers=show_numbers))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # Kopf logs a line for every event of every object; those lines say nothing that we do not know.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
