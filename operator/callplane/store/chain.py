@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime
 
 from callplane.numbering.lifecycle import NumberState
@@ -104,13 +104,17 @@ def public_event(
 class Verifier:
     """Fed with the links in order of position, then asked for its report."""
 
-    checkpoint: Checkpoint | None = None
+    checkpoints: InitVar[Iterable[Checkpoint]]
+    _expected: dict[int, str] = field(init=False)
     _head: bytes = GENESIS
     _position: int = 0
     _sequence: int = 0
     _redacted: int = 0
     _first_broken: int | None = None
     _details: list[str] = field(default_factory=list)
+
+    def __post_init__(self, checkpoints: Iterable[Checkpoint]) -> None:
+        self._expected = {each.position: each.link for each in checkpoints if each.position}
 
     def see(
         self,
@@ -130,10 +134,8 @@ class Verifier:
             self._break(sequence, "the link does not follow from the event")
         elif personal is not None and personal.hashes() != dict(event.personal_hashes):
             self._break(sequence, "the personal fields do not match their hashes")
-        if self.checkpoint is not None and self.checkpoint.position == position:
-            expected = self.checkpoint.link
-            if stored.hex() != expected:
-                self._break(sequence, f"link {position} is not the checkpoint's")
+        if self._expected.get(position, stored.hex()) != stored.hex():
+            self._break(sequence, f"link {position} is not the checkpoint's")
         if personal is None:
             self._redacted += 1
         # Going on from the stored link tells one change from a chain that is all wrong.
@@ -145,13 +147,17 @@ class Verifier:
         if len(self._details) < _DETAILS_MAX:
             self._details.append(f"event {sequence}: {detail}")
 
+    def see_unqueued(self, sequence: int) -> None:
+        """An event that is neither linked nor waiting for it: no commit has made it."""
+        self._break(sequence, "the event is neither linked nor waiting to be")
+
     def report(self, *, events: int, unlinked: int) -> ChainReport:
         """`events` and `unlinked` are what the implementation counted in the events themselves."""
-        if self.checkpoint is not None and self._position < self.checkpoint.position:
+        furthest = max(self._expected, default=0)
+        if self._position < furthest:
             self._break(
                 self._sequence + 1,
-                f"the chain ends at link {self._position}, "
-                f"before the checkpoint at {self.checkpoint.position}",
+                f"the chain ends at link {self._position}, before the checkpoint at {furthest}",
             )
         return ChainReport(
             events=events,

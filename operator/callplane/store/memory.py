@@ -14,8 +14,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from callplane.plan.gate import GateRow
-from callplane.store import chain, commits, rebuilding
+from callplane.store import chain, commits, holding, rebuilding
 from callplane.store.chain import ChainedEvent, Personal
+from callplane.store.holding import HoldRequest
 from callplane.store.ports import (
     ChainReport,
     Checkpoint,
@@ -57,7 +58,7 @@ class MemoryRegister:
         self._events: list[ChainedEvent] = []
         self._personal: dict[int, Personal] = {}
         self._links: list[bytes] = []
-        self._listeners: list[asyncio.Queue[ConnectionId]] = []
+        self._listeners: list[asyncio.Queue[ConnectionId | None]] = []
 
     async def hold_connection(  # noqa: PLR0913 - all are facts of one request, all named
         self,
@@ -71,27 +72,18 @@ class MemoryRegister:
     ) -> ConnectionRow | HeldElsewhere:
         self._ask()
         row = self._connections.get(connection)
-        epoch = 0 if row is None else row.epoch
-        if row is not None and connection not in self._released:
-            if _same_object(row, declared_by):
-                epoch -= 0 if new_epoch else 1
-            elif not force and (now - row.heartbeat_at).total_seconds() <= stale_after_seconds:
-                return HeldElsewhere(row)
-        taken = ConnectionRow(
-            connection=connection,
-            installation=declared_by.installation,
-            declared_by=declared_by,
-            epoch=epoch + 1,
-            heartbeat_at=now,
+        answer = holding.decide(
+            HoldRequest(connection, declared_by, now, stale_after_seconds, new_epoch, force),
+            row,
+            released=connection in self._released,
         )
-        self._connections[connection] = taken
+        if isinstance(answer, HeldElsewhere):
+            return answer
+        self._connections[connection] = answer
         self._released.discard(connection)
-        if row is not None and (row.installation, row.declared_by) != (
-            taken.installation,
-            taken.declared_by,
-        ):
+        if holding.changes_hands(row, answer):
             self._notify(connection)
-        return taken
+        return answer
 
     async def heartbeat(self, connection: ConnectionId, *, epoch: int, now: datetime) -> None:
         row = self._fenced(connection, epoch)
@@ -269,7 +261,7 @@ class MemoryRegister:
 
     async def verify(self, *, checkpoint: Checkpoint | None = None) -> ChainReport:
         self._ask()
-        verifier = chain.Verifier(checkpoint)
+        verifier = chain.Verifier([checkpoint] if checkpoint else [])
         for position, link in enumerate(self._links, start=1):
             verifier.see(
                 position,
@@ -295,6 +287,7 @@ class MemoryRegister:
         ]
         for sequence in about:
             del self._personal[sequence]
+        self._notify(None)
         return len(about)
 
     async def replace_from_observation(
@@ -307,7 +300,12 @@ class MemoryRegister:
     ) -> Committed:
         self._ask()
         commit = Commit(
-            moves=rebuilding.moves(self._numbers, observed, quarantined_until=quarantined_until)
+            moves=rebuilding.moves(
+                self._numbers,
+                observed,
+                connection=connection,
+                quarantined_until=quarantined_until,
+            )
         )
         commits.check(commit)
         row = self._connections.get(connection)
@@ -322,12 +320,12 @@ class MemoryRegister:
         self._ask()
         return DatabaseIdentity(self._identity, self._version)
 
-    def _notify(self, connection: ConnectionId) -> None:
+    def _notify(self, connection: ConnectionId | None) -> None:
         for listener in self._listeners:
             listener.put_nowait(connection)
 
     async def listen(self) -> AsyncIterator[ConnectionId | None]:
-        queue: asyncio.Queue[ConnectionId] = asyncio.Queue()
+        queue: asyncio.Queue[ConnectionId | None] = asyncio.Queue()
         self._listeners.append(queue)
         try:
             yield None
@@ -338,7 +336,3 @@ class MemoryRegister:
 
     async def close(self) -> None:
         """Nothing to give back; the register stays readable for the auditor of a test."""
-
-
-def _same_object(row: ConnectionRow, declared_by: DeclaringObject) -> bool:
-    return row.installation == declared_by.installation and row.declared_by.key == declared_by.key

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from callplane.numbering.lifecycle import Cause, NumberState
-from callplane.store.ports import Move, NumberRow, ObservedNumber
-from callplane.values import E164
+from callplane.store.ports import Move, MoveRefused, NumberRow, ObservedNumber
+from callplane.values import E164, ConnectionId
 
 UNKNOWN_HISTORY = "unknown history"
 _CONTRADICTED = (
@@ -25,13 +25,19 @@ def moves(
     rows: Mapping[E164, NumberRow],
     observed: Iterable[ObservedNumber],
     *,
+    connection: ConnectionId,
     quarantined_until: datetime,
 ) -> tuple[Move, ...]:
     """The moves that make `rows` agree with what is `observed`, in order of number.
 
-    A number that nobody has is never given out at once: somebody may have had it yesterday.
+    A number that nobody has is never given out at once: somebody may have had it yesterday. Raises
+    MoveRefused for a number that is another connection's.
     """
     ordered = sorted(observed, key=lambda seen: seen.number)
+    for seen in ordered:
+        row = rows.get(seen.number)
+        if row is not None and row.connection != connection:
+            raise MoveRefused(seen.number, row)
     return tuple(
         move
         for seen in ordered

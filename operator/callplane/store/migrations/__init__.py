@@ -1,0 +1,1 @@
+"""Alembic migrations of the database, in plain SQL; run by `callplane.store.schema`."""

@@ -1,0 +1,70 @@
+"""The version of the database's schema: bring it to the one this code needs, or say what is wrong.
+
+Called by `callplane` commands that prepare a database, by the sandbox and by tests; the register
+checks the version with its first use of a database.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from callplane.errors import CallplaneError
+
+HEAD = "0001"
+
+# Alembic's own table; a database without it has none of our schema.
+VERSION_QUERY = "select version_num from alembic_version"
+
+
+class SchemaMismatch(CallplaneError):
+    """The database's schema is not the one this code was written for."""
+
+
+def check(version: str | None) -> None:
+    """Raises SchemaMismatch, which says what to do. None: the database has no schema of ours."""
+    if version == HEAD:
+        return
+    if version is None:
+        raise SchemaMismatch(
+            f"the database has no schema of Callplane; version {HEAD} is needed: run the upgrade"
+        )
+    if version < HEAD:
+        raise SchemaMismatch(
+            f"the database's schema is version {version}, older than {HEAD}: run the upgrade"
+        )
+    raise SchemaMismatch(
+        f"the database's schema is version {version}, newer than {HEAD}: "
+        "this program is too old for it"
+    )
+
+
+def upgrade(dsn: str) -> None:
+    """Bring the database at `dsn` (a `postgresql://` URI) to HEAD; nothing to do is no error.
+
+    Needs the rights of the schema's owner. Raises SchemaMismatch for a database that is newer.
+    """
+    # Alembic and SQLAlchemy cost more to import than a whole command; only upgrades need them.
+    import sqlalchemy
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("path_separator", "os")
+    folder = resources.files("callplane.store") / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    scheme, _, rest = dsn.partition("://")
+    if scheme not in ("postgresql", "postgres"):
+        raise ValueError("the database is named by a URI that begins with postgresql://")
+    engine = sqlalchemy.create_engine(f"postgresql+psycopg://{rest}", poolclass=sqlalchemy.NullPool)
+    try:
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError as error:
+        # Alembic's only complaint here is a version it has no script for.
+        raise SchemaMismatch(
+            f"the database's schema is newer than {HEAD}: this program is too old for it"
+        ) from error
+    finally:
+        engine.dispose()
