@@ -108,11 +108,7 @@ def start(component: Component, state: SandboxState, surroundings: Surroundings)
         Launch(
             name=component.name,
             command=component.command(known),
-            environment={
-                # The package may be importable only because of where we were started.
-                "PYTHONPATH": str(locations.SOURCE_ROOT),
-                **component.environment(known),
-            },
+            environment={"PYTHONPATH": locations.python_path(), **component.environment(known)},
             log_file=state.log_file(component.name),
         )
     )

@@ -30,8 +30,7 @@ class Guardian:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
-            # The package may be importable only because of where its owner was started.
-            env=processes.child_environment({"PYTHONPATH": str(locations.SOURCE_ROOT)}),
+            env=processes.child_environment({"PYTHONPATH": locations.python_path()}),
             start_new_session=True,
         )
 

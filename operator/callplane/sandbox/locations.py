@@ -37,3 +37,13 @@ def tools_folder() -> Path | None:
     """The pinned Go modules; None outside a checkout."""
     folder = CHECKOUT / "tools"
     return folder if (folder / "kubernetes" / "go.mod").exists() else None
+
+
+def python_path(environment: Mapping[str, str] = os.environ) -> str:
+    """PYTHONPATH for a child that runs our modules from another folder than this process.
+
+    The package may be importable only because of where this process was started.
+    """
+    inherited = environment.get("PYTHONPATH", "").split(os.pathsep)
+    entries = [str(SOURCE_ROOT), *(str(Path(entry).absolute()) for entry in inherited if entry)]
+    return os.pathsep.join(dict.fromkeys(entries))

@@ -1,7 +1,7 @@
 """Counts what was written to an API server, from its audit log.
 
-Benchmarks and end-to-end tests state how many writes an operation may cost; the API server's own log
-is the one witness that shares no code with the writer.
+Benchmarks and end-to-end tests state how many writes an operation may cost; the API server's own
+log is the one witness that shares no code with the writer.
 """
 
 from __future__ import annotations
