@@ -57,7 +57,8 @@ class Fault:
     """`error` is raised, after the change took effect if `committed`. `order` is what the order
     turns out as.
 
-    `bad_rows` are added to the first page of a listing, `listing` says how the listing lies.
+    `bad_rows` are added to the first page of a listing, `listing` says how the listing lies;
+    the error of a listing is raised after `after_pages` pages.
     """
 
     error: BaseException | None = None
@@ -66,6 +67,7 @@ class Fault:
     detail: str = ""
     listing: Listing | None = None
     bad_rows: int = 0
+    after_pages: int = 0
 
 
 def throttle(retry_after_seconds: float = 1.0) -> Fault:

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from callplane.clock import Clock
-from callplane.errors import CallplaneError
 from callplane.plan.change import Change
 from callplane.providers.inmemory.faults import Call, Fault, Listing, Verb
 from callplane.providers.inmemory.world import World
@@ -24,6 +23,7 @@ from callplane.providers.protocol import (
     Observed,
     OperationStatus,
     Page,
+    Unavailable,
     Unsupported,
 )
 from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
@@ -62,10 +62,8 @@ class InMemoryProvider:
         return self._unsupported(change)
 
     async def list_pages(self, family: Family) -> AsyncIterator[Page]:
-        fault = await self._arrive(Call(Verb.LIST, family=family))
-        _raise_for(fault)
-        listing = fault.listing if fault is not None else None
-        bad_rows = fault.bad_rows if fault is not None else 0
+        fault = await self._arrive(Call(Verb.LIST, family=family)) or Fault()
+        listing = fault.listing
         keys = self._keys(family)
         if listing is Listing.EMPTY:
             keys = ()
@@ -73,7 +71,9 @@ class InMemoryProvider:
             keys = keys[: len(keys) // 2]
         elif listing is Listing.TWICE:
             keys = (*keys, *keys)
-        for start in range(0, max(len(keys), 1), self._page_rows):
+        for page, start in enumerate(range(0, max(len(keys), 1), self._page_rows)):
+            if page >= fault.after_pages:
+                _raise_for(fault)
             observed_at = self._clock.monotonic()
             self.world.settle(observed_at)
             chosen = keys[start : start + self._page_rows]
@@ -86,7 +86,7 @@ class InMemoryProvider:
                 tuple(row for row in rows if row is not None),
                 observed_at,
                 last,
-                bad_rows if start == 0 else 0,
+                fault.bad_rows if page == 0 else 0,
             )
             await asyncio.sleep(0)
 
@@ -138,7 +138,7 @@ class InMemoryProvider:
         it.
         """
         if self.closed:
-            raise CallplaneError(f"the provider of {self.connection} is closed")
+            raise Unavailable(f"the provider of {self.connection} is closed")
         await asyncio.sleep(0)
         self.world.journal.append(call)
         self.world.settle(self._clock.monotonic())

@@ -109,6 +109,18 @@ class World:
             self._assign(number, user_id, None, now=0.0, lag=0.0)
         self._publish_due(math.inf)
 
+    def administrator_groups(self, user_id: str, policy_type: str, name: str) -> None:
+        """The person inherits a policy from a group; a direct one stays above it."""
+        self.group_policies[(user_id, policy_type)] = name
+        row = self.true.configurations[user_id]
+        policies = dict(row.policies)
+        policies.setdefault(policy_type, PolicyOnLine(name, PolicyOrigin.GROUP))
+        self.put_configurations([dataclasses.replace(row, policies=tuple(policies.items()))])
+
+    def administrator_deletes(self, user_id: str) -> None:
+        """Softly: the person can be restored; the configuration and the number stay."""
+        self.put_people([dataclasses.replace(self.true.people[user_id], deleted=True)])
+
     # --- what the provider calls ---
 
     def settle(self, now: float) -> None:
@@ -200,6 +212,7 @@ class World:
             raise Refused(
                 RefusalClass.PRECONDITION,
                 f"no policy {order.name!r} of type {order.policy_type} in this tenant",
+                reason="PolicyNotFound",
             )
 
     # --- effects ---

@@ -39,21 +39,20 @@ from callplane.providers.protocol import (
 from callplane.providers.teams import mapping
 from callplane.providers.teams.graph_client import GraphClient, Write
 from callplane.providers.teams.policy_book import CALLING_POLICY_TYPES, PolicyBook
+from callplane.providers.transport import describe
 from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
 from callplane.values import E164, ConnectionId
 
 NUMBERS = "/admin/teams/telephoneNumberManagement/numberAssignments"
 CONFIGURATIONS = "/admin/teams/userConfigurations"
 POLICY_ASSIGNMENTS = "/admin/teams/policy/userAssignments"
-DELETED_USERS = "/directory/deletedItems"
+DELETED_USERS = "/directory/deletedItems/microsoft.graph.user"
 POLICY_ELEMENT = "#microsoft.graph.teamsAdministration.teamsPolicyUserAssignment"
 
 # Without it Graph hides account types that were added later behind one word.
 ALL_ENUM_MEMBERS = {"Prefer": "include-unknown-enum-members"}
 ADVANCED_QUERY = {"ConsistencyLevel": "eventual"}
 
-PEOPLE_PAGE_ROWS = 999
-NUMBERS_PAGE_ROWS = 1000
 WRITE_SECONDS = 8.0
 # Answers that lag are read again; how far Teams lags is not documented.
 READ_AFTER_WRITE_LAG_SECONDS = 15.0
@@ -63,29 +62,32 @@ AnyRow = Person | NumberOnTeams | TeamsConfiguration
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """How a family is listed: the name of the call, its first page, how a row is read."""
+    """How a family is listed: the name of the call, its first page, how a row is read.
+
+    `rows` is the page size to ask for; where the largest one is not documented, a service that
+    refuses it is asked for its own.
+    """
 
     name: str
     path: str
     read: Callable[[mapping.Json], AnyRow | None]
     headers: Mapping[str, str]
+    rows: int
+    rows_documented: bool = True
 
 
 _LISTINGS = {
     Family.PEOPLE: _Listing(
-        "listPeople",
-        f"/users?$select={mapping.PERSON_FIELDS}&$top={PEOPLE_PAGE_ROWS}",
-        mapping.person,
-        {},
+        "listPeople", f"/users?$select={mapping.PERSON_FIELDS}", mapping.person, {}, 999
     ),
-    Family.NUMBERS: _Listing(
-        "listNumbers", f"{NUMBERS}?$top={NUMBERS_PAGE_ROWS}&$skip=0", mapping.number, {}
-    ),
+    Family.NUMBERS: _Listing("listNumbers", f"{NUMBERS}?$skip=0", mapping.number, {}, 1000),
     Family.CONFIGURATIONS: _Listing(
         "listConfigurations",
         f"{CONFIGURATIONS}?$select={mapping.CONFIGURATION_FIELDS}",
         mapping.configuration,
         ALL_ENUM_MEMBERS,
+        999,
+        rows_documented=False,
     ),
 }
 
@@ -120,36 +122,34 @@ class TeamsProvider:
 
     async def list_pages(self, family: Family) -> AsyncIterator[Page]:
         listing = _LISTINGS[family]
-        next_url: str | None = self._client.url(listing.path)
+        next_url: str | None = self._client.url(f"{listing.path}&$top={listing.rows}")
+        plain_url = None if listing.rows_documented else self._client.url(listing.path)
         offset = 0
         while next_url is not None:
             observed_at = self._clock.monotonic()
-            objects, link = await self._page(listing.name, next_url, listing.headers)
+            objects, link = await self._page(listing, next_url, instead=plain_url)
             offset += len(objects)
             if link == next_url:
                 raise Unavailable(f"{listing.name}: a page names itself as its next")
-            next_url = link or self._numbers_after(family, offset, len(objects))
+            next_url, plain_url = link, None
+            if link is None and family is Family.NUMBERS and len(objects) >= listing.rows:
+                # Numbers are paged by offset where no link is given; the last page is not full.
+                next_url = self._client.url(f"{NUMBERS}?$skip={offset}&$top={listing.rows}")
             good: list[AnyRow]
             good, bad = mapping.rows(objects, listing.read)
             yield Page(family, tuple(good), observed_at, last=next_url is None, bad_rows=bad)
 
     async def _page(
-        self, name: str, url: str, headers: Mapping[str, str]
+        self, listing: _Listing, url: str, *, instead: str | None
     ) -> tuple[Sequence[Any], str | None]:
-        content = await self._client.read(name, url, headers=headers)
-        objects = content.get("value") if content is not None else None
-        if content is None or not isinstance(objects, list):
-            raise Unavailable(f"{name}: the answer holds no list")
-        link = content.get("@odata.nextLink")
-        return objects, link if isinstance(link, str) and link else None
-
-    def _numbers_after(self, family: Family, offset: int, rows: int) -> str | None:
-        """Numbers are paged by offset where no link is given; a page that is not full is the
-        last.
-        """
-        if family is not Family.NUMBERS or rows < NUMBERS_PAGE_ROWS:
-            return None
-        return self._client.url(f"{NUMBERS}?$top={NUMBERS_PAGE_ROWS}&$skip={offset}")
+        answer = await self._client.read_answer(listing.name, url, headers=listing.headers)
+        if answer.status == 400 and instead is not None:
+            answer = await self._client.read_answer(listing.name, instead, headers=listing.headers)
+        if not answer.ok:
+            raise Unavailable(f"{listing.name}: {describe(answer)}")
+        content = answer.json()
+        link = content.get("@odata.nextLink") if isinstance(content, dict) else None
+        return _list_of(listing.name, content), link if isinstance(link, str) and link else None
 
     # --- targeted reads ---
 
@@ -167,20 +167,26 @@ class TeamsProvider:
         return Observed(_readable("readDeletedPerson", person), observed_at)
 
     async def _deleted_person(self, key: str, selected: str) -> Mapping[str, Any] | None:
-        name = "readDeletedPerson"
-        if "@" not in key:
-            path = f"{DELETED_USERS}/{urllib.parse.quote(key, safe='')}/microsoft.graph.user"
-            return await self._client.read(name, self._client.url(f"{path}?{selected}"))
-        # The name of a deleted user is prefixed with the id, so only its end can be looked for.
         literal = urllib.parse.quote(key.replace("'", "''"), safe="")
-        query = f"$count=true&$filter=endsWith(userPrincipalName,'{literal}')&{selected}"
-        url = self._client.url(f"{DELETED_USERS}/microsoft.graph.user?{query}")
-        content = await self._client.read(name, url, headers=ADVANCED_QUERY)
-        found = content.get("value") if content is not None else None
+        if "@" in key:
+            # The name of a deleted user is prefixed with the id, so only its end can be looked for.
+            condition = f"endsWith(userPrincipalName,'{literal}')"
+        else:
+            condition = f"id%20eq%20'{literal}'"
+        answer = await self._client.read_answer(
+            "readDeletedPerson",
+            self._client.url(f"{DELETED_USERS}?$count=true&$filter={condition}&{selected}"),
+            headers=ADVANCED_QUERY,
+        )
+        # That the directory has no such user is known already; a search that it does not offer
+        # takes nothing from that.
+        content = answer.json() if answer.ok else None
+        found = content.get("value") if isinstance(content, dict) else None
         listed: list[Any] = found if isinstance(found, list) else []
         for item in (item for item in listed if isinstance(item, dict)):
             person = mapping.person(item, deleted=True)
-            if person is not None and person.user_principal_name == key.lower():
+            names = (person.user_id, person.user_principal_name) if person else ()
+            if key.lower() in names:
                 return cast("mapping.Json", item)
         return None
 
@@ -188,8 +194,8 @@ class TeamsProvider:
         observed_at = self._clock.monotonic()
         literal = urllib.parse.quote(number.text, safe="")
         url = self._client.url(f"{NUMBERS}?$filter=telephoneNumber%20eq%20'{literal}'")
-        objects, _ = await self._page("readNumber", url, {})
-        good, bad = mapping.rows(objects, mapping.number)
+        content = await self._client.read("readNumber", url)
+        good, bad = mapping.rows(_list_of("readNumber", content), mapping.number)
         for row in good:
             if row.number == number:
                 return Observed(row, observed_at)
@@ -301,6 +307,13 @@ def operation_status(content: Mapping[str, Any]) -> OperationStatus:
     if content.get("status") == "succeeded" and all(state == "succeeded" for state in states):
         return OperationStatus(OperationState.SUCCEEDED)
     return OperationStatus(OperationState.RUNNING)
+
+
+def _list_of(name: str, content: Any) -> Sequence[Any]:
+    objects = content.get("value") if isinstance(content, dict) else None
+    if not isinstance(objects, list):
+        raise Unavailable(f"{name}: the answer holds no list")
+    return objects
 
 
 def _readable(name: str, row: Any) -> Any:
