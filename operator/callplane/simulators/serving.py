@@ -21,6 +21,9 @@ from callplane.simulators.loopback_certificates import TlsFiles
 
 LOOPBACK = "127.0.0.1"
 _START_SECONDS = 10.0
+_POLL_SECONDS = 0.005
+_TICK_SECONDS = 0.1
+_KEEP_ALIVE_SECONDS = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,26 @@ class _AbortableProtocol(HttpToolsProtocol):
 class _QuietServer(uvicorn.Server):
     """Leaves the signals of the process alone: whoever owns the loop decides when to stop."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._stop = asyncio.Event()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+    async def main_loop(self) -> None:
+        """Tick as uvicorn does, but stop at once when told."""
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), _TICK_SECONDS)
+
+    def stop(self) -> None:
+        """Ask the server to end."""
+        self.should_exit = True
+        self._stop.set()
 
 
 @contextlib.asynccontextmanager
@@ -66,51 +86,57 @@ async def serving(
     app: Any, *, port: int = 0, tls_port: int = 0, tls: TlsFiles | None = None
 ) -> AsyncIterator[Served]:
     """Serve an ASGI application in the running loop until the block ends; port 0: any free."""
-    async with contextlib.AsyncExitStack() as stack:
-        plain = await stack.enter_async_context(_listening(app, port, None))
-        secure = (
-            await stack.enter_async_context(_listening(app, tls_port, tls))
-            if tls is not None
-            else None
-        )
-        yield Served(plain, secure)
+    wanted = [(port, None)] if tls is None else [(port, None), (tls_port, tls)]
+    running: list[tuple[_QuietServer, asyncio.Task[None]]] = []
+    with contextlib.ExitStack() as stack:
+        try:
+            ports = []
+            for each, files in wanted:
+                listener = stack.enter_context(_listener(each))
+                ports.append(listener.getsockname()[1])
+                server = _QuietServer(_config(app, files))
+                running.append((server, asyncio.create_task(server.serve(sockets=[listener]))))
+            for server, task in running:
+                await _started(server, task)
+            yield Served(ports[0], ports[1] if tls is not None else None)
+        finally:
+            for server, _ in running:
+                server.stop()
+            await asyncio.gather(*(task for _, task in running))
 
 
-@contextlib.asynccontextmanager
-async def _listening(app: Any, port: int, tls: TlsFiles | None) -> AsyncIterator[int]:
+def _listener(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))
     except OSError as error:
         listener.close()
-        raise OSError(
-            error.errno, f"cannot listen on {LOOPBACK}:{port}: {error.strerror}"
-        ) from error
-    server = _QuietServer(
-        uvicorn.Config(
-            app,
-            http=_AbortableProtocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=1,
-            ssl_certfile=str(tls.server_file) if tls is not None else None,
-        )
+        message = f"cannot listen on {LOOPBACK}:{port}: {error.strerror}"
+        raise OSError(error.errno, message) from error
+    return listener
+
+
+def _config(app: Any, tls: TlsFiles | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_AbortableProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=1,
+        ssl_certfile=str(tls.server_file) if tls is not None else None,
     )
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        async with asyncio.timeout(_START_SECONDS):
-            while not server.started:
-                if task.done():
-                    await task
-                    raise RuntimeError("the simulator's server stopped while it was starting")
-                await asyncio.sleep(0.005)
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()
+
+
+async def _started(server: _QuietServer, task: asyncio.Task[None]) -> None:
+    async with asyncio.timeout(_START_SECONDS):
+        while not server.started:
+            if task.done():
+                await task
+                raise RuntimeError("the simulator's server stopped while it was starting")
+            await asyncio.sleep(_POLL_SECONDS)

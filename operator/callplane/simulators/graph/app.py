@@ -53,6 +53,8 @@ class Turn:
 
     def strike(self, effect: Effect) -> FaultRule | None:
         """The rule with this effect that hits this request."""
+        if not self.strikes:
+            return None
         return next((rule for rule in self.strikes if rule.effect is effect), None)
 
     @property

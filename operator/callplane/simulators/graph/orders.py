@@ -224,12 +224,11 @@ class Orders:
     def _check_other_numbers(self, operation: Operation, teams: TeamsRow) -> None:
         if operation.category != "primary":
             return
+        coming = self._tenant.pending_targets.get(teams.id, {})
         others = {
-            number for number, category in teams.telephone_numbers if category == "primary"
-        } | {
-            pending.number
-            for pending in self._tenant.pending.values()
-            if pending.target_id == operation.target_id and pending.category == "primary"
+            number
+            for number, category in (*teams.telephone_numbers, *coming.items())
+            if category == "primary"
         }
         if others - {operation.number}:
             raise refusals.bad_request(
@@ -254,6 +253,9 @@ class Orders:
         tenant = self._tenant
         tenant.operations[operation.id] = operation
         tenant.pending[operation.number] = operation
+        if operation.target_id is not None:
+            coming = tenant.pending_targets.setdefault(operation.target_id, {})
+            coming[operation.number] = operation.category
         now = tenant.now()
         configured = tenant.settings.operation_seconds
         seconds = configured if fortune.seconds is None else fortune.seconds
@@ -273,6 +275,11 @@ class Orders:
     def _finish(self, operation: Operation, at: float) -> None:
         if self._tenant.pending.get(operation.number) is operation:
             del self._tenant.pending[operation.number]
+        if operation.target_id is not None:
+            coming = self._tenant.pending_targets.get(operation.target_id, {})
+            coming.pop(operation.number, None)
+            if not coming:
+                self._tenant.pending_targets.pop(operation.target_id, None)
         if operation.fate is Fate.SUCCEEDS:
             try:
                 self._take_effect(operation, at)

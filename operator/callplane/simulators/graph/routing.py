@@ -79,6 +79,8 @@ for _name, _kind, _handler in (
     _STATIC["POST", f"{_POLICY}/userAssignments/{_name}"] = _route
     _STATIC["POST", f"{_POLICY}/userAssignments/{_NAMESPACE}{_name}"] = _route
 
+_STATIC_PATHS = frozenset(path for _, path in _STATIC)
+
 _OPERATION = Route("getOperation", service.get_operation, _READS_NUMBERS)
 _POLICY_ID = Route("getPolicyId", service.get_policy_id, _POLICIES)
 
@@ -120,7 +122,7 @@ def route_of(method: str, raw_path: str, filter_expression: str) -> tuple[Route,
             ):
                 return _FIND_USER, ""
         return route, ""
-    if any(known == path for _, known in _STATIC):
+    if path in _STATIC_PATHS:
         raise refusals.Refusal(405, "Request_BadRequest", "Specified HTTP method is not allowed.")
     if path.startswith(f"{_POLICY}/") and method == "GET":
         found = _POLICY_KEY.fullmatch(path[len(_POLICY) + 1 :].removeprefix(_NAMESPACE))

@@ -98,6 +98,9 @@ class Tenant:
         self.health_issues: list[dict[str, object]] = []
         self.operations: dict[str, Operation] = {}
         self.pending: dict[str, Operation] = {}
+        """Open orders by number."""
+        self.pending_targets: dict[str, dict[str, str]] = {}
+        """Numbers on their way to a person, with their category, by user id."""
         self.policy_ids: dict[str, dict[str, str]] = {}
         self.number_ids: dict[str, str] = {}
         self._user_ids: dict[str, str] = {}
