@@ -23,6 +23,7 @@ INTERRUPTED: Final = 130
 # In the order in which the help lists them.
 VERBS: Final[dict[str, str]] = {
     "sandbox": "callplane.cli.sandbox_command",
+    "operator": "callplane.cli.operator_command",
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.reasons import Reason
 from callplane.cluster import finalizers
-from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Scope
 from callplane.engine.teams_users import ensure_finalizer
 from callplane.errors import Stalled, Waiting
@@ -16,7 +15,6 @@ from callplane.status.conditions import Succeeded
 from callplane.store.ports import NumberRow
 from callplane.values import E164
 
-COUNT_PAUSE_SECONDS = 5.0
 IN_USE_LOOK_SECONDS = 60.0
 
 
@@ -32,7 +30,6 @@ async def run(scope: Scope) -> Succeeded:
     await ensure_finalizer(scope)
     _check_not_shrunk(scope, found, rows)
     _count(scope, found, rows)
-    scope.engine.queue.add_later(scope.key, Priority.DRIFT, 6 * COUNT_PAUSE_SECONDS)
     return Succeeded(f"{scope.status['free']} of {scope.status['total']} numbers are free")
 
 

@@ -136,7 +136,7 @@ class ObjectCache:
     def of_kind(self, kind: str) -> Iterator[CachedObject]:
         return (cached for key, cached in self._objects.items() if key.kind == kind)
 
-    def keys(self) -> list[ObjectKey]:
+    def known(self) -> list[ObjectKey]:
         return list(self._objects)
 
     def dependents(self, target: ObjectKey) -> Iterable[ObjectKey]:

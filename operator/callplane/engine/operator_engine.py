@@ -15,8 +15,9 @@ from typing import Any
 
 from callplane.apis import registry
 from callplane.clock import Clock
+from callplane.cluster.namespaces import namespace_labels
 from callplane.cluster.ports import EventSink, ObjectStore, SecretReader, WriteFence
-from callplane.cluster.resource_kinds import NAMESPACES, ResourceKind, callplane_kind
+from callplane.cluster.resource_kinds import ResourceKind, callplane_kind
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.keyed_queue import KeyedQueue, Priority
 from callplane.engine.object_cache import Arrival, CachedObject, ObjectCache
@@ -30,6 +31,8 @@ from callplane.telemetry import Telemetry
 from callplane.values import ConnectionId, HolderId, ObjectKey, Platform
 
 log = logging.getLogger(__name__)
+
+RECOUNT_SECONDS = 2.0
 
 ProviderFactory = Callable[[str, Ingredients], Provider]
 
@@ -109,6 +112,16 @@ class Engine:
         for cached in waiting[:count]:
             self.queue.add(cached.key, Priority.DEPENDENCY)
 
+    def number_moved(self, range_name: str) -> None:
+        """A number of a range, or of a PhoneNumber, has moved: count again soon, many moves
+        together.
+        """
+        namespace, _, name = range_name.partition("/")
+        for kind in ("NumberRange", "PhoneNumber"):
+            key = ObjectKey(kind, namespace, name)
+            if self.cache.get(key) is not None:
+                self.queue.add_later(key, Priority.DRIFT, RECOUNT_SECONDS)
+
     # Look-ups that passes share
 
     def kind(self, name: str) -> ResourceKind:
@@ -118,11 +131,21 @@ class Engine:
         return HolderId(Platform(connection.provider), connection.external_id, user_id)
 
     async def labels_of(self, namespace: str) -> dict[str, str]:
-        """Labels of a namespace, read once and kept until its next event or sweep."""
+        """Labels of a namespace, read once and then kept by its events."""
         if namespace not in self.namespace_labels:
-            body = await self.objects.get(NAMESPACES, name=namespace)
-            self.namespace_labels[namespace] = dict(body["metadata"].get("labels") or {})
+            found = await namespace_labels(self.objects, namespace)
+            self.namespace_labels[namespace] = found or {}
         return self.namespace_labels[namespace]
+
+    def namespace_seen(self, namespace: str, labels: dict[str, str]) -> None:
+        """A namespace as its watch gave it; consent may hang on its labels."""
+        known = self.namespace_labels.get(namespace)
+        self.namespace_labels[namespace] = labels
+        if known is None or known == labels:
+            return
+        for key in self.cache.known():
+            if key.namespace == namespace:
+                self.queue.add(key, Priority.DEPENDENCY)
 
     def called(self, call: CallRecord) -> None:
         """A provider has made a call."""

@@ -5,15 +5,12 @@ number.
 from __future__ import annotations
 
 from callplane.apis.phone_numbers import PhoneNumber
-from callplane.engine.keyed_queue import Priority
 from callplane.engine.number_ranges import refuse
 from callplane.engine.scope import Gone, Scope
 from callplane.numbering.lifecycle import NumberState
 from callplane.rules import validation
 from callplane.status.conditions import Succeeded
 from callplane.values import E164
-
-COUNT_PAUSE_SECONDS = 30.0
 
 
 async def run(scope: Scope) -> Succeeded:
@@ -34,5 +31,4 @@ async def run(scope: Scope) -> Succeeded:
     )
     until = row.quarantined_until if row is not None else None
     scope.status["quarantinedUntil"] = until.strftime("%Y-%m-%dT%H:%M:%SZ") if until else None
-    scope.engine.queue.add_later(scope.key, Priority.DRIFT, COUNT_PAUSE_SECONDS)
     return Succeeded(state.value)

@@ -8,7 +8,7 @@ longer so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from callplane.numbering.lifecycle import HELD, NumberState
@@ -29,7 +29,15 @@ from callplane.values import E164, ConnectionId, HolderId
 class RegisterMirror:
     """Rows by number and holder, open intents by holder, gate rows by change id."""
 
-    def __init__(self, register: Register, connection: ConnectionId, epoch: int) -> None:
+    def __init__(
+        self,
+        register: Register,
+        connection: ConnectionId,
+        epoch: int,
+        *,
+        moved: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`moved` hears the name of every range of which a number has moved."""
         self._register = register
         self.connection = connection
         self.epoch = epoch
@@ -37,6 +45,7 @@ class RegisterMirror:
         self.holders: dict[HolderId, HolderRow] = {}
         self.gate_rows: dict[str, GateRow] = {}
         self.sequence = 0
+        self._moved = moved
         self._numbers_of: dict[HolderId, set[E164]] = {}
         self._holder_by_uid: dict[str, HolderId] = {}
         self._intents: dict[HolderId, dict[str, Intent]] = {}
@@ -78,6 +87,8 @@ class RegisterMirror:
                 self._drop_number(move.number)
         for row in committed.numbers:
             self._put_number(row)
+        for range_name in {move.range_name for move in commit.moves if move.range_name}:
+            self._moved(range_name)
         for dropped in commit.dropped_holders:
             self._drop_holder(dropped)
         for holder in committed.holders:

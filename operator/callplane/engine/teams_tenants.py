@@ -136,7 +136,7 @@ async def _start(
     if isinstance(held, HeldElsewhere):
         await _held_elsewhere(scope, held)
     else:
-        mirror = RegisterMirror(engine.register, connection, held.epoch)
+        mirror = RegisterMirror(engine.register, connection, held.epoch, moved=engine.number_moved)
         await mirror.load()
         try:
             provider = engine.provider_factory(

@@ -158,4 +158,4 @@ _VALUES = {
 
 
 def _sentence(observed: Line) -> str:
-    return f"has {observed.number.number}" if observed.number else "has no number"
+    return f"has {observed.number.number.masked}" if observed.number else "has no number"

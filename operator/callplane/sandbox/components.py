@@ -95,7 +95,39 @@ def graph_simulator(
     )
 
 
-STANDARD: tuple[Component, ...] = (graph_simulator(f"--users={GRAPH_USERS}"),)
+def operator(
+    *, name: str = "operator", timeout_seconds: float = START_TIMEOUT_SECONDS, **settings: str
+) -> Component:
+    """The operator itself; `settings` are fields of `OperatorSettings` as text."""
+
+    def command(known: Surroundings) -> tuple[str, ...]:
+        return python_module(
+            "callplane.cli.app",
+            "operator",
+            f"--kubeconfig={known.kubeconfig}",
+            "--upgrade-database",
+        )
+
+    def environment(known: Surroundings) -> Mapping[str, str]:
+        fields = {
+            "database_url": known.database_url,
+            "probe_port": str(known.ports[name, "probes"]),
+            "identity": name,
+            **settings,
+        }
+        return {f"CALLPLANE_{field.upper()}": value for field, value in fields.items()}
+
+    return Component(
+        name=name,
+        command=command,
+        environment=environment,
+        ports=("probes",),
+        ready=("probes", "/readyz"),
+        timeout_seconds=timeout_seconds,
+    )
+
+
+STANDARD: tuple[Component, ...] = (graph_simulator(f"--users={GRAPH_USERS}"), operator())
 
 
 def start(component: Component, state: SandboxState, surroundings: Surroundings) -> Surroundings:

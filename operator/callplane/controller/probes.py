@@ -1,0 +1,115 @@
+"""/healthz, /readyz and /metrics: proof that the queue moves, not that the process exists."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import make_wsgi_app
+
+from callplane.apis import registry
+from callplane.engine.operator_engine import Engine
+
+OLDEST_WAIT_LIMIT_SECONDS = 300.0
+SILENT_LIMIT_SECONDS = 120.0
+
+StartResponse = Callable[..., Any]
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Why the process is not ready; empty when it is."""
+
+    reason: str = "starting"
+
+
+class Probes:
+    """Answers on a thread of its own, so that a blocked event loop is seen and not hidden."""
+
+    def __init__(self, engine: Engine, readiness: Readiness) -> None:
+        self._engine = engine
+        self._readiness = readiness
+        self._metrics = make_wsgi_app(engine.telemetry.registry)
+        self._server: WSGIServer | None = None
+        self.beat_at = engine.clock.monotonic()
+
+    def start(self, host: str, port: int) -> int:
+        """Serve; returns the port."""
+        server = make_server(
+            host, port, self._answer, server_class=_Server, handler_class=_QuietHandler
+        )
+        self._server = server
+        threading.Thread(target=server.serve_forever, daemon=True, name="probes").start()
+        return int(server.server_port)
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def beat(self) -> None:
+        """Called from the event loop: it still turns."""
+        self.beat_at = self._engine.clock.monotonic()
+
+    def liveness_problem(self) -> str:
+        """Empty when the event loop turns and no key waits for ever."""
+        silent = self._engine.clock.monotonic() - self.beat_at
+        if silent > SILENT_LIMIT_SECONDS:
+            return f"the event loop has been silent for {silent:.0f} s"
+        oldest = self._engine.queue.oldest_wait_seconds()
+        if self._engine.barrier_passed and oldest > OLDEST_WAIT_LIMIT_SECONDS:
+            return f"a key has waited for {oldest:.0f} s"
+        return ""
+
+    def _answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == "/metrics":
+            self._gauge()
+            answer: Iterable[bytes] = self._metrics(environ, start_response)
+            return answer
+        if path == "/healthz":
+            return _text(start_response, self.liveness_problem())
+        if path == "/readyz":
+            return _text(start_response, self._readiness.reason or self.liveness_problem())
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [b"/healthz /readyz /metrics\n"]
+
+    def _gauge(self) -> None:
+        """Gauges that are computed when they are asked for."""
+        telemetry, engine = self._engine.telemetry, self._engine
+        for priority, depth in engine.queue.depth().items():
+            telemetry.queue_depth.labels(priority.name.lower()).set(depth)
+        telemetry.queue_age.set(engine.queue.oldest_wait_seconds())
+        telemetry.objects.clear()
+        for kind in registry.KINDS:
+            counts: dict[str, int] = {}
+            for cached in list(engine.cache.of_kind(kind.name)):
+                counts[cached.ready] = counts.get(cached.ready, 0) + 1
+            for ready, count in counts.items():
+                telemetry.objects.labels(kind.name, ready).set(count)
+        for key, runtime in list(engine.connections.items()):
+            name = f"{key.namespace}/{key.name}"
+            telemetry.throttled.labels(name).set(runtime.writes.parked)
+            telemetry.held_batches.labels(name).set(len(runtime.mirror.held_digests()))
+
+
+def _text(start_response: StartResponse, problem: str) -> list[bytes]:
+    status = "503 Service Unavailable" if problem else "200 OK"
+    start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+    return [(problem or "ok").encode() + b"\n"]
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Probes come every few seconds; a log line for each would bury the others."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        return

@@ -1,0 +1,102 @@
+"""Kopf as the doorbell: every event puts a body into the engine's cache and rings for its key.
+
+No stateful handlers, no annotations, no finalizer of Kopf's: its own finalizer name stays different
+from ours, or Kopf would strip ours (it removes the finalizer of its settings wherever no handler of
+its own needs it).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import kopf
+
+from callplane.apis import registry
+from callplane.apis.kinds import Kind
+from callplane.apis.model import GROUP, VERSION
+from callplane.cluster import watch_sessions
+from callplane.cluster.credentials import ClusterConnection
+from callplane.engine.operator_engine import Engine
+from callplane.values import ObjectKey
+
+log = logging.getLogger(__name__)
+
+Body = dict[str, Any]
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Kopf would otherwise build a diff base of every object at every event; nothing here reads
+    it.
+    """
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
+def settings_for_events_only() -> kopf.OperatorSettings:
+    """Kopf's settings for an operator that only listens (docs/adr/0001)."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.queueing.idle_timeout = 0.5
+    settings.watching.chunk_size = 500
+    settings.watching.server_timeout = 300
+    settings.watching.connect_timeout = 10
+    settings.networking.connect_timeout = 10
+    settings.networking.request_timeout = 60
+    settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.process.ultimate_exiting_timeout = 60
+    return settings
+
+
+def handlers(engine: Engine, connection: ClusterConnection) -> kopf.OperatorRegistry:
+    """One raw event handler a kind, one for namespaces (consent is by their labels), and the
+    login.
+    """
+    kopf_registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=kopf_registry)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        session = watch_sessions.open_session(connection)
+        return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
+
+    for kind in registry.KINDS:
+        _listen(kopf_registry, engine, kind)
+
+    @kopf.on.event("", "v1", "namespaces", registry=kopf_registry)
+    async def namespace_event(event: Any, **_: Any) -> None:
+        metadata = event["object"]["metadata"]
+        labels = {} if event["type"] == "DELETED" else dict(metadata.get("labels") or {})
+        engine.namespace_seen(str(metadata["name"]), labels)
+
+    return kopf_registry
+
+
+def _listen(kopf_registry: kopf.OperatorRegistry, engine: Engine, kind: Kind) -> None:
+    @kopf.on.event(GROUP, VERSION, kind.plural, registry=kopf_registry, id=f"watch-{kind.plural}")
+    async def heard(event: Any, **_: Any) -> None:
+        body: Body = event["object"]
+        key = ObjectKey(kind.name, body["metadata"]["namespace"], body["metadata"]["name"])
+        if event["type"] == "DELETED":
+            engine.withdraw(key)
+        else:
+            engine.offer(key, body)
+
+
+async def watch(engine: Engine, connection: ClusterConnection, stop: asyncio.Event) -> None:
+    """Run Kopf until `stop`. It ends by itself when the API server refuses it for good."""
+    await kopf.operator(
+        registry=handlers(engine, connection),
+        settings=settings_for_events_only(),
+        clusterwide=True,
+        standalone=True,
+        stop_flag=stop,
+    )

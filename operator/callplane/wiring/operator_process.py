@@ -1,0 +1,71 @@
+"""The operator process: settings in, exit code out. Called by `callplane operator`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import socket
+from pathlib import Path
+
+from callplane.clock import SystemClock
+from callplane.cluster import credentials
+from callplane.cluster.client import KubernetesClient
+from callplane.cluster.events import EventRecorder
+from callplane.cluster.lease import LeaderElector, LeaseName, LeaseSettings
+from callplane.cluster.namespaces import installation_id
+from callplane.cluster.secret_reading import ClusterSecrets
+from callplane.controller.operating import Operator, operate
+from callplane.engine.operator_engine import Engine, Surroundings
+from callplane.providers.registry import Registry
+from callplane.settings import OperatorSettings
+from callplane.store.postgres import PostgresRegister
+from callplane.telemetry import Telemetry
+
+LEASE_NAME = "callplane-operator"
+
+
+def run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
+    """Run until a signal; the exit code is the process's."""
+    return asyncio.run(_run(settings, kubeconfig))
+
+
+async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
+    clock = SystemClock()
+    connection = (
+        credentials.from_kubeconfig(kubeconfig, clock=clock)
+        if kubeconfig is not None
+        else credentials.from_service_account(os.environ)
+    )
+    identity = settings.identity or f"{socket.gethostname()}_{os.getpid()}"
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    async with KubernetesClient(connection) as objects:
+        register = PostgresRegister(settings.database_url)
+        await register.open()
+        elector = LeaderElector(
+            objects,
+            lease=LeaseName(settings.namespace, LEASE_NAME, identity),
+            clock=clock,
+            settings=LeaseSettings(settings.lease_seconds, settings.renew_deadline_seconds),
+        )
+        events = EventRecorder(objects, clock=clock, instance=identity)
+        engine = Engine(
+            Surroundings(
+                clock=clock,
+                objects=objects,
+                secrets=ClusterSecrets(objects),
+                events=events,
+                fence=elector,
+                register=register,
+                provider_factory=Registry().create,
+                installation=await installation_id(objects),
+                telemetry=Telemetry(),
+                chance=random.SystemRandom(),
+            ),
+            settings,
+        )
+        return await operate(Operator(engine, connection, elector, events), stop)
