@@ -55,8 +55,9 @@ gen: $(ENVIRONMENT) #? write crds/ and schemas/ from the API models
 	@$(RUN) -m callplane.apis.generate
 
 bench: $(ENVIRONMENT) #? run one benchmark, for example BENCH=plan; benchmarks/README.md names them
-	@test -n "$(BENCH)" || { echo "Which one? make bench BENCH=name; benchmarks/README.md names them."; exit 2; }
-	@$(RUN) -m benchmarks $(BENCH)
+	@test -f "benchmarks/$(BENCH).py" || { \
+	  echo "make bench BENCH=name, where name is one of:" $(basename $(notdir $(wildcard benchmarks/*.py))); exit 2; }
+	@$(RUN) benchmarks/$(BENCH).py
 
 lock: $(ENVIRONMENT) #? resolve the locks anew from pyproject.toml and requirements/*.in
 	@sh requirements/lock.sh $(VENV)

@@ -36,8 +36,6 @@ REAL_ON_PURPOSE: Final = frozenset(
         "tests/unit/apis/refusals.yaml",
         # Nine digits after the country code, of which there are no drama numbers.
         "tests/unit/numbering/test_plan_table.py",
-        # A range across the border between mobiles and pagers, at which no drama block lies.
-        "tests/unit/rules/test_validation.py",
     }
 )
 
