@@ -3,7 +3,9 @@
 Made by `wiring` for the operator and the command line; everyone else sees `ports.ObjectStore`.
 Reads are retried a few times on 429, 5xx and lost connections. Writes are retried only when the
 server said 429, which means that it did nothing: every other failure goes to the caller, who knows
-what a second try would mean.
+what a second try would mean. (aiohttp itself sends a PUT or DELETE once more when a connection that
+was kept open turns out to be closed. Ours carry a resourceVersion or a UID, so the second one is
+refused if the first arrived.)
 """
 
 from __future__ import annotations

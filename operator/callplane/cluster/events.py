@@ -151,6 +151,10 @@ class EventRecorder:
             series.queued = False
             await self._send(series)
 
+    def remembered(self) -> int:
+        """How many pieces of news are kept for folding; bounded by the settings."""
+        return len(self._series)
+
     def _series_of(self, event: ObjectEvent, now: float) -> _Series:
         digest = _digest(event)
         key = (event.subject.uid, digest)
@@ -176,14 +180,13 @@ class EventRecorder:
             bucket = self._buckets[uid] = _Bucket(settings.burst, now)
             if len(self._buckets) > settings.remembered_objects:
                 self._buckets.popitem(last=False)
-        else:
-            self._buckets.move_to_end(uid)
-            gained = (now - bucket.filled_at) / settings.refill_seconds
-            bucket.tokens = min(settings.burst, bucket.tokens + gained)
-            bucket.filled_at = now
-        if bucket.tokens < 1:
+        self._buckets.move_to_end(uid)
+        gained = (now - bucket.filled_at) / settings.refill_seconds
+        tokens = min(float(settings.burst), bucket.tokens + gained)
+        if tokens < 1:
             return False
-        bucket.tokens -= 1
+        # Written down only when a token is taken: small steps would lose parts of it to rounding.
+        bucket.tokens, bucket.filled_at = tokens - 1, now
         return True
 
     async def _send(self, series: _Series) -> None:
