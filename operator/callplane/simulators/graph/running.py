@@ -41,6 +41,11 @@ class RunningGraph:
         return f"{self.served.url}/v1.0"
 
     @property
+    def base_url(self) -> str:
+        """Address of Graph without the version."""
+        return self.served.url
+
+    @property
     def login_url(self) -> str:
         """Authority host; the tenant id follows behind a slash."""
         return self.served.tls_url
@@ -54,6 +59,7 @@ class RunningGraph:
         """What a process that started us needs to know, as JSON."""
         return {
             "simulator": "graph",
+            "base_url": self.base_url,
             "graph_url": self.graph_url,
             "login_url": self.login_url,
             "plain_login_url": self.served.url,

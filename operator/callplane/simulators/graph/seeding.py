@@ -105,7 +105,10 @@ class ApplicationSeed:
             client_id=self.client_id,
             secrets=[_secret(secret) for secret in self.secrets],
             certificates=list(self.certificates),
-            federated=[FederatedCredential(**federated) for federated in self.federated],
+            federated=[
+                _build(FederatedCredential, federated, f"federated[{index}]", {})
+                for index, federated in enumerate(self.federated)
+            ],
             permissions=frozenset(self.permissions),
         )
 
@@ -131,12 +134,16 @@ class TenantSeed:
 
 @dataclass(frozen=True, slots=True)
 class WorldSeed:
-    """A whole world: seed of its chance, settings, tenants, fault rules."""
+    """A whole world: seed of its chance, settings, tenants, fault rules.
+
+    `misfortune` is the weight of ready-made bad days (see `misfortunes`); 0 has none.
+    """
 
     seed: int = 0
     settings: Mapping[str, object] = field(default_factory=dict)
     tenants: tuple[TenantSeed, ...] = (TenantSeed(),)
     faults: tuple[Mapping[str, object], ...] = ()
+    misfortune: float = 0.0
 
 
 def world_seed_from(document: object, place: str = "seed") -> WorldSeed:
@@ -161,6 +168,8 @@ def application_seed_from(document: object, place: str = "application") -> Appli
 
 def populate(tenant: Tenant, seed: TenantSeed) -> None:
     """Fill an empty tenant. ValueError when the description contradicts itself."""
+    for policy_type, names in seed.policies.items():
+        _check_shape(f"tenant {tenant.id}.policies.{policy_type}", "tuple", names)
     tenant.add_policies(seed.policies.items())
     tenant.locations.update(seed.locations)
     for numbers in seed.ranges or _drama_ranges(max(seed.users, len(seed.people))):
@@ -309,26 +318,35 @@ def _build(
         if name not in defaults:
             raise ValueError(f"{at}: unknown field; known are {sorted(defaults)}")
         annotation = str(defaults[name].type)
-        if annotation.startswith("tuple") and not isinstance(value, list | tuple):
-            raise ValueError(f"{at}: a list is wanted, not {value!r}")
-        if annotation.startswith("Mapping") and not isinstance(value, Mapping):
-            raise ValueError(f"{at}: a mapping is wanted, not {value!r}")
-        if annotation == "int" and (isinstance(value, bool) or not isinstance(value, int)):
-            raise ValueError(f"{at}: a whole number is wanted, not {value!r}")
-        if annotation in ("str", "str | None") and not isinstance(value, str):
-            raise ValueError(f"{at}: a text is wanted (in quotes), not {value!r}")
-        if annotation == "bool" and not isinstance(value, bool):
-            raise ValueError(f"{at}: true or false is wanted, not {value!r}")
+        _check_shape(at, annotation, value)
         if annotation.startswith("tuple"):
-            part = parts.get(name)
-            items = (
-                value
-                if part is None
-                else [part(item, f"{at}[{index}]") for index, item in enumerate(value)]
-            )
-            value = tuple(items)
+            part = parts.get(name, _as_it_is)
+            value = tuple(part(item, f"{at}[{index}]") for index, item in enumerate(value))
         values[name] = value
     try:
         return kind(**values)
     except TypeError as error:
         raise ValueError(f"{place}: {str(error).partition(') ')[2] or error}") from None
+
+
+def _as_it_is(value: object, _: str) -> object:
+    return value
+
+
+_SHAPES: tuple[tuple[str, Callable[[object], bool], str], ...] = (
+    ("tuple", lambda value: isinstance(value, list | tuple), "a list"),
+    ("Mapping", lambda value: isinstance(value, Mapping), "a mapping"),
+    ("int", lambda value: type(value) is int, "a whole number"),
+    ("float", lambda value: type(value) in (int, float), "a number"),
+    ("str", lambda value: isinstance(value, str), "a text (in quotes)"),
+    ("bool", lambda value: isinstance(value, bool), "true or false"),
+)
+"""What a field wants, by the beginning of its annotation."""
+
+
+def _check_shape(place: str, annotation: str, value: object) -> None:
+    if value is None and annotation.endswith("| None"):
+        return
+    for beginning, fits, wanted in _SHAPES:
+        if annotation.startswith(beginning) and not fits(value):
+            raise ValueError(f"{place}: {wanted} is wanted, not {value!r}")

@@ -6,7 +6,7 @@ import dataclasses
 
 from callplane.clock import Clock, SystemClock
 from callplane.simulators.faults import FaultScript, rule_from
-from callplane.simulators.graph import seeding
+from callplane.simulators.graph import misfortunes, seeding
 from callplane.simulators.graph.identity import TokenService
 from callplane.simulators.graph.portal import Portal
 from callplane.simulators.graph.seeding import TenantSeed, WorldSeed
@@ -32,6 +32,9 @@ class GraphWorld:
             self.add_tenant(tenant)
         for index, rule in enumerate(description.faults):
             self.faults.add(rule_from(rule, f"faults[{index}]"))
+        if description.misfortune > 0:
+            for bad in misfortunes.bad_days(description.misfortune):
+                self.faults.add(bad)
 
     def add_tenant(self, seed: TenantSeed) -> Tenant:
         """Add a tenant from its description. ValueError when it makes no sense."""
