@@ -245,12 +245,12 @@ class Transport:
     def _judge(self, request: Request, answer: Answer) -> None:
         """Raise for answers that mean the same whoever gives them."""
         status = answer.status
-        if status == 429:
-            raise Throttled(self._retry_after(answer) or DEFAULT_RETRY_AFTER_SECONDS)
-        if status == 503:
+        if status in (429, 503):
             seconds = self._retry_after(answer)
             if seconds is not None:
                 raise Throttled(seconds)
+        if status == 429:
+            raise Throttled(DEFAULT_RETRY_AFTER_SECONDS)
         if status in _NOT_DONE and request.writes:
             return
         if status >= 500 or status in _WITHOUT_ANSWER:

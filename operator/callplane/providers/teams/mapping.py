@@ -8,6 +8,8 @@ know.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -55,7 +57,7 @@ _LICENCES = {
 }
 _UNSETTLED = frozenset({"assignmentPending", "updatePending"})
 # A user's own line; `private` and `alternate` lines are further lines beside it.
-_OWN_LINE = frozenset({None, "", "primary", "unknownFutureValue"})
+_OWN_LINE = frozenset({"", "primary", "unknownFutureValue"})
 
 Row = TypeVar("Row")
 Json = Mapping[str, Any]
@@ -119,7 +121,7 @@ def number(item: Json) -> NumberOnTeams | None:
         location_id=location_id(item.get("locationId")),
         on_premises=item.get("numberSource") == "onPremises",
         assignable_to_users=not isinstance(capabilities, list) or "userAssignment" in capabilities,
-        settled=item.get("activationState") not in _UNSETTLED,
+        settled=_text(item.get("activationState")) not in _UNSETTLED,
     )
 
 
@@ -134,19 +136,16 @@ def configuration(item: Json) -> TeamsConfiguration | None:
     for entry in _list(item.get("telephoneNumbers")):
         if not isinstance(entry, dict):
             return None
-        if entry.get("assignmentCategory") not in _OWN_LINE:
+        if _text(entry.get("assignmentCategory")) not in _OWN_LINE:
             continue
         text = entry.get("telephoneNumber")
         e164 = _e164(text) if isinstance(text, str) else None
         if e164 is None:
             return None
         numbers.append(e164)
-    account_type = item.get("accountType")
     return TeamsConfiguration(
         user_id=user_id.lower(),
-        account_type=_ACCOUNT_TYPES.get(account_type, AccountType.OTHER)
-        if isinstance(account_type, str)
-        else AccountType.OTHER,
+        account_type=_ACCOUNT_TYPES.get(_text(item.get("accountType")), AccountType.OTHER),
         phone_system_ready=PHONE_SYSTEM_FEATURE in _list(item.get("featureTypes")),
         enterprise_voice=item.get("isEnterpriseVoiceEnabled") is True,
         numbers=tuple(numbers),
@@ -169,6 +168,11 @@ def policy_name(text: str) -> str:
     return text.removeprefix(TAG)
 
 
+def _text(value: Any) -> str:
+    """The text, or nothing for whatever is none."""
+    return value if isinstance(value, str) else ""
+
+
 def _list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else ()
 
@@ -185,8 +189,7 @@ def _licence(plans: Iterable[Any]) -> LicenceState:
     for plan in plans:
         if not isinstance(plan, dict) or plan.get("servicePlanId") != PHONE_SYSTEM_PLAN:
             continue
-        status = plan.get("capabilityStatus")
-        state = _LICENCES.get(status) if isinstance(status, str) else None
+        state = _LICENCES.get(_text(plan.get("capabilityStatus")))
         # Two subscriptions may both bring the plan; the better one counts.
         if state is LicenceState.ENABLED:
             return state
@@ -201,13 +204,13 @@ def _holder(item: Json) -> tuple[str | None, bool]:
     A number whose status is anything but unassigned is held, also when nobody is named: it must
     never look free.
     """
-    target, status = item.get("assignmentTargetId"), item.get("assignmentStatus")
-    if not isinstance(target, str) or target == NO_LOCATION:
+    target, status = _text(item.get("assignmentTargetId")), _text(item.get("assignmentStatus"))
+    if target == NO_LOCATION:
         target = ""
     if status == "unassigned" or (not status and not target):
         return None, True
-    own_line = item.get("assignmentCategory") in _OWN_LINE
-    is_user = status in ("userAssigned", None, "") and bool(target)
+    own_line = _text(item.get("assignmentCategory")) in _OWN_LINE
+    is_user = status in ("userAssigned", "") and bool(target)
     return target.lower() or f"({status})", is_user and own_line
 
 
@@ -219,15 +222,19 @@ def _policies(entries: Iterable[Any]) -> tuple[tuple[str, PolicyOnLine], ...]:
         policy_type, assignment = entry.get("policyType"), entry.get("policyAssignment")
         if not isinstance(policy_type, str) or not isinstance(assignment, dict):
             continue
-        shown = assignment.get("displayName")
-        name = policy_name(shown) if isinstance(shown, str) else ""
-        if not name or name == GLOBAL_POLICY:
-            continue
-        origin = (
-            PolicyOrigin.GROUP
-            if assignment.get("assignmentType") == "group"
-            else PolicyOrigin.DIRECT
+        policy = _policy(
+            _text(assignment.get("displayName")), assignment.get("assignmentType") == "group"
         )
-        found.append((policy_type, PolicyOnLine(name, origin)))
-    found.sort(key=lambda pair: pair[0])
+        if policy is not None:
+            found.append((policy_type, policy))
+    found.sort(key=operator.itemgetter(0))
     return tuple(found)
+
+
+@functools.lru_cache(maxsize=4096)
+def _policy(shown: str, from_group: bool) -> PolicyOnLine | None:
+    """One value for all who have the policy: a tenant has few policies and many people."""
+    name = policy_name(shown)
+    if not name or name == GLOBAL_POLICY:
+        return None
+    return PolicyOnLine(name, PolicyOrigin.GROUP if from_group else PolicyOrigin.DIRECT)
