@@ -71,7 +71,10 @@ async def test_it_adds_tenants_credentials_and_tokens(control: SimulatorControl)
     added = await ask(control.add_tenant, id="second", domain="second.example", users=1)
     await ask(control.wait_until_ready)
     assert added == "second"
-    assert set((await ask(control.describe))["tenants"]) == {DEFAULT_TENANT_ID, "second"}
+    described = await ask(control.describe)
+    assert set(described["tenants"]) == {DEFAULT_TENANT_ID, "second"}
+    assert {"writes", "token", "assignNumber", "findUser"} <= set(described["fault_kinds"])
+    assert "reuse_name" in described["portal"]
 
     with pytest.raises(SimulatorRefused, match="there are 2 tenants: name one"):
         await ask(control.state)

@@ -30,8 +30,8 @@ from collections.abc import Callable
 from urllib.parse import unquote
 
 from callplane.simulators.exchange import Request, Response, json_response
-from callplane.simulators.faults import rule_from
-from callplane.simulators.graph import seeding
+from callplane.simulators.faults import Effect, rule_from
+from callplane.simulators.graph import routing, seeding
 from callplane.simulators.graph.portal import Portal
 from callplane.simulators.graph.refusals import Refusal
 from callplane.simulators.graph.rows import NumberRow, TeamsRow, UserRow
@@ -88,7 +88,13 @@ class Control:
             if not name.startswith("_")
         }
         endpoints = [line.strip() for line in (__doc__ or "").splitlines() if _PREFIX in line]
-        return {"endpoints": endpoints, "portal": actions, "tenants": list(self._world.tenants)}
+        return {
+            "endpoints": endpoints,
+            "portal": actions,
+            "fault_kinds": ["*", "reads", "writes", "token", *sorted(routing.KINDS)],
+            "fault_effects": [effect.value for effect in Effect],
+            "tenants": list(self._world.tenants),
+        }
 
     def _counters(self, request: Request, rest: str) -> object:
         return self._world.recorder.counters(self._tenant_id(request))

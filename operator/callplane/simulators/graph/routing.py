@@ -108,6 +108,19 @@ _KEYED: tuple[tuple[str, str, Route], ...] = (
 )
 
 
+KINDS = frozenset(
+    route.kind
+    for route in (
+        *_STATIC.values(),
+        *(keyed for *_, keyed in _KEYED),
+        _FIND_NUMBER,
+        _FIND_USER,
+        _POLICY_ID,
+    )
+)
+"""The names of all requests, as fault rules and records use them."""
+
+
 def route_of(method: str, raw_path: str, filter_expression: str) -> tuple[Route, str]:
     """The route of a request and the key in its path. Raises Refusal (404 or 405)."""
     path = unquote(raw_path) if "%" in raw_path else raw_path
