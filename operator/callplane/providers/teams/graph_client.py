@@ -7,6 +7,7 @@ Used by the provider and by the policy book only.
 from __future__ import annotations
 
 import json
+import urllib.parse
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -78,11 +79,21 @@ class GraphClient:
                 parsed.absolute
                 and parsed.user is None
                 and parsed.origin() == self._origin
-                and parsed.path.startswith(self._root_path + "/")
-                and ".." not in parsed.path.split("/")
+                and parsed.raw_path.startswith(self._root_path + "/")
+                and ".." not in parsed.raw_path.split("/")
             )
         except ValueError:
             return False
+
+    def followable(self, location: str) -> str:
+        """The absolute address that a `Location` header means, or empty where there is none or it
+        leads away from us.
+        """
+        try:
+            absolute = urllib.parse.urljoin(self._root, location) if location else ""
+        except ValueError:
+            return ""
+        return absolute if self.is_own(absolute) else ""
 
     async def read(
         self, name: str, url: str, *, headers: Mapping[str, str] | None = None

@@ -234,10 +234,9 @@ class TeamsProvider:
             raise
         if answer.status != 202:
             return Done()
-        location = urllib.parse.urljoin(self._client.url(path), answer.headers.get("location", ""))
         # An order whose address cannot be followed is still an order: polling it says LOST, and the
         # engine judges by what it reads.
-        return Accepted(location if self._client.is_own(location) else "")
+        return Accepted(self._client.followable(answer.headers.get("location", "")))
 
     async def _request_of(self, order: Order) -> tuple[str, str, dict[str, Any]]:
         """Name, path and body."""
