@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from typing import Any
 
 import kopf
@@ -92,11 +93,32 @@ def _listen(kopf_registry: kopf.OperatorRegistry, engine: Engine, kind: Kind) ->
 
 
 async def watch(engine: Engine, connection: ClusterConnection, stop: asyncio.Event) -> None:
-    """Run Kopf until `stop`. It ends by itself when the API server refuses it for good."""
-    await kopf.operator(
-        registry=handlers(engine, connection),
-        settings=settings_for_events_only(),
-        clusterwide=True,
-        standalone=True,
-        stop_flag=stop,
-    )
+    """Run Kopf until `stop`. Raises what Kopf raises when the API server refuses it for good."""
+    ready = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        signals = group.create_task(_take_signals_back(ready, stop))
+        await kopf.operator(
+            registry=handlers(engine, connection),
+            settings=settings_for_events_only(),
+            clusterwide=True,
+            standalone=True,
+            stop_flag=stop,
+            ready_flag=ready,
+        )
+        # Without an error it was asked to stop, if only by a signal before we had taken them back.
+        stop.set()
+        signals.cancel()
+
+
+async def _take_signals_back(ready: asyncio.Event, stop: asyncio.Event) -> None:
+    """Kopf puts handlers of its own on the signals, which would stop only Kopf, and all tasks with
+    it.
+    """
+    await ready.wait()
+    stop_on_signals(stop)
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT ask the whole process to end cleanly."""
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)

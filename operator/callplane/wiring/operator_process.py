@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import signal
 import socket
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from callplane.cluster.lease import LeaderElector, LeaseName, LeaseSettings
 from callplane.cluster.namespaces import installation_id
 from callplane.cluster.secret_reading import ClusterSecrets
 from callplane.controller.operating import Operator, operate
+from callplane.controller.watching import stop_on_signals
 from callplane.engine.operator_engine import Engine, Surroundings
 from callplane.providers.registry import Registry
 from callplane.settings import OperatorSettings
@@ -40,9 +40,7 @@ async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
     )
     identity = settings.identity or f"{socket.gethostname()}_{os.getpid()}"
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+    stop_on_signals(stop)
     async with KubernetesClient(connection) as objects:
         register = PostgresRegister(settings.database_url)
         await register.open()
