@@ -135,6 +135,8 @@ def _message(detail: ErrorDetails) -> str:
             return fields.PATTERN_HINTS.get(pattern, f"must match {pattern}")
         case "enum" | "literal_error":
             return f"must be one of {context.get('expected')}"
+        case "string_type":
+            return "must be text; in YAML, put it in quotes"
         case "model_type" | "dict_type":
             return "must be a mapping"
         case "tuple_type" | "list_type":

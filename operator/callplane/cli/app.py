@@ -22,6 +22,7 @@ ERROR: Final = 1
 INTERRUPTED: Final = 130
 # In the order in which the help lists them.
 VERBS: Final[dict[str, str]] = {
+    "validate": "callplane.cli.validate_command",
     "sandbox": "callplane.cli.sandbox_command",
     "operator": "callplane.cli.operator_command",
 }

@@ -1,0 +1,30 @@
+"""All that is wrong with a tree of manifests, with file and line: what `validate` prints, and what
+`plan` and `apply` refuse to work on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from callplane.cli import manifests
+from callplane.cli.manifests import Located, Tree
+from callplane.rules import validation
+
+Labels = Mapping[str, Mapping[str, str]]
+
+
+def findings(tree: Tree, *, now: datetime, namespace_labels: Labels | None = None) -> list[Located]:
+    """Every finding, sorted by place; it never stops at the first.
+
+    `namespace_labels` are labels known from a cluster; those written in the tree go before them.
+    """
+    labels = {**(namespace_labels or {}), **tree.namespace_labels}
+    found = list(manifests.of_schema(tree))
+    found.extend(validation.validate_all(tree.resources, namespace_labels=labels, now=now))
+    located = [*tree.broken, *manifests.locate_all(tree, found)]
+    return sorted(located, key=lambda each: each.sort_key)
+
+
+def errors(located: list[Located]) -> list[Located]:
+    return [each for each in located if each.finding.is_error]
