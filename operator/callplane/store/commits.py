@@ -59,6 +59,18 @@ def _refuse_repeats(what: str, keys: Sequence[Hashable]) -> None:
         raise IllegalCommit(f"the commit names one {what} twice")
 
 
+def is_empty(commit: Commit) -> bool:
+    """Does the commit ask for nothing but a look at the epoch?"""
+    return not (
+        commit.moves
+        or commit.holders
+        or commit.dropped_holders
+        or commit.intents
+        or commit.gate_rows
+        or commit.gate_dropped
+    )
+
+
 def row_after(
     move: Move, *, connection: ConnectionId, now: datetime, version: int
 ) -> NumberRow | None:

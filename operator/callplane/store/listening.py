@@ -7,7 +7,7 @@ is sent to it. Notifications are a hint and never the only way to learn of a cha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import psycopg
 
@@ -18,7 +18,7 @@ from callplane.values import ConnectionId
 
 async def listen(
     dsn: str, limits: SessionLimits, *, poll_seconds: float, retry_seconds: float = 1.0
-) -> AsyncIterator[ConnectionId | None]:
+) -> AsyncGenerator[ConnectionId | None, None]:
     """See `Register.listen`. Close the iterator (`aclose`) to give the session back."""
     while True:
         try:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from callplane.plan.gate import GateRow
@@ -38,6 +38,17 @@ from callplane.store.ports import (
     StoreUnavailable,
 )
 from callplane.values import E164, ConnectionId, DeclaringObject, HolderId, NumberSpan
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """What all moves of one commit share; `names` are the user names the commit states."""
+
+    connection: ConnectionId
+    installation: str
+    now: datetime
+    version: int
+    names: Mapping[HolderId | None, str]
 
 
 class MemoryRegister:
@@ -159,7 +170,7 @@ class MemoryRegister:
     def _write(
         self, connection: ConnectionId, commit: Commit, *, installation: str, now: datetime
     ) -> Committed:
-        if commit == Commit():
+        if commits.is_empty(commit):
             return Committed((), (), self._sequences.get(connection, 0))
         moves = sorted(commit.moves, key=lambda move: move.number)
         for move in moves:
@@ -168,16 +179,14 @@ class MemoryRegister:
                 raise MoveRefused(move.number, row)
         self._version += 1
         self._sequences[connection] = self._version
+        names: dict[HolderId | None, str] = {row.holder: row.user_name for row in commit.holders}
+        writing = _Writing(connection, installation, now, self._version, names)
+        numbers = tuple(row for move in moves if (row := self._move(move, writing)))
         holders = tuple(
             replace(row, connection=connection, version=self._version) for row in commit.holders
         )
         for holder in holders:
             self._holders[connection, holder.holder] = holder
-        numbers = tuple(
-            row
-            for move in moves
-            if (row := self._move(move, connection, installation=installation, now=now))
-        )
         for dropped in commit.dropped_holders:
             self._holders.pop((connection, dropped), None)
             self._removed[connection, dropped] = self._version
@@ -189,50 +198,50 @@ class MemoryRegister:
             self._gate_rows.pop((connection, change_id), None)
         return Committed(numbers, holders, self._version)
 
-    def _move(
-        self, move: Move, connection: ConnectionId, *, installation: str, now: datetime
-    ) -> NumberRow | None:
+    def _move(self, move: Move, writing: _Writing) -> NumberRow | None:
         before = self._numbers.pop(move.number, None)
-        after = commits.row_after(move, connection=connection, now=now, version=self._version)
+        after = commits.row_after(
+            move, connection=writing.connection, now=writing.now, version=writing.version
+        )
         if after is None:
-            self._removed[connection, move.number] = self._version
+            self._removed[writing.connection, move.number] = writing.version
         else:
             self._numbers[move.number] = after
-        self._add_event(move, before, connection, installation=installation, now=now)
+        self._add_event(move, before, writing)
         return after
 
-    def _add_event(
-        self,
-        move: Move,
-        before: NumberRow | None,
-        connection: ConnectionId,
-        *,
-        installation: str,
-        now: datetime,
-    ) -> None:
+    def _add_event(self, move: Move, before: NumberRow | None, writing: _Writing) -> None:
         holder = move.holder or (before.holder if before else None)
         declared_by = move.declared_by or (before.declared_by if before else None)
-        known = self._holders.get((connection, holder)) if holder else None
         personal = Personal(
             salt=secrets.token_bytes(16),
             holder=str(holder) if holder else "",
-            user_name=known.user_name if known else "",
+            user_name=self._user_name(move.holder, holder, writing),
             declared_by=str(declared_by) if declared_by else "",
         )
         event = ChainedEvent(
             sequence=len(self._events) + 1,
             number=move.number.text,
-            at=now,
+            at=writing.now,
             cause=str(move.cause),
             from_state=move.expected.value,
             to_state=move.to.value,
-            connection=(connection.provider, connection.external_id),
-            installation=installation,
+            connection=(writing.connection.provider, writing.connection.external_id),
+            installation=writing.installation,
             reason=move.reason,
             personal_hashes=personal.hashes(),
         )
         self._events.append(event)
         self._personal[event.sequence] = personal
+
+    def _user_name(
+        self, stated: HolderId | None, holder: HolderId | None, writing: _Writing
+    ) -> str:
+        """As stated beside the move, else as last stated."""
+        if stated in writing.names:
+            return writing.names[stated]
+        known = self._holders.get((writing.connection, holder)) if holder else None
+        return known.user_name if known else ""
 
     async def numbers_in(self, first: E164, last: E164) -> tuple[NumberRow, ...]:
         self._ask()
@@ -324,7 +333,7 @@ class MemoryRegister:
         for listener in self._listeners:
             listener.put_nowait(connection)
 
-    async def listen(self) -> AsyncIterator[ConnectionId | None]:
+    async def listen(self) -> AsyncGenerator[ConnectionId | None, None]:
         queue: asyncio.Queue[ConnectionId | None] = asyncio.Queue()
         self._listeners.append(queue)
         try:

@@ -10,7 +10,7 @@ too, so a leader never commits on top of rows it has not read.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -362,11 +362,11 @@ class Register(Protocol):
 
     async def identity(self) -> DatabaseIdentity: ...
 
-    def listen(self) -> AsyncIterator[ConnectionId | None]:
+    def listen(self) -> AsyncGenerator[ConnectionId | None, None]:
         """Yield connections whose rows an administrator changed; None: look at all of them.
 
         None comes first, after every lost session, and every few seconds. Never raises for a
-        database that is away.
+        database that is away. Close it (`aclose`) to give its session back.
         """
         ...
 

@@ -6,7 +6,7 @@ the rules that both implementations share in `commits`, `holding`, `rebuilding` 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -212,7 +212,7 @@ class PostgresRegister:
             ((identity, sequence),) = await cursor.fetchall()
             return DatabaseIdentity(identity, sequence)
 
-    def listen(self) -> AsyncIterator[ConnectionId | None]:
+    def listen(self) -> AsyncGenerator[ConnectionId | None, None]:
         return listening.listen(self._listen_dsn, self._limits, poll_seconds=self._poll_seconds)
 
 

@@ -75,19 +75,22 @@ def commit_json(commit: Commit, moves: Sequence[Move]) -> str:
     """
     parts: dict[str, Any] = {}
     if moves:
-        parts["moves"] = [_move(move) for move in moves]
-    if commit.holders:
-        parts["holders"] = sorted((_holder_row(row) for row in commit.holders), key=_by("holder"))
-    if commit.dropped_holders:
-        parts["dropped_holders"] = sorted(holder_key(holder) for holder in commit.dropped_holders)
+        names = {row.holder: row.user_name for row in commit.holders}
+        parts["moves"] = [_move(move, names) for move in moves]
+    if commit.holders or commit.dropped_holders:
+        holders = [_holder_row(row) for row in commit.holders]
+        holders += [
+            {"holder": holder_key(holder), "is_dropped": True} for holder in commit.dropped_holders
+        ]
+        parts["holders"] = sorted(holders, key=_by("holder"))
     if commit.intents:
         parts["intents"] = sorted((_intent(row) for row in commit.intents), key=_by("request_id"))
-    if commit.gate_rows:
-        parts["gate_rows"] = sorted(
-            (_gate_row(row) for row in commit.gate_rows), key=_by("change_id")
-        )
-    if commit.gate_dropped:
-        parts["gate_dropped"] = sorted(commit.gate_dropped)
+    if commit.gate_rows or commit.gate_dropped:
+        gate_rows = [_gate_row(row) for row in commit.gate_rows]
+        gate_rows += [
+            {"change_id": change_id, "is_dropped": True} for change_id in commit.gate_dropped
+        ]
+        parts["gate_rows"] = sorted(gate_rows, key=_by("change_id"))
     return json.dumps(parts, default=_plain, separators=(",", ":"))
 
 
@@ -107,7 +110,7 @@ def _without_nothing(content: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in content.items() if value is not None}
 
 
-def _move(move: Move) -> dict[str, Any]:
+def _move(move: Move, names: Mapping[HolderId, str]) -> dict[str, Any]:
     required_holder = commits.required_holder(move)
     required_receiver = commits.required_receiver(move)
     return _without_nothing(
@@ -120,6 +123,7 @@ def _move(move: Move) -> dict[str, Any]:
             "required_receiver": holder_key(required_receiver) if required_receiver else None,
             "must_have_rested": commits.must_have_rested(move) or None,
             "holder": holder_key(move.holder) if move.holder else None,
+            "user_name": names.get(move.holder) if move.holder else None,
             "declared_by": declaring_object_json(move.declared_by) if move.declared_by else None,
             "range_name": move.range_name,
             "number_type": move.number_type,

@@ -197,7 +197,7 @@ return sha256(p_salt || convert_to(p_field || ':' || p_value, 'UTF8'));
 create function register.add_event(
     p_provider text, p_external_id text, p_installation text, p_now timestamptz,
     p_number text, p_cause text, p_from text, p_to text, p_reason text,
-    p_holder text, p_declared_by jsonb
+    p_holder text, p_user_name text, p_declared_by jsonb
 ) returns void language plpgsql as $$
 declare
     v_salt bytea := uuid_send(gen_random_uuid());
@@ -205,10 +205,10 @@ declare
     v_declared_by text := coalesce(
         (p_declared_by ->> 'kind') || ' ' || (p_declared_by ->> 'namespace')
             || '/' || (p_declared_by ->> 'name'), '');
-    v_user_name text := '';
+    v_user_name text := coalesce(p_user_name, '');
     v_sequence bigint;
 begin
-    if p_holder is not null then
+    if p_user_name is null and p_holder is not null then
         v_user_name := coalesce((
             select user_name from register.holders
             where provider = p_provider and external_id = p_external_id and holder = p_holder), '');
@@ -229,8 +229,9 @@ end
 $$;
 
 -- One transaction in one round trip. p_epoch null: an administrator, who holds the lock alone.
--- p_commit names its parts as store/rows.py writes them, sorted by key, which is what keeps two
--- commits from waiting for each other. Returns the version of everything it wrote.
+-- p_commit names its parts as store/rows.py writes them, each sorted by key. Table after table, and
+-- key after key in each, is what keeps two commits from waiting for each other; so upserts and
+-- deletions of one table are one pass. Returns the version of everything it wrote.
 --   CP001  the epoch is another one
 --   CP002  a move is refused; the detail is its place in p_commit -> 'moves', counted from 1,
 --          because a number must not stand in the server's log
@@ -244,6 +245,8 @@ declare
     v_place integer := 0;
     v_move record;
     v_row register.numbers%rowtype;
+    v_holder record;
+    v_gate_row record;
 begin
     perform pg_advisory_xact_lock_shared(register.connection_lock(p_provider, p_external_id));
     select epoch, installation into v_epoch, v_installation from register.connections
@@ -258,32 +261,12 @@ begin
     end if;
     v_version := nextval('register.version');
 
-    -- Rows of one table are always locked in order of key, upserts and deletions together.
-    if p_commit ? 'dropped_holders' then
-        perform from register.holders
-            where provider = p_provider and external_id = p_external_id
-            and holder in (
-                select jsonb_array_elements_text(p_commit -> 'dropped_holders')
-                union all
-                select jsonb_array_elements(p_commit -> 'holders') ->> 'holder')
-            order by holder for update;
-    end if;
-    if p_commit ? 'holders' then
-        insert into register.holders
-            select p_provider, p_external_id, given.*, v_version
-            from jsonb_to_recordset(p_commit -> 'holders') as given(
-                holder text, declared_by jsonb, user_name text, applied jsonb, undone jsonb)
-        on conflict (provider, external_id, holder) do update set
-            declared_by = excluded.declared_by, user_name = excluded.user_name,
-            applied = excluded.applied, undone = excluded.undone, version = excluded.version;
-    end if;
-
     if p_commit ? 'moves' then
         for v_move in
             select * from jsonb_to_recordset(p_commit -> 'moves') as given(
                 number text, expected text, state text, cause text, required_holder text,
-                required_receiver text, must_have_rested boolean, holder text, declared_by jsonb,
-                range_name text, number_type text, transfer_to text,
+                required_receiver text, must_have_rested boolean, holder text, user_name text,
+                declared_by jsonb, range_name text, number_type text, transfer_to text,
                 quarantined_until timestamptz, reason text)
         loop
             v_place := v_place + 1;
@@ -331,19 +314,35 @@ begin
             perform register.add_event(
                 p_provider, p_external_id, coalesce(v_installation, ''), p_now,
                 v_move.number, v_move.cause, v_move.expected, v_move.state, v_move.reason,
-                coalesce(v_move.holder, v_row.holder),
+                coalesce(v_move.holder, v_row.holder), v_move.user_name,
                 coalesce(v_move.declared_by, v_row.declared_by));
         end loop;
     end if;
 
-    if p_commit ? 'dropped_holders' then
-        delete from register.holders
-            where provider = p_provider and external_id = p_external_id
-            and holder in (select jsonb_array_elements_text(p_commit -> 'dropped_holders'));
-        insert into register.removed
-            select p_provider, p_external_id, 'holder', given, v_version
-            from jsonb_array_elements_text(p_commit -> 'dropped_holders') as given
-        on conflict (provider, external_id, kind, key) do update set version = excluded.version;
+    if p_commit ? 'holders' then
+        for v_holder in
+            select * from jsonb_to_recordset(p_commit -> 'holders') as given(
+                holder text, is_dropped boolean, declared_by jsonb, user_name text, applied jsonb,
+                undone jsonb)
+        loop
+            if v_holder.is_dropped then
+                delete from register.holders
+                    where provider = p_provider and external_id = p_external_id
+                    and holder = v_holder.holder;
+                insert into register.removed values (
+                    p_provider, p_external_id, 'holder', v_holder.holder, v_version)
+                on conflict (provider, external_id, kind, key)
+                    do update set version = excluded.version;
+            else
+                insert into register.holders values (
+                    p_provider, p_external_id, v_holder.holder, v_holder.declared_by,
+                    v_holder.user_name, v_holder.applied, v_holder.undone, v_version)
+                on conflict (provider, external_id, holder) do update set
+                    declared_by = excluded.declared_by, user_name = excluded.user_name,
+                    applied = excluded.applied, undone = excluded.undone,
+                    version = excluded.version;
+            end if;
+        end loop;
     end if;
 
     if p_commit ? 'intents' then
@@ -358,33 +357,31 @@ begin
             operation = excluded.operation, detail = excluded.detail;
     end if;
 
-    if p_commit ? 'gate_dropped' then
-        perform from register.gate_rows
-            where provider = p_provider and external_id = p_external_id
-            and change_id in (
-                select jsonb_array_elements_text(p_commit -> 'gate_dropped')
-                union all
-                select jsonb_array_elements(p_commit -> 'gate_rows') ->> 'change_id')
-            order by change_id for update;
-    end if;
     if p_commit ? 'gate_rows' then
-        insert into register.gate_rows
-            select p_provider, p_external_id, given.*
-            from jsonb_to_recordset(p_commit -> 'gate_rows') as given(
-                change_id text, change jsonb, cause text, proposer jsonb, range_name text,
-                status text, proposed_at timestamptz, digest text, approval text,
+        for v_gate_row in
+            select * from jsonb_to_recordset(p_commit -> 'gate_rows') as given(
+                change_id text, is_dropped boolean, change jsonb, cause text, proposer jsonb,
+                range_name text, status text, proposed_at timestamptz, digest text, approval text,
                 expires_at timestamptz, consumed_at timestamptz)
-        on conflict (provider, external_id, change_id) do update set
-            change = excluded.change, cause = excluded.cause, proposer = excluded.proposer,
-            range_name = excluded.range_name, status = excluded.status,
-            proposed_at = excluded.proposed_at, digest = excluded.digest,
-            approval = excluded.approval, expires_at = excluded.expires_at,
-            consumed_at = excluded.consumed_at;
-    end if;
-    if p_commit ? 'gate_dropped' then
-        delete from register.gate_rows
-            where provider = p_provider and external_id = p_external_id
-            and change_id in (select jsonb_array_elements_text(p_commit -> 'gate_dropped'));
+        loop
+            if v_gate_row.is_dropped then
+                delete from register.gate_rows
+                    where provider = p_provider and external_id = p_external_id
+                    and change_id = v_gate_row.change_id;
+            else
+                insert into register.gate_rows values (
+                    p_provider, p_external_id, v_gate_row.change_id, v_gate_row.change,
+                    v_gate_row.cause, v_gate_row.proposer, v_gate_row.range_name,
+                    v_gate_row.status, v_gate_row.proposed_at, v_gate_row.digest,
+                    v_gate_row.approval, v_gate_row.expires_at, v_gate_row.consumed_at)
+                on conflict (provider, external_id, change_id) do update set
+                    change = excluded.change, cause = excluded.cause,
+                    proposer = excluded.proposer, range_name = excluded.range_name,
+                    status = excluded.status, proposed_at = excluded.proposed_at,
+                    digest = excluded.digest, approval = excluded.approval,
+                    expires_at = excluded.expires_at, consumed_at = excluded.consumed_at;
+            end if;
+        end loop;
     end if;
 
     insert into register.marks
