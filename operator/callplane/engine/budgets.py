@@ -40,11 +40,14 @@ class WriteBudget:
         self._parked_keys: dict[ObjectKey, Priority] = {}
         self._granted: dict[ObjectKey, float] = {}
         self.waits = 0
+        # Rung when somebody begins to wait, so that whoever calls `serve` can sleep until then.
+        self.ring: Callable[[], None] = lambda: None
 
     def reconfigure(self, *, rate_per_second: float, burst: float) -> None:
         self._refill()
         self._rate, self._burst = rate_per_second, burst
         self._tokens = min(self._tokens, burst)
+        self.ring()
 
     def take(self, key: ObjectKey, priority: Priority) -> bool:
         """True: go ahead. False: the key is parked and will be woken when its turn has come."""
@@ -101,6 +104,7 @@ class WriteBudget:
         self.waits += 1
         self._parked_keys[key] = priority
         heapq.heappush(self._parked, (priority, next(self._order), key))
+        self.ring()
 
     def _refill(self) -> None:
         now = self._monotonic()

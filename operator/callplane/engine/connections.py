@@ -109,6 +109,11 @@ class ConnectionRuntime:
             mirror, clock=engine.clock, limits=limits.change_limits, wake=self._wake_for_gate
         )
         self.operations = OperationWatch(self)
+        # Loops that have nothing to do sleep until they are rung: an idle connection costs nothing.
+        self._bells = {name: asyncio.Event() for name in ("operations", "gate", "budget")}
+        self.writes.ring = self._bells["budget"].set
+        self.gate.ring = self._bells["gate"].set
+        self.operations.ring = self._bells["operations"].set
         self._stocks: dict[ObjectKey, tuple[int, RangeStock]] = {}
         self._claiming: set[E164] = set()
         # Tells whether the credentials in use are still those that the spec names.
@@ -135,11 +140,12 @@ class ConnectionRuntime:
             self.in_flight = asyncio.Semaphore(limits.max_in_flight)
         self.writes.reconfigure(rate_per_second=limits.writes_per_second, burst=write_burst(limits))
         self.gate.limits = limits.change_limits
+        self.gate.ring()
         self.limits = limits
         self.request_listing()
 
     def start(self) -> None:
-        loops: tuple[tuple[str, Callable[[], Awaitable[float]]], ...] = (
+        loops: tuple[tuple[str, Callable[[], Awaitable[float | None]]], ...] = (
             ("listing", self._list_step),
             ("operations", self.operations.step),
             ("gate", self._gate_step),
@@ -158,9 +164,15 @@ class ConnectionRuntime:
         self._tasks.clear()
         await self.provider.close()
 
-    async def _forever(self, name: str, step: Callable[[], Awaitable[float]]) -> None:
-        """Run one loop; a failure is said and tried again, because a dead loop would be silent."""
+    async def _forever(self, name: str, step: Callable[[], Awaitable[float | None]]) -> None:
+        """Run one loop; a failure is said and tried again, because a dead loop would be silent.
+
+        A step returns the pause in seconds; None sleeps until the loop's bell is rung.
+        """
+        bell = self._bells.get(name, asyncio.Event())
+        pause_seconds: float | None
         while True:
+            bell.clear()
             try:
                 pause_seconds = await step()
             except EpochLost:
@@ -173,7 +185,8 @@ class ConnectionRuntime:
             except Exception:
                 log.exception("loop %s of %s failed and is tried again", name, self.connection)
                 pause_seconds = LISTING_RETRY_SECONDS
-            await asyncio.sleep(pause_seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(bell.wait(), pause_seconds)
 
     def _register_problem(self, text: str) -> None:
         if not self.health.register_problem:
@@ -334,14 +347,14 @@ class ConnectionRuntime:
             self.engine.queue.add(key, Priority.USER)
         self.engine.queue.add(self.key, Priority.DEPENDENCY)
 
-    async def _gate_step(self) -> float:
+    async def _gate_step(self) -> float | None:
         may_close = self.engine.barrier_passed and self.snapshot.complete
         seconds = await self.gate.close_due(may_close=may_close)
-        return 0.1 if seconds is None else min(max(seconds, 0.02), 0.1)
+        return None if seconds is None else max(seconds, 0.02)
 
-    async def _budget_step(self) -> float:
+    async def _budget_step(self) -> float | None:
         seconds = self.writes.serve()
-        return 0.02 if seconds is None else min(max(seconds, 0.001), 0.02)
+        return None if seconds is None else max(seconds, 0.001)
 
     async def _heartbeat_step(self) -> float:
         now = self.engine.clock.now()

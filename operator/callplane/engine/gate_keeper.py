@@ -35,6 +35,8 @@ class GateKeeper:
         self._clock = clock
         self.limits = limits
         self._wake = wake
+        # Rung whenever rows change, so that whoever calls `close_due` can sleep until then.
+        self.ring: Callable[[], None] = lambda: None
         # Proposals, closing and approvals change several rows in steps; one at a time keeps them
         # whole.
         self._lock = asyncio.Lock()
@@ -147,3 +149,4 @@ class GateKeeper:
             await self._mirror.commit(
                 Commit(gate_rows=tuple(rows), gate_dropped=tuple(dropped)), now=now
             )
+            self.ring()

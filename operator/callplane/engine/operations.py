@@ -6,6 +6,7 @@ that the calls of a mass change grow with pages and not with people.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,8 @@ class OperationWatch:
         self._runtime = runtime
         self._open: dict[str, OpenOperation] = {}
         self._ended: dict[str, OperationStatus] = {}
+        # Rung when there is something new to watch, so that whoever calls `step` can sleep.
+        self.ring: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
         return len(self._open)
@@ -63,6 +66,7 @@ class OperationWatch:
         self._open[token] = OpenOperation(
             token, key, number, expected_holder, now, now + pause, pause
         )
+        self.ring()
 
     def take_ended(self, token: str) -> OperationStatus | None:
         """How the order ended, once; None while it is open or was never watched."""
@@ -79,10 +83,12 @@ class OperationWatch:
         self._open.pop(token, None)
         self._ended.pop(token, None)
 
-    async def step(self) -> float:
-        """One turn of the loop; returns the pause in seconds."""
-        if not self._open or self._runtime.health.breaker:
-            return POLL_PAUSE_SECONDS
+    async def step(self) -> float | None:
+        """One turn of the loop; returns the pause in seconds, None while nothing is open."""
+        if not self._open:
+            return None
+        if self._runtime.health.breaker:
+            return POLL_PAUSE_MAX_SECONDS
         try:
             if len(self._open) > self._runtime.engine.settings.bulk_operations:
                 return await self._list_numbers()
@@ -94,7 +100,13 @@ class OperationWatch:
         except ProviderError:
             # Reads may fail; orders stay open and are looked at again.
             return POLL_PAUSE_MAX_SECONDS / 10
-        return POLL_PAUSE_SECONDS
+        return self._next_poll_seconds()
+
+    def _next_poll_seconds(self) -> float | None:
+        if not self._open:
+            return None
+        due = min(operation.next_poll_at for operation in self._open.values())
+        return max(due - self._runtime.engine.clock.monotonic(), POLL_PAUSE_SECONDS)
 
     async def _poll_due(self) -> None:
         now = self._runtime.engine.clock.monotonic()
