@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from callplane.apis.number_ranges import NumberRange, NumberReservation, NumberUse
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
+from callplane.apis.references import ObjectRef
 from callplane.apis.teams_users import PhoneNumberSource, TeamsUser
 from callplane.desired import references
 from callplane.desired.teams_users import NUMBER_TYPES, DesiredNumber
@@ -44,6 +45,12 @@ class Stock:
     def name(self) -> str:
         return f"{self.key.namespace}/{self.key.name}"
 
+    @property
+    def location(self) -> tuple[ObjectRef, str] | None:
+        """The emergency location its holders inherit, with the namespace of the reference."""
+        reference = self.source.spec.emergency_location_ref
+        return (reference, self.key.namespace) if reference is not None else None
+
     def __contains__(self, number: E164) -> bool:
         if isinstance(self.source, PhoneNumber):
             return self.source.spec.e164 == number.text
@@ -58,6 +65,7 @@ class WantedNumber:
 
     desired: DesiredNumber
     waits_for_transfer: NumberRow | None = None
+    location: tuple[ObjectRef, str] | None = None
 
 
 async def desired_number(
@@ -77,12 +85,12 @@ async def desired_number(
     if not writable:
         number = number or _allocate(gathered, stock)
         gathered.runtime.end_claim(number)
-        return WantedNumber(_desired(number, stock))
+        return WantedNumber(_desired(number, stock), location=stock.location)
     if number is None:
         number = await _claim_next(scope, gathered, holder, stock)
-        return WantedNumber(_desired(number, stock))
+        return WantedNumber(_desired(number, stock), location=stock.location)
     waits_for = await _secure(scope, gathered, holder, stock, number)
-    return WantedNumber(_desired(number, stock), waits_for)
+    return WantedNumber(_desired(number, stock), waits_for, stock.location)
 
 
 def _desired(number: E164, stock: Stock) -> DesiredNumber:

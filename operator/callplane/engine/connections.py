@@ -68,6 +68,7 @@ class ConnectionHealth:
     listing_problem: str = ""
     register_problem: str = ""
     lost_to: str = ""
+    restored: str = ""
     last_complete_listing: datetime | None = None
     bad_rows: int = 0
     pages_listed: int = 0

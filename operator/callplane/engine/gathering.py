@@ -27,14 +27,11 @@ CONNECTION_LOOK_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What a pass of a TeamsUser stands on. `location_id` is the tenant's id of the declared
-    location.
-    """
+    """What a pass of a TeamsUser stands on."""
 
     tenant: TeamsTenant
     runtime: ConnectionRuntime
     consent: tuple[ConnectionConsent, ...] | None
-    location_id: str | None
 
 
 async def gather(scope: Scope, user: TeamsUser) -> Gathered:
@@ -55,23 +52,28 @@ async def gather(scope: Scope, user: TeamsUser) -> Gathered:
         tenant=tenant,
         runtime=runtime,
         consent=await _people_consent(scope, tenant),
-        location_id=await location_id(scope, user.spec.emergency_location_ref),
     )
 
 
-async def consenting(scope: Scope, kind: str, reference: ObjectRef) -> Resource:
-    """The object a reference names, if it exists, can be read and consents; else one and the same
-    answer.
+async def consenting(
+    scope: Scope, kind: str, reference: ObjectRef, *, namespace: str = ""
+) -> Resource:
+    """The object that a reference made in `namespace` names, if it exists, can be read and
+    consents.
+
+    Whatever is wrong, the answer is one and the same. The namespace is the object's own unless it
+    inherits the reference.
     """
-    key = references.target(kind, reference, namespace=scope.key.namespace)
+    namespace = namespace or scope.key.namespace
+    key = references.target(kind, reference, namespace=namespace)
     cached = scope.engine.cache.get(key)
     if cached is not None and cached.resource is not None and not cached.is_deleting:
-        labels = await scope.engine.labels_of(scope.key.namespace)
-        if references.consents(cached.resource, scope.key.namespace, labels):
+        labels = await scope.engine.labels_of(namespace)
+        if references.consents(cached.resource, namespace, labels):
             return cached.resource
     raise Waiting(
         Reason.DEPENDENCY_NOT_READY,
-        f"{key} does not exist or does not admit namespace {scope.key.namespace}",
+        f"{key} does not exist or does not admit namespace {namespace}",
         after_seconds=DEPENDENCY_LOOK_SECONDS,
     )
 
@@ -89,11 +91,21 @@ async def _people_consent(
     return tuple(entry for entry in entries if isinstance(entry, ConnectionConsent))
 
 
-async def location_id(scope: Scope, reference: ObjectRef | None) -> str | None:
-    """The tenant's id of a declared emergency location; None when none is declared."""
-    if reference is None:
+async def location_id(
+    scope: Scope, stated: ObjectRef | None, inherited: tuple[ObjectRef, str] | None
+) -> str | None:
+    """The tenant's id of the emergency location; None when none is declared.
+
+    The person's own reference counts, else that of the range or number (`inherited`, with the
+    namespace it is made in).
+    """
+    if stated is not None:
+        reference, namespace = stated, scope.key.namespace
+    elif inherited is not None:
+        reference, namespace = inherited
+    else:
         return None
-    location: Any = await consenting(scope, "EmergencyLocation", reference)
+    location: Any = await consenting(scope, "EmergencyLocation", reference, namespace=namespace)
     found: str | None = location.spec.teams_location_id
     if found is None:
         raise Stalled(
@@ -120,4 +132,5 @@ def may_write(scope: Scope, user: TeamsUser, gathered: Gathered) -> bool:
     )
     policies = (tenant.spec.management_policy, user.spec.management_policy)
     observed_only = any(policy is not ManagementPolicy.MANAGE for policy in policies)
-    return not (suspended or observed_only or gathered.runtime.health.register_problem)
+    health = gathered.runtime.health
+    return not (suspended or observed_only or health.register_problem or health.restored)

@@ -115,13 +115,13 @@ def _gathered(scope: Scope, runtime: ConnectionRuntime) -> Gathered | None:
     cached = scope.engine.cache.get(runtime.key)
     if cached is None or not isinstance(cached.resource, TeamsTenant):
         return None
-    if not runtime.is_ready:
+    if not runtime.is_ready or runtime.health.restored or runtime.health.register_problem:
         raise Waiting(
             Reason.DEPENDENCY_NOT_READY,
             f"{runtime.key} is not ready; the number is unassigned when it is",
             after_seconds=CREDENTIALS_LOOK_SECONDS,
         )
-    return Gathered(cached.resource, runtime, None, None)
+    return Gathered(cached.resource, runtime, None)
 
 
 def _detaches(scope: Scope, gathered: Gathered) -> bool:

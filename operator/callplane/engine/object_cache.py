@@ -25,6 +25,7 @@ from callplane.values import ObjectKey
 RECONCILE_REQUEST = "callplane.dev/reconcile-requested-at"
 DETACH = "callplane.dev/detach"
 FORCE_DELETE = "callplane.dev/force-delete"
+REGISTER_CONFIRMED = "callplane.dev/register-confirmed"
 CONNECTION_KINDS = ("TeamsTenant",)
 
 
@@ -91,6 +92,7 @@ class ObjectCache:
         self._targets: dict[ObjectKey, tuple[ObjectKey, ...]] = {}
         self._dependents: dict[ObjectKey, set[ObjectKey]] = {}
         self._declared: dict[tuple[ObjectKey, str], set[ObjectKey]] = {}
+        self._stating: set[ObjectKey] = set()
         self._projections: dict[ObjectKey, str] = {}
 
     def put(self, key: ObjectKey, body: dict[str, Any]) -> tuple[Arrival, bool]:
@@ -142,6 +144,10 @@ class ObjectCache:
     def dependents(self, target: ObjectKey) -> Iterable[ObjectKey]:
         return tuple(self._dependents.get(target, ()))
 
+    def stating_numbers(self) -> tuple[ObjectKey, ...]:
+        """Objects that state a number by itself, whichever object may hold it."""
+        return tuple(self._stating)
+
     def declaring(self, tenant: ObjectKey, person: str) -> list[CachedObject]:
         """Objects that declare a person of a tenant by that name or id, oldest first."""
         keys = self._declared.get((tenant, person), ())
@@ -164,8 +170,12 @@ class ObjectCache:
         declared = _declared(cached)
         if declared is not None:
             self._declared.setdefault(declared, set()).add(cached.key)
+        number = getattr(getattr(cached.resource, "spec", None), "phone_number", None)
+        if getattr(number, "e164", None) is not None:
+            self._stating.add(cached.key)
 
     def _unindex(self, cached: CachedObject) -> None:
+        self._stating.discard(cached.key)
         for target in self._targets.pop(cached.key, ()):
             self._dependents.get(target, set()).discard(cached.key)
         declared = _declared(cached)
@@ -192,7 +202,7 @@ def _moved(before: CachedObject, after: CachedObject) -> bool:
     """Did a user do something: another generation, a deletion, or a request by annotation?"""
     if before.generation != after.generation or before.is_deleting != after.is_deleting:
         return True
-    names = (RECONCILE_REQUEST, DETACH, FORCE_DELETE)
+    names = (RECONCILE_REQUEST, DETACH, FORCE_DELETE, REGISTER_CONFIRMED)
     return any(before.annotations.get(name) != after.annotations.get(name) for name in names)
 
 

@@ -102,8 +102,14 @@ class Engine:
             self.queue.add(key, Priority.USER)
 
     def wake_dependents(self, key: ObjectKey) -> None:
+        """Those who name the object; for a range or a number also those who state a number of
+        it.
+        """
         for dependent in self.cache.dependents(key):
             self.queue.add(dependent, Priority.DEPENDENCY)
+        if key.kind in ("NumberRange", "PhoneNumber"):
+            for stating in self.cache.stating_numbers():
+                self.queue.add(stating, Priority.DEPENDENCY)
 
     def wake_exhausted(self, count: int) -> None:
         """Wake as many of those who wait for a number as numbers became free, the oldest first."""

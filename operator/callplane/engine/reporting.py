@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from callplane.apis.reasons import Reason
 from callplane.cluster.events import EventSubject, ObjectEvent
-from callplane.cluster.status_writes import StatusOutcome, write_status
+from callplane.cluster.status_writes import TRANSITION_KEYS, StatusOutcome, write_status
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import RECONCILE_REQUEST
 from callplane.engine.scope import Gone, Scope
@@ -35,6 +35,7 @@ async def report(scope: Scope, end: End) -> None:
         scope.engine.kind(cached.key.kind),
         body=cached.body,
         status=status,
+        ignoring=TRANSITION_KEYS,
     )
     if written.outcome is StatusOutcome.GONE:
         raise Gone

@@ -5,6 +5,7 @@ it is.
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from callplane.apis.reasons import Reason
@@ -17,7 +18,7 @@ from callplane.engine import change_plans
 from callplane.engine.connections import ConnectionLimits, ConnectionRuntime
 from callplane.engine.evidence import is_stale_long
 from callplane.engine.keyed_queue import Priority
-from callplane.engine.object_cache import FORCE_DELETE
+from callplane.engine.object_cache import FORCE_DELETE, REGISTER_CONFIRMED
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Gone, Scope
 from callplane.engine.teams_users import ensure_finalizer
@@ -37,6 +38,7 @@ PROVIDER = "teams"
 SECRET_LOOK_SECONDS = 30.0
 IN_USE_LOOK_SECONDS = 30.0
 HELD_ELSEWHERE_LOOK_SECONDS = 30.0
+FRESHNESS_SECONDS = 60.0
 
 
 async def run(scope: Scope) -> Succeeded | NotKnown:
@@ -158,11 +160,29 @@ async def _start(
             engine, scope.key, provider=provider, mirror=mirror, limits=limits_of(tenant.spec)
         )
         runtime.fingerprint = fingerprint
+        runtime.health.restored = _restored(scope, mirror)
         await _keep_secrets(scope, list(secrets))
         engine.connections[scope.key] = runtime
         runtime.start()
         return runtime
     raise AssertionError("a connection held elsewhere raises")
+
+
+def _restored(scope: Scope, mirror: RegisterMirror) -> str:
+    """Why nothing is written: the register is older than what it said to this object. Empty when it
+    is not.
+    """
+    mirrored = int(scope.cached.status.get("registerSequence") or 0)
+    if mirror.sequence >= mirrored:
+        return ""
+    confirmation = f"{mirror.sequence}-{mirrored}"
+    if scope.cached.annotations.get(REGISTER_CONFIRMED) == confirmation:
+        return ""
+    return (
+        f"the number register is at {mirror.sequence} and was at {mirrored}: it was restored or is "
+        "new. Compare it with the tenant (callplane numbers rebuild), then allow writes with "
+        f"annotation {REGISTER_CONFIRMED}: {confirmation}"
+    )
 
 
 async def _held_elsewhere(scope: Scope, held: HeldElsewhere) -> None:
@@ -313,8 +333,23 @@ def _show(scope: Scope, runtime: ConnectionRuntime) -> None:
     ][:32]
     status["installation"] = scope.engine.installation
     status["epoch"] = mirror.epoch
-    if health.last_complete_listing is not None:
-        status["lastObservedTime"] = health.last_complete_listing.strftime("%Y-%m-%dT%H:%M:%SZ")
+    _show_freshness(scope, runtime)
+
+
+def _show_freshness(scope: Scope, runtime: ConnectionRuntime) -> None:
+    """The time of the last listing, and the register's sequence: once a listing, at most once a
+    minute.
+    """
+    listed_at = runtime.health.last_complete_listing
+    if listed_at is None or runtime.health.restored:
+        return
+    shown = scope.cached.status.get("lastObservedTime")
+    if shown is not None:
+        age = listed_at - datetime.fromisoformat(shown)
+        if age < timedelta(seconds=FRESHNESS_SECONDS):
+            return
+    scope.status["lastObservedTime"] = listed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    scope.status["registerSequence"] = runtime.mirror.sequence
 
 
 def _end(scope: Scope, runtime: ConnectionRuntime) -> Succeeded | NotKnown:
@@ -323,6 +358,10 @@ def _end(scope: Scope, runtime: ConnectionRuntime) -> Succeeded | NotKnown:
         raise Waiting(
             Reason.AUTHENTICATION_FAILED, health.breaker, after_seconds=SECRET_LOOK_SECONDS
         )
+    if health.restored:
+        health.restored = _restored(scope, runtime.mirror)
+    if health.restored:
+        raise Stalled(Reason.REGISTER_RESTORED, health.restored)
     if health.register_problem:
         raise Waiting(
             Reason.REGISTER_UNAVAILABLE,

@@ -55,7 +55,9 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
         user.spec,
         number=number.desired,
         default_policies=gathered.tenant.spec.default_policies,
-        location_id=gathered.location_id,
+        location_id=await gathering.location_id(
+            scope, user.spec.emergency_location_ref, number.location
+        ),
     )
     show(scope, gathered.tenant, observed, desired)
     line_plan = plan(
