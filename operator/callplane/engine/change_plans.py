@@ -16,18 +16,13 @@ from callplane.engine.intents import describe
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Scope
 from callplane.errors import Stalled, Waiting
+from callplane.plan.change import plan_name
 from callplane.plan.gate import GateRow, GateStatus
 from callplane.status.conditions import Succeeded
 from callplane.values import ObjectKey
 
-NAME_DIGITS = 16
 LOOK_SECONDS = 5.0
 FINISHED = ("Completed", "Withdrawn", "Detached")
-
-
-def plan_name(digest: str) -> str:
-    """The name of the ChangePlan of a digest."""
-    return "cp-" + digest.removeprefix("cp1:")[:NAME_DIGITS]
 
 
 async def publish(scope: Scope, runtime: ConnectionRuntime) -> None:

@@ -24,7 +24,7 @@ from callplane.engine.tenant_snapshot import TenantSnapshot
 from callplane.errors import scrub
 from callplane.numbering.lifecycle import Cause, NumberState
 from callplane.plan import effects
-from callplane.plan.change import Change, Operation
+from callplane.plan.change import Change, Operation, plan_name
 from callplane.plan.gate import ChangeLimits
 from callplane.providers.protocol import (
     AuthenticationFailed,
@@ -107,7 +107,11 @@ class ConnectionRuntime:
             wake=engine.queue.add,
         )
         self.gate = GateKeeper(
-            mirror, clock=engine.clock, limits=limits.change_limits, wake=self._wake_for_gate
+            mirror,
+            clock=engine.clock,
+            limits=limits.change_limits,
+            wake=self._wake_for_gate,
+            moved=self._wake_plans,
         )
         self.operations = OperationWatch(self)
         # Loops that have nothing to do sleep until they are rung: an idle connection costs nothing.
@@ -347,6 +351,12 @@ class ConnectionRuntime:
         for key in keys:
             self.engine.queue.add(key, Priority.USER)
         self.engine.queue.add(self.key, Priority.DEPENDENCY)
+
+    def _wake_plans(self, digests: Iterable[str]) -> None:
+        """ChangePlans show what their rows say."""
+        for digest in digests:
+            key = ObjectKey("ChangePlan", self.key.namespace, plan_name(digest))
+            self.engine.queue.add(key, Priority.DEPENDENCY)
 
     async def _gate_step(self) -> float | None:
         may_close = self.engine.barrier_passed and self.snapshot.complete

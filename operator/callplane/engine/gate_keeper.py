@@ -30,11 +30,14 @@ class GateKeeper:
         clock: Clock,
         limits: ChangeLimits,
         wake: Callable[[Iterable[ObjectKey]], None],
+        moved: Callable[[Iterable[str]], None] = lambda _: None,
     ) -> None:
+        """`moved` hears the digests of held batches of which a row has changed."""
         self._mirror = mirror
         self._clock = clock
         self.limits = limits
         self._wake = wake
+        self._moved = moved
         # Rung whenever rows change, so that whoever calls `close_due` can sleep until then.
         self.ring: Callable[[], None] = lambda: None
         # Proposals, closing and approvals change several rows in steps; one at a time keeps them
@@ -146,7 +149,11 @@ class GateKeeper:
 
     async def _store(self, rows: Sequence[GateRow], dropped: Sequence[str], now: datetime) -> None:
         if rows or dropped:
+            known = self._mirror.gate_rows
+            digests = {row.digest for row in rows}
+            digests |= {known[change_id].digest for change_id in dropped if change_id in known}
             await self._mirror.commit(
                 Commit(gate_rows=tuple(rows), gate_dropped=tuple(dropped)), now=now
             )
+            self._moved(digest for digest in digests if digest)
             self.ring()

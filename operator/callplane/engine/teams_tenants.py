@@ -24,6 +24,7 @@ from callplane.engine.scope import Gone, Scope
 from callplane.engine.teams_users import ensure_finalizer
 from callplane.errors import Stalled, Waiting
 from callplane.numbering.lifecycle import HELD
+from callplane.plan.change import plan_name
 from callplane.plan.gate import ChangeLimits
 from callplane.providers.protocol import AuthenticationFailed, Family
 from callplane.providers.registry import Ingredients
@@ -328,7 +329,7 @@ def _show(scope: Scope, runtime: ConnectionRuntime) -> None:
     )
     status["heldChanges"] = sum(len(rows) for rows in held.values())
     status["heldBatches"] = [
-        {"digest": digest, "plan": change_plans.plan_name(digest), "changes": len(rows)}
+        {"digest": digest, "plan": plan_name(digest), "changes": len(rows)}
         for digest, rows in sorted(held.items(), key=lambda item: item[1][0].proposed_at)
     ][:32]
     status["installation"] = scope.engine.installation

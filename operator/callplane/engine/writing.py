@@ -51,8 +51,9 @@ async def _carry_out(scope: Scope, gathered: Gathered, holder: HolderId, change:
         raise Parked
     if is_gated(change):
         await _compare_before_write(scope, gathered, change)
-    intent = await _open_intent(scope, gathered, holder, change)
     async with runtime.in_flight:
+        # Only now, so that no wait lies between the fence and the send.
+        intent = await _open_intent(scope, gathered, holder, change)
         answer = await _send(scope, gathered, intent, change)
     runtime.touch(change)
     undone = _undone(scope, gathered, holder, change)
@@ -111,12 +112,7 @@ async def _open_intent(
     transaction.
     """
     runtime, engine = gathered.runtime, scope.engine
-    if not engine.fence.may_write(engine.settings.write_timeout_seconds):
-        raise Waiting(
-            Reason.PROGRESSING,
-            "the Lease must be renewed before anything is written",
-            after_seconds=LEASE_LOOK_SECONDS,
-        )
+    check_fence(scope)
     now = engine.clock.now()
     intent = Intent(
         change_id=change.change_id,
@@ -142,7 +138,21 @@ async def _open_intent(
     except EpochLost as lost:
         runtime.health.lost_to = "another installation has taken the connection"
         raise Stalled(Reason.CONNECTION_HELD_ELSEWHERE, runtime.health.lost_to) from lost
+    # The database may have taken its time: an intent that is never sent is settled by reading.
+    check_fence(scope)
     return intent
+
+
+def check_fence(scope: Scope) -> None:
+    """A write begun now must certainly end while we still lead. Raises Waiting when it might
+    not.
+    """
+    if not scope.engine.fence.may_write(scope.engine.settings.write_timeout_seconds):
+        raise Waiting(
+            Reason.PROGRESSING,
+            "the Lease must be renewed before anything is written",
+            after_seconds=LEASE_LOOK_SECONDS,
+        )
 
 
 async def _send(scope: Scope, gathered: Gathered, intent: Intent, change: Change) -> object:

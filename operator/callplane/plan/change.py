@@ -19,6 +19,7 @@ from callplane.values import ConnectionId, Platform
 
 CHANGE_VERSION = 1
 DIGEST_PREFIX = "cp1:"
+PLAN_NAME_DIGITS = 16
 
 
 class Operation(Enum):
@@ -114,3 +115,8 @@ def approval_digest(change_ids: Iterable[str]) -> str:
     """
     joined = "\n".join(sorted(set(change_ids)))
     return DIGEST_PREFIX + hashlib.sha256(joined.encode()).hexdigest()
+
+
+def plan_name(digest: str) -> str:
+    """The name of the ChangePlan object of an approval digest."""
+    return "cp-" + digest.removeprefix(DIGEST_PREFIX)[:PLAN_NAME_DIGITS]
