@@ -6,6 +6,7 @@ foreign number → contested → incident → readiness of the person → capabi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from callplane.apis.provider_incidents import Freeze
@@ -15,6 +16,7 @@ from callplane.engine import intents, transfers
 from callplane.engine.claims import WantedNumber
 from callplane.engine.gathering import Gathered
 from callplane.engine.provider_incidents import freeze_of
+from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Scope
 from callplane.errors import Stalled, Waiting
 from callplane.numbering import plan_table
@@ -51,11 +53,11 @@ async def guard(
         await gathered.runtime.gate.withdraw(scope.key)
         return Allowed(())
     changes = line_plan.changes
-    _check_foreign(gathered, holder, changes)
-    _check_contested(scope, gathered, holder, changes)
+    check_foreign(gathered, holder, changes)
+    check_contested(scope, gathered, holder, changes)
     check_incident(scope, gathered, changes)
-    await _check_readiness(gathered, holder, changes)
-    supported, unsupported = _split_unsupported(gathered, changes)
+    await check_readiness(gathered, holder, changes)
+    supported, unsupported = split_unsupported(gathered, changes)
     await pass_gate(scope, gathered, supported)
     if number.waits_for_transfer is not None:
         row = number.waits_for_transfer
@@ -71,7 +73,7 @@ async def guard(
     return Allowed(supported, unsupported)
 
 
-def _check_foreign(gathered: Gathered, holder: HolderId, changes: tuple[Change, ...]) -> None:
+def check_foreign(gathered: Gathered, holder: HolderId, changes: tuple[Change, ...]) -> None:
     """A number that nobody gave this holder through us is shown and never taken away."""
     for change in changes:
         if change.operation is not Operation.UNASSIGN_NUMBER or change.before is None:
@@ -86,7 +88,7 @@ def _check_foreign(gathered: Gathered, holder: HolderId, changes: tuple[Change, 
             )
 
 
-def _check_contested(
+def check_contested(
     scope: Scope, gathered: Gathered, holder: HolderId, changes: tuple[Change, ...]
 ) -> None:
     """Somebody else keeps undoing us: after the third time in 24 hours writing stops."""
@@ -117,7 +119,7 @@ def check_incident(scope: Scope, gathered: Gathered, changes: tuple[Change, ...]
         )
 
 
-async def _check_readiness(
+async def check_readiness(
     gathered: Gathered, holder: HolderId, changes: tuple[Change, ...]
 ) -> None:
     """Can this person have this number? Asked before the first write of the chain, with a reason of
@@ -158,7 +160,7 @@ async def _check_readiness(
     raise Stalled(first.reason, message)
 
 
-def _split_unsupported(
+def split_unsupported(
     gathered: Gathered, changes: tuple[Change, ...]
 ) -> tuple[tuple[Change, ...], Stalled | None]:
     """What the system cannot do is left out and said with its manual step; the rest goes on."""
@@ -173,17 +175,22 @@ def _split_unsupported(
     return tuple(supported), verdict
 
 
+def range_names(mirror: RegisterMirror, gated: Iterable[Change]) -> dict[str, str]:
+    """The range that each gated change counts against, by change id; empty where it is none's."""
+    names = {}
+    for change in gated:
+        row = mirror.numbers.get(E164(change.number)) if change.number is not None else None
+        names[change.change_id] = row.range_name if row is not None else ""
+    return names
+
+
 async def pass_gate(scope: Scope, gathered: Gathered, changes: tuple[Change, ...]) -> None:
     """The object's chain starts only when all its gated changes are granted."""
-    mirror = gathered.runtime.mirror
     gated = [change for change in changes if is_gated(change)]
     if not gated:
         await gathered.runtime.gate.withdraw(scope.key)
         return
-    ranges = {}
-    for change in gated:
-        row = mirror.numbers.get(E164(change.number)) if change.number is not None else None
-        ranges[change.change_id] = row.range_name if row is not None else ""
+    ranges = range_names(gathered.runtime.mirror, gated)
     answer = await gathered.runtime.gate.propose(gated, proposer=scope.key, range_names=ranges)
     if isinstance(answer, gate.Settling):
         raise Waiting(

@@ -234,12 +234,12 @@ async def adopt(
         rows = (replace(base, applied=applied),)
     number = observed.number
     if number is not None and desired.get(NUMBER) == number:
-        moves += _confirmation(scope, gathered, holder, number)
+        moves += confirmation(scope, gathered, holder, number)
     if rows or moves:
         await mirror.commit(Commit(moves=moves, holders=rows), now=scope.engine.clock.now())
 
 
-def _confirmation(
+def confirmation(
     scope: Scope, gathered: Gathered, holder: HolderId, number: LineNumber
 ) -> tuple[Move, ...]:
     """The observed number is the declared one: a claim is confirmed, a number without a row is

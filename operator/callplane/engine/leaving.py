@@ -38,20 +38,20 @@ async def run(scope: Scope) -> Succeeded:
     """Let the object go. Raises Gone when its finalizer is off."""
     if not finalizers.has_finalizer(scope.cached.body, finalizers.PROVIDER_CLEANUP):
         raise Gone
-    runtime, row = _find(scope)
+    runtime, row = find(scope)
     if runtime is None:
         await _without_connection(scope)
     if runtime is None or row is None:
         await _let_go(scope)
         raise Gone
-    successor = _successor(scope, runtime, row)
+    successor = successor_of(scope, runtime, row)
     if successor is not None:
         await _hand_over(scope, runtime, row)
         scope.engine.queue.add(successor.key, Priority.DEPENDENCY)
         await _let_go(scope)
         raise Gone
     gathered = _gathered(scope, runtime)
-    if gathered is None or _detaches(scope, gathered):
+    if gathered is None or detaches(scope, gathered):
         await detach(scope, runtime, row)
         await _let_go(scope)
         raise Gone
@@ -62,7 +62,7 @@ async def run(scope: Scope) -> Succeeded:
     raise Gone
 
 
-def _find(scope: Scope) -> tuple[ConnectionRuntime | None, HolderRow | None]:
+def find(scope: Scope) -> tuple[ConnectionRuntime | None, HolderRow | None]:
     """The connection whose register says that this object declares somebody."""
     for runtime in scope.engine.connections.values():
         row = runtime.mirror.holder_declared_by(scope.cached.uid)
@@ -97,7 +97,7 @@ async def _without_connection(scope: Scope) -> None:
     )
 
 
-def _successor(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> CachedObject | None:
+def successor_of(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> CachedObject | None:
     """A live object that declares the same person: a rename or a move, not a leaver."""
     person = runtime.snapshot.person(row.holder.user_id)
     names = {row.holder.user_id, row.user_name}
@@ -124,7 +124,7 @@ def _gathered(scope: Scope, runtime: ConnectionRuntime) -> Gathered | None:
     return Gathered(cached.resource, runtime, None)
 
 
-def _detaches(scope: Scope, gathered: Gathered) -> bool:
+def detaches(scope: Scope, gathered: Gathered) -> bool:
     user = scope.cached.resource
     if not isinstance(user, TeamsUser) or scope.cached.annotations.get(DETACH):
         return True
@@ -143,7 +143,7 @@ async def _give_up_number(scope: Scope, gathered: Gathered, row: HolderRow) -> N
             observed = await runtime.read_number(number_row.number)
         except ProviderError as error:
             raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
-        change = _unassign(runtime, row, number_row)
+        change = unassignment(runtime, row, number_row)
         if effects.number_shows(observed, change):
             await _rest(scope, gathered, number_row)
             continue
@@ -152,7 +152,7 @@ async def _give_up_number(scope: Scope, gathered: Gathered, row: HolderRow) -> N
         await writing.apply(scope, gathered, row.holder, guarding.Allowed((change,)))
 
 
-def _unassign(runtime: ConnectionRuntime, row: HolderRow, number_row: NumberRow) -> Change:
+def unassignment(runtime: ConnectionRuntime, row: HolderRow, number_row: NumberRow) -> Change:
     return Change(
         connection=runtime.connection,
         operation=Operation.UNASSIGN_NUMBER,

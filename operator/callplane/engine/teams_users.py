@@ -4,6 +4,7 @@ its own.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from callplane.apis.reasons import Reason
@@ -21,6 +22,8 @@ from callplane.engine import (
     leaving,
     writing,
 )
+from callplane.engine.claims import WantedNumber
+from callplane.engine.gathering import Gathered
 from callplane.engine.scope import Gone, Scope
 from callplane.plan.change import Change
 from callplane.plan.diff import LinePlan, plan
@@ -32,6 +35,7 @@ from callplane.resources.lines import (
     SettingKind,
 )
 from callplane.status.conditions import NotKnown, Succeeded
+from callplane.values import HolderId
 
 
 async def run(scope: Scope) -> Succeeded | NotKnown:
@@ -46,6 +50,32 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
     if writable:
         await ensure_finalizer(scope)
         await intents.settle(scope, gathered, holder)
+    planned = await plan_line(scope, user, gathered, holder, writable=writable)
+    if isinstance(planned, NotKnown):
+        return planned
+    show(scope, gathered.tenant, planned.observed, planned.desired)
+    if not writable:
+        return _observed_only(scope, planned.line_plan)
+    await holders.adopt(scope, gathered, holder, planned.desired, planned.observed)
+    changes = await guarding.guard(scope, gathered, holder, planned.number, planned.line_plan)
+    await writing.apply(scope, gathered, holder, changes)
+    return Succeeded(_sentence(planned.observed))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLine:
+    """One person's line as it ought to be and as it is, and what has to change."""
+
+    number: WantedNumber
+    desired: Line
+    observed: Line
+    line_plan: LinePlan
+
+
+async def plan_line(
+    scope: Scope, user: TeamsUser, gathered: Gathered, holder: HolderId, *, writable: bool
+) -> PlannedLine | NotKnown:
+    """Desired, observe, plan: the part of a pass that `callplane plan` runs as well."""
     number = await claims.desired_number(scope, user, gathered, holder, writable=writable)
     observed = await evidence.observe(scope, gathered, holder, number)
     if isinstance(observed, NotKnown):
@@ -59,16 +89,9 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
             scope, user.spec.emergency_location_ref, number.location
         ),
     )
-    show(scope, gathered.tenant, observed, desired)
-    line_plan = plan(
-        gathered.runtime.connection, desired, observed, holders.last_applied(gathered, holder)
-    )
-    if not writable:
-        return _observed_only(scope, line_plan)
-    await holders.adopt(scope, gathered, holder, desired, observed)
-    changes = await guarding.guard(scope, gathered, holder, number, line_plan)
-    await writing.apply(scope, gathered, holder, changes)
-    return Succeeded(_sentence(observed))
+    last_applied = holders.last_applied(gathered, holder)
+    line_plan = plan(gathered.runtime.connection, desired, observed, last_applied)
+    return PlannedLine(number, desired, observed, line_plan)
 
 
 async def ensure_finalizer(scope: Scope) -> None:
