@@ -51,7 +51,8 @@ _FIRST_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 class ClusterState:
     """Objects by kind, namespace and name."""
 
-    def __init__(self, *, clock: Clock | None = None) -> None:
+    def __init__(self, *, clock: Clock | None = None, uid_seed: str = "callplane") -> None:
+        """`uid_seed`: two clusters that must not share UIDs are given different ones."""
         self.kinds: dict[str, ResourceKind] = {**BUILT_IN_KINDS, **CALLPLANE_KINDS}
         self.objects: dict[Key, Body] = {}
         self.listeners: list[Listener] = []
@@ -59,6 +60,7 @@ class ClusterState:
         self._revision = 0
         self._created = 0
         self._clock = clock
+        self._uid_seed = uid_seed
         for name in ("default", "kube-system"):
             self.create(NAMESPACES, _namespace_body(name))
 
@@ -103,7 +105,7 @@ class ClusterState:
         self._created += 1
         for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"):
             metadata.pop(field, None)
-        metadata["uid"] = str(uuid.uuid5(uuid.NAMESPACE_OID, f"callplane-{self._created}"))
+        metadata["uid"] = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._uid_seed}-{self._created}"))
         metadata["creationTimestamp"] = self._now_text()
         if _has_status_subresource(kind):
             metadata["generation"] = 1
