@@ -18,6 +18,7 @@ from __future__ import annotations
 import email.utils
 import json
 import math
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ USER_AGENT = "callplane"
 _NOT_DONE = frozenset({501, 505})
 # A 408 says that the server gave up waiting for us; whether it had acted is not said.
 _WITHOUT_ANSWER = frozenset({408})
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+# Leaves room for the request ids within the limit of a message.
+_SAID_CHARACTERS = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,15 +302,17 @@ def describe(answer: Answer) -> str:
     parts = [str(answer.status)]
     inner: Any = None
     if isinstance(error, dict):
-        parts += [str(error[key]) for key in ("code", "message") if error.get(key)]
+        said = ", ".join(str(error[key]) for key in ("code", "message") if error.get(key))
+        parts += [scrub(said, limit_characters=_SAID_CHARACTERS)] if said else []
         inner = error.get("innerError")
     for name in ("request-id", "client-request-id"):
         value = answer.headers.get(name)
         if value is None and isinstance(inner, dict):
             value = inner.get(name)
-        if value:
+        # Not scrubbed: support asks for these ids, and digits in them look like a number.
+        if isinstance(value, str) and _REQUEST_ID.fullmatch(value):
             parts.append(f"{name} {value}")
-    return scrub(", ".join(parts))
+    return ", ".join(parts)
 
 
 def _outcome(answer: Answer) -> str:

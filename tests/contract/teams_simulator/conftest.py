@@ -19,6 +19,7 @@ from callplane.providers.registry import Ingredients, Registry
 from callplane.providers.transport import CallRecord
 from callplane.simulators.faults import Effect, FaultRule
 from callplane.simulators.graph.identity import Application, Secret
+from callplane.simulators.graph.portal import Portal
 from callplane.simulators.graph.running import RunningGraph, running_graph
 from callplane.simulators.graph.seeding import (
     DEFAULT_CLIENT_ID,
@@ -178,3 +179,20 @@ async def stage() -> AsyncIterator[SimulatorStage]:
         stage = SimulatorStage(graph, clock)
         yield stage
         await stage.provider.close()
+
+
+@pytest.fixture
+def world(stage: SimulatorStage) -> GraphWorld:
+    return stage.world
+
+
+@pytest.fixture
+def portal(stage: SimulatorStage) -> Portal:
+    """The tenant's administrator."""
+    return stage.world.portal()
+
+
+@pytest.fixture
+def records(stage: SimulatorStage) -> list[CallRecord]:
+    """Every call that the provider made."""
+    return stage.records

@@ -310,6 +310,19 @@ def test_an_error_is_described_with_its_ids_and_without_numbers() -> None:
     )
 
 
+def test_an_id_is_kept_whole_and_nothing_else_passes_for_one() -> None:
+    whole = "0f1e2d3c-0000-4000-8000-000000000001"
+    headers = {"request-id": whole, "client-request-id": "Bearer abc"}
+    assert describe(Answer(500, headers, b"")) == f"500, request-id {whole}"
+
+
+def test_a_long_message_leaves_room_for_the_ids() -> None:
+    body = json.dumps({"error": {"message": "x" * 9999}}).encode()
+    text = describe(Answer(400, {"request-id": "r" * 64, "client-request-id": "c" * 64}, body))
+    assert text.endswith("c" * 64)
+    assert len(text) <= 512
+
+
 def test_request_ids_of_headers_go_first() -> None:
     assert describe(Answer(500, {"request-id": "h-1"}, b"<html>")) == "500, request-id h-1"
 
