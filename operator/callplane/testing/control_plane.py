@@ -24,21 +24,21 @@ from callplane.testing import audit_log
 from callplane.testing.audit_log import Write
 
 
-class _ThrowAway:
+class ThrowAway:
     """A sandbox folder of its own that a guardian clears when this process dies."""
 
     def __init__(self) -> None:
         # The lock of a sandbox lies beside its folder; both go with the folder around them.
         self._around = Path(tempfile.mkdtemp(prefix="callplane-test-"))
         self.folder = self._around / "servers"
-        self._state = SandboxState.create(self.folder)
-        self._state.owns_outside(self._around)
-        self._guardian = guardian.watch(self._state)
+        self.state = SandboxState.create(self.folder)
+        self.state.owns_outside(self._around)
+        self._guardian = guardian.watch(self.state)
 
     def close(self) -> None:
         """Stop every server and remove every file."""
-        self._state.stop()
-        self._state.remove()
+        self.state.stop()
+        self.state.remove()
         self._guardian.dismiss()
 
     def __enter__(self) -> Self:
@@ -53,7 +53,7 @@ class _ThrowAway:
         self.close()
 
 
-class ThrowAwayPostgres(_ThrowAway):
+class ThrowAwayPostgres(ThrowAway):
     """A PostgreSQL 18 server without durability; each test asks it for databases of its own.
 
     `durable=True` keeps fsync on, for benchmarks.
@@ -64,7 +64,7 @@ class ThrowAwayPostgres(_ThrowAway):
         self._names = itertools.count(1)
         self._templates: set[str] = set()
         try:
-            self.address = postgres.start(self._state, throw_away=not durable)
+            self.address = postgres.start(self.state, throw_away=not durable)
         except BaseException:
             self.close()
             raise
@@ -105,7 +105,7 @@ class ThrowAwayPostgres(_ThrowAway):
             self.drop_database(dsn)
 
 
-class ThrowAwayCluster(_ThrowAway):
+class ThrowAwayCluster(ThrowAway):
     """A real Kubernetes API with the namespace and garbage-collector controllers, and our kinds.
 
     `durable=True` keeps etcd's fsync on, for benchmarks; `audit=True` counts requests;
@@ -117,7 +117,7 @@ class ThrowAwayCluster(_ThrowAway):
         self._names = itertools.count(1)
         try:
             self.plane = control_plane.start(
-                self._state,
+                self.state,
                 name="callplane-test",
                 binaries=binaries.find(Search(build=False)),
                 options=ClusterOptions(throw_away=not durable, audit=audit),

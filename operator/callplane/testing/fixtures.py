@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from callplane.testing.control_plane import ThrowAwayCluster, ThrowAwayPostgres
+from callplane.testing.live_world import LiveWorld
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +39,10 @@ def throw_away_cluster() -> Iterator[ThrowAwayCluster]:
 def namespace(throw_away_cluster: ThrowAwayCluster) -> str:
     """A new namespace for one test. It goes with the cluster: deleting one takes five seconds."""
     return throw_away_cluster.create_namespace()
+
+
+@pytest.fixture(scope="session")
+def live_world() -> Iterator[LiveWorld]:
+    """Everything real, started once for the whole run; no operator runs yet."""
+    with LiveWorld() as world:
+        yield world
