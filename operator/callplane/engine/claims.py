@@ -28,6 +28,8 @@ from callplane.store.ports import Commit, Move, MoveRefused, NumberRow
 from callplane.values import E164, HolderId, ObjectKey
 
 ATTEMPTS = 50
+# How a claim says that no assignment of it was ever seen: nobody can have called the number.
+ALLOCATED = "allocated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,7 @@ async def _commit_claim(
         declared_by=scope.declaring,
         range_name=stock.name,
         number_type=stock.number_type.value,
+        reason=ALLOCATED if cause is Cause.ALLOCATE else "",
     )
     moves = tuple(move for move in moves if move.number != number)
     await mirror.commit(Commit(moves=(*moves, claim), holders=rows), now=scope.engine.clock.now())

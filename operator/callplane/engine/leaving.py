@@ -15,18 +15,16 @@ from callplane.apis.reasons import Reason
 from callplane.apis.teams_tenants import TeamsTenant
 from callplane.apis.teams_users import OnDelete, TeamsUser
 from callplane.cluster import finalizers
-from callplane.engine import guarding, holders, intents, transfers, writing
+from callplane.engine import guarding, holders, intents, leftovers, writing
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.gathering import Gathered, may_write
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import DETACH, CachedObject
 from callplane.engine.scope import Gone, Scope
-from callplane.errors import Failed, Waiting
+from callplane.errors import Waiting
 from callplane.numbering.lifecycle import HELD, Cause
-from callplane.plan import effects
 from callplane.plan.change import Cause as ChangeCause
 from callplane.plan.change import Change, Operation
-from callplane.providers.protocol import ProviderError
 from callplane.status.conditions import Succeeded
 from callplane.store.ports import Commit, HolderRow, NumberRow
 from callplane.values import ObjectKey
@@ -139,14 +137,9 @@ async def _give_up_number(scope: Scope, gathered: Gathered, row: HolderRow) -> N
     for number_row in runtime.mirror.rows_of(row.holder):
         if number_row.holder != row.holder or number_row.state not in HELD:
             continue
-        try:
-            observed = await runtime.read_number(number_row.number)
-        except ProviderError as error:
-            raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
-        change = unassignment(runtime, row, number_row)
-        if effects.number_shows(observed, change):
-            await _rest(scope, gathered, number_row)
+        if await leftovers.settle_row(scope, gathered, number_row):
             continue
+        change = unassignment(runtime, row, number_row)
         guarding.check_incident(scope, gathered, (change,))
         await guarding.pass_gate(scope, gathered, (change,))
         await writing.apply(scope, gathered, row.holder, guarding.Allowed((change,)))
@@ -162,17 +155,6 @@ def unassignment(runtime: ConnectionRuntime, row: HolderRow, number_row: NumberR
         after=None,
         cause=ChangeCause.DECLARED,
     )
-
-
-async def _rest(scope: Scope, gathered: Gathered, number_row: NumberRow) -> None:
-    """A read shows that the holder does not have the number: it rests, or goes to whom it is kept
-    for.
-    """
-    days = intents.quarantine_days(scope, number_row.range_name)
-    move, receiver = transfers.after_unassign(scope, gathered, number_row, quarantine_days=days)
-    await gathered.runtime.mirror.commit(Commit(moves=(move,)), now=scope.engine.clock.now())
-    if receiver is not None:
-        scope.engine.queue.add(receiver, Priority.USER)
 
 
 async def detach(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> None:

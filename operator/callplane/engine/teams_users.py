@@ -20,6 +20,7 @@ from callplane.engine import (
     holders,
     intents,
     leaving,
+    leftovers,
     writing,
 )
 from callplane.engine.claims import WantedNumber
@@ -57,6 +58,7 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
     if not writable:
         return _observed_only(scope, planned.line_plan)
     await holders.adopt(scope, gathered, holder, planned.desired, planned.observed)
+    await leftovers.give_back(scope, gathered, holder, planned.number, planned.observed)
     changes = await guarding.guard(scope, gathered, holder, planned.number, planned.line_plan)
     await writing.apply(scope, gathered, holder, changes)
     return Succeeded(_sentence(planned.observed))
