@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from callplane.testing.simulator_control import SimulatorControl
+from callplane.sandbox.simulator_control import SimulatorControl
 from callplane.values import E164
 
 API_VERSION = "callplane.dev/v1alpha1"

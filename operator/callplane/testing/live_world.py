@@ -30,7 +30,7 @@ from callplane.simulators.graph.seeding import DRAMA_BLOCKS
 from callplane.testing import polling
 from callplane.testing.control_plane import ThrowAway, ThrowAwayCluster, ThrowAwayPostgres
 from callplane.testing.estates import Endpoint, Estate, Manifest
-from callplane.testing.simulator_control import SimulatorControl
+from callplane.sandbox.simulator_control import SimulatorControl
 from callplane.values import E164
 
 Server = TypeVar("Server", bound=ThrowAway)

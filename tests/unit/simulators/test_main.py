@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from callplane.simulators.__main__ import main
-from callplane.testing.simulator_control import SimulatorControl
+from callplane.sandbox.simulator_control import SimulatorControl
 
 SEED_FILE = """\
 seed: 3

@@ -11,7 +11,7 @@ import pytest
 from callplane.simulators.graph.running import running_graph
 from callplane.simulators.graph.seeding import DEFAULT_TENANT_ID, TenantSeed, WorldSeed
 from callplane.simulators.graph.world import GraphWorld
-from callplane.testing.simulator_control import SimulatorControl, SimulatorRefused
+from callplane.sandbox.simulator_control import SimulatorControl, SimulatorRefused
 
 FIRST, SECOND = "+442079460000", "+442079460001"
 ADA, BOB = "user00001@tenant.example", "user00002@tenant.example"
