@@ -184,8 +184,8 @@ class Provider(Protocol):
     async def read_configuration(self, user_id: str) -> Observed[TeamsConfiguration]: ...
 
     async def send(self, change: Change, *, request_id: str) -> Done | Accepted:
-        """Carry out one change, once. Raises Throttled, AuthenticationFailed, Refused or
-        OutcomeUnknown.
+        """Carry out one change, once. Raises OutcomeUnknown when it may have been done; Throttled,
+        Unavailable, AuthenticationFailed or Refused when it was not.
         """
         ...
 

@@ -54,8 +54,8 @@ ALL_ENUM_MEMBERS = {"Prefer": "include-unknown-enum-members"}
 ADVANCED_QUERY = {"ConsistencyLevel": "eventual"}
 
 WRITE_SECONDS = 8.0
-# Answers that lag are read again; how far Teams lags is not documented.
-READ_AFTER_WRITE_LAG_SECONDS = 15.0
+# How far Teams lags is not documented; what has not appeared by then is looked for again.
+READ_AFTER_WRITE_LAG_SECONDS = 5.0
 
 AnyRow = Person | NumberOnTeams | TeamsConfiguration
 
