@@ -19,6 +19,7 @@ from callplane.resources.teams import (
     Person,
     TeamsConfiguration,
 )
+from callplane.values import E164
 
 # Countries in which a Calling Plan number is assigned together with an emergency location.
 LOCATION_WITH_ASSIGNMENT = frozenset({"CA", "PR", "US"})
@@ -41,7 +42,8 @@ class Candidate:
     """A person and a number for them, with all that was read of both; None means "known to be
     absent".
 
-    `held` are the inventory rows that the person holds already. `countries` are the usage
+    `held` are the inventory rows that the person holds already and keeps, `given_up` the numbers
+    that are taken away first. `countries` are the usage
     locations that fit the number; empty means that nobody knows, and then nothing is checked.
     `location_id` is the emergency location that would be sent along.
     """
@@ -51,6 +53,7 @@ class Candidate:
     wanted: LineNumber
     row: NumberOnTeams | None
     held: tuple[NumberOnTeams, ...] = ()
+    given_up: frozenset[E164] = frozenset()
     location_id: str | None = None
     countries: frozenset[str] = frozenset()
 
@@ -144,6 +147,7 @@ def _on_premises_obstacles(candidate: Candidate) -> Iterator[Obstacle]:
                 "it has to be cleared there first",
             )
     known = {row.number for row in candidate.held} | {candidate.wanted.number}
+    known |= candidate.given_up
     shown = candidate.configuration.numbers if candidate.configuration else ()
     for number in shown:
         if number not in known:

@@ -85,7 +85,7 @@ async def desired_number(
     _check_use(stock, gathered)
     number = _stated(declared, stock) or _kept(gathered, holder, stock)
     if not writable:
-        number = number or _allocate(gathered, stock)
+        number = number or _allocate(scope, gathered, stock)
         gathered.runtime.end_claim(number)
         return WantedNumber(_desired(number, stock), location=stock.location)
     if number is None:
@@ -176,7 +176,7 @@ def _kept(gathered: Gathered, holder: HolderId, stock: Stock) -> E164 | None:
     return resting[0].number if resting else None
 
 
-def _allocate(gathered: Gathered, stock: Stock) -> E164:
+def _allocate(scope: Scope, gathered: Gathered, stock: Stock) -> E164:
     """The next free number, marked as being claimed. Raises Stalled RangeExhausted."""
     runtime = gathered.runtime
 
@@ -186,8 +186,14 @@ def _allocate(gathered: Gathered, stock: Stock) -> E164:
         reserved = frozenset(E164(entry.number) for entry in stock.reservations)
         return RangeStock(source.spec.spans, reserved)
 
-    number = runtime.stock(stock.key, stock.generation, build).next(runtime.is_free)
+    candidates = runtime.stock(stock.key, stock.generation, build)
+    number = candidates.next(runtime.is_free)
     if number is None:
+        # Numbers that were passed over may have become free since: once more from the lowest.
+        candidates.refill()
+        number = candidates.next(runtime.is_free)
+    if number is None:
+        scope.engine.waiters.wait_for_range(scope.key, stock.name)
         raise Stalled(
             Reason.RANGE_EXHAUSTED,
             f"{stock.key} has no free number; extend it, or wait for numbers that rest",
@@ -198,7 +204,7 @@ def _allocate(gathered: Gathered, stock: Stock) -> E164:
 
 async def _claim_next(scope: Scope, gathered: Gathered, holder: HolderId, stock: Stock) -> E164:
     for _ in range(ATTEMPTS):
-        number = _allocate(gathered, stock)
+        number = _allocate(scope, gathered, stock)
         try:
             await _commit_claim(scope, gathered, holder, (stock, number, Cause.ALLOCATE))
             return number
@@ -262,7 +268,7 @@ async def _secure(
         return None
     if row.state is NumberState.QUARANTINED:
         if row.holder != holder:
-            raise _resting(number, row)
+            raise _resting(scope, number, row)
         await _commit_claim(scope, gathered, holder, (stock, number, Cause.RETURN_TO_HOLDER))
         return None
     if row.transfer_to == holder:
@@ -311,6 +317,7 @@ def _as_datetime(until: object) -> datetime:
 
 def _taken(scope: Scope, number: E164, row: NumberRow | None) -> Stalled:
     owner = row.declared_by if row is not None else None
+    scope.engine.waiters.wait_for_number(scope.key, number, owner.key if owner else None)
     if owner is None:
         return Stalled(
             Reason.NUMBER_TAKEN,
@@ -323,7 +330,8 @@ def _taken(scope: Scope, number: E164, row: NumberRow | None) -> Stalled:
     )
 
 
-def _resting(number: E164, row: NumberRow) -> Stalled:
+def _resting(scope: Scope, number: E164, row: NumberRow) -> Stalled:
+    scope.engine.waiters.wait_for_number(scope.key, number, None)
     until = row.quarantined_until
     shown = f"until {until:%Y-%m-%d}" if until is not None else "without a known end"
     return Stalled(

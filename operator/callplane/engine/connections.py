@@ -123,6 +123,8 @@ class ConnectionRuntime:
         self._claiming: set[E164] = set()
         # Tells whether the credentials in use are still those that the spec names.
         self.fingerprint = ""
+        # The register's sequence that the connection's status is known to have shown.
+        self.known_shown = 0
         # Objects whose deletion a person answered with Detach.
         self.detach_answers: set[ObjectKey] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -264,6 +266,10 @@ class ConnectionRuntime:
         self.health.rows[family] = result.rows
         if self.snapshot.complete:
             self._wake_users(users, priority)
+        if family is Family.NUMBERS and result.changed:
+            # Numbers that were somebody else's may be free now.
+            for range_name in self.engine.waiters.all_ranges():
+                self.engine.waiters.range_has_free(range_name, len(result.changed))
         return result.suspect
 
     def _listing_problem(self, text: str) -> None:
@@ -330,6 +336,12 @@ class ConnectionRuntime:
             self.snapshot.numbers.mark_dirty(
                 E164(change.number), until, lambda row: effects.number_shows(row, change)
             )
+            if change.operation is Operation.UNASSIGN_NUMBER:
+                # Teams itself goes on showing the number; the next assignment looks there.
+                number = E164(change.number)
+                self.snapshot.configurations.mark_dirty(
+                    change.subject, until, lambda row: row is None or number not in row.numbers
+                )
 
     def range_name_of(self, number: E164) -> str:
         """The range or number object that holds a number, as namespace/name; empty when none
@@ -369,7 +381,9 @@ class ConnectionRuntime:
 
     async def _heartbeat_step(self) -> float:
         now = self.engine.clock.now()
-        await self.mirror.heartbeat(now=now)
+        cached = self.engine.cache.get(self.key)
+        mirrored = int(cached.status.get("registerSequence") or 0) if cached is not None else 0
+        await self.mirror.heartbeat(now=now, mirrored=0 if self.health.restored else mirrored)
         return self.engine.settings.heartbeat_stale_seconds / 10
 
     async def _register_step(self) -> float:
@@ -385,7 +399,13 @@ class ConnectionRuntime:
     async def _end_rests(self) -> None:
         now = self.engine.clock.now()
         rested = [
-            Move(row.number, NumberState.QUARANTINED, NumberState.FREE, Cause.ELAPSE)
+            Move(
+                number=row.number,
+                expected=NumberState.QUARANTINED,
+                to=NumberState.FREE,
+                cause=Cause.ELAPSE,
+                range_name=row.range_name,
+            )
             for row in self.mirror.numbers.values()
             if row.state is NumberState.QUARANTINED
             and row.quarantined_until is not None
@@ -393,7 +413,6 @@ class ConnectionRuntime:
         ]
         if rested:
             await self.mirror.commit(Commit(moves=rested), now=now)
-            self.numbers_freed(len(rested))
 
     # Numbers of ranges
 
@@ -417,11 +436,3 @@ class ConnectionRuntime:
 
     def end_claim(self, number: E164) -> None:
         self._claiming.discard(number)
-
-    def numbers_freed(self, count: int) -> None:
-        """Free numbers exist again: start stocks over and wake as many waiters, the oldest
-        first.
-        """
-        for _, stock in self._stocks.values():
-            stock.refill()
-        self.engine.wake_exhausted(count)

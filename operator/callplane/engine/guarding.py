@@ -7,7 +7,7 @@ foreign number → contested → incident → readiness of the person → capabi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from callplane.apis.provider_incidents import Freeze
 from callplane.apis.reasons import Reason
@@ -30,6 +30,8 @@ from callplane.values import E164, HolderId
 
 UNDONE_LIMIT = 3
 LICENCE_LOOK_SECONDS = 300.0
+# What Teams shows of a number that was just taken away is usually right within a minute.
+LAG_LOOK_SECONDS = 15.0
 TRANSFER_LOOK_SECONDS = 300.0
 
 
@@ -56,7 +58,9 @@ async def guard(
     check_foreign(gathered, holder, changes)
     check_contested(scope, gathered, holder, changes)
     check_incident(scope, gathered, changes)
-    await check_readiness(gathered, holder, changes)
+    await check_readiness(
+        gathered, holder, changes, is_awaited=number.waits_for_transfer is not None
+    )
     supported, unsupported = split_unsupported(gathered, changes)
     await pass_gate(scope, gathered, supported)
     if number.waits_for_transfer is not None:
@@ -120,10 +124,14 @@ def check_incident(scope: Scope, gathered: Gathered, changes: tuple[Change, ...]
 
 
 async def check_readiness(
-    gathered: Gathered, holder: HolderId, changes: tuple[Change, ...]
+    gathered: Gathered,
+    holder: HolderId,
+    changes: tuple[Change, ...],
+    *,
+    is_awaited: bool = False,
 ) -> None:
     """Can this person have this number? Asked before the first write of the chain, with a reason of
-    its own.
+    its own. `is_awaited`: its holder is about to give it up.
     """
     wanted = next((c.after for c in changes if c.operation is Operation.ASSIGN_NUMBER), None)
     if wanted is None:
@@ -135,17 +143,26 @@ async def check_readiness(
     else:
         row = configuration.row
     number = E164(wanted["number"])
+    given_up = frozenset(
+        E164(c.before["number"])
+        for c in changes
+        if c.operation is Operation.UNASSIGN_NUMBER and c.before is not None
+    )
+    number_row = runtime.snapshot.number(number)
+    if number_row is not None and is_awaited:
+        number_row = replace(number_row, holder_id=None)
     obstacles = teams_readiness.preflight(
         teams_readiness.Candidate(
             person=runtime.snapshot.person(holder.user_id),
             configuration=row,
             wanted=LineNumber(number, NumberType(wanted["type"])),
-            row=runtime.snapshot.number(number),
+            row=number_row,
             held=tuple(
                 held
                 for held in runtime.snapshot.numbers_of(holder.user_id)
-                if not any(held.number.text == (c.before or {}).get("number") for c in changes)
+                if held.number not in given_up
             ),
+            given_up=given_up,
             location_id=wanted.get("location"),
             countries=plan_table.usage_locations(number),
         )
@@ -156,7 +173,9 @@ async def check_readiness(
     message = "; ".join(obstacle.message for obstacle in obstacles)
     first = next((o for o in obstacles if not o.waits), obstacles[0])
     if first.waits:
-        raise Waiting(first.reason, message, after_seconds=LICENCE_LOOK_SECONDS)
+        is_lag = first.reason is Reason.NUMBER_ON_PREMISES
+        seconds = LAG_LOOK_SECONDS if is_lag else LICENCE_LOOK_SECONDS
+        raise Waiting(first.reason, message, after_seconds=seconds)
     raise Stalled(first.reason, message)
 
 

@@ -66,7 +66,6 @@ async def let_rest(scope: Scope, gathered: Gathered, row: NumberRow) -> None:
             range_name=row.range_name,
         )
         await gathered.runtime.mirror.commit(Commit(moves=(move,)), now=now)
-        gathered.runtime.numbers_freed(1)
         return
     days = intents.quarantine_days(scope, row.range_name)
     move, receiver = transfers.after_unassign(scope, gathered, row, quarantine_days=days)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,12 @@ from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.keyed_queue import KeyedQueue, Priority
 from callplane.engine.object_cache import Arrival, CachedObject, ObjectCache
 from callplane.engine.reconcile import reconcile
+from callplane.engine.waiters import NumberWaiters
 from callplane.providers.protocol import Provider
 from callplane.providers.registry import Ingredients
 from callplane.providers.transport import CallRecord
 from callplane.settings import OperatorSettings
-from callplane.store.ports import Register
+from callplane.store.ports import Move, Register
 from callplane.telemetry import Telemetry
 from callplane.values import ConnectionId, HolderId, ObjectKey, Platform
 
@@ -72,7 +73,7 @@ class Engine:
         self.cache = ObjectCache()
         self.connections: dict[ObjectKey, ConnectionRuntime] = {}
         self.namespace_labels: dict[str, dict[str, str]] = {}
-        self.exhausted: dict[ObjectKey, ObjectKey] = {}
+        self.waiters = NumberWaiters(self.cache, self.queue)
         self.barrier_passed = False
         self.last_pass_at = clock.monotonic()
         self._workers: list[asyncio.Task[None]] = []
@@ -97,7 +98,7 @@ class Engine:
     def withdraw(self, key: ObjectKey) -> None:
         """The object is gone from the API server."""
         if self.cache.remove(key):
-            self.exhausted.pop(key, None)
+            self.waiters.begin(key)
             self.wake_dependents(key)
             self.queue.add(key, Priority.USER)
 
@@ -110,23 +111,23 @@ class Engine:
         if key.kind in ("NumberRange", "PhoneNumber"):
             for stating in self.cache.stating_numbers():
                 self.queue.add(stating, Priority.DEPENDENCY)
+            for cached in self.cache.of_kind("NumberRange"):
+                # One that was refused for its neighbour may be valid now, and the reverse.
+                if cached.key != key:
+                    self.queue.add(cached.key, Priority.DEPENDENCY)
+        self.waiters.wake_for(key)
 
-    def wake_exhausted(self, count: int) -> None:
-        """Wake as many of those who wait for a number as numbers became free, the oldest first."""
-        waiting = [cached for key in self.exhausted if (cached := self.cache.get(key))]
-        waiting.sort(key=lambda cached: (cached.created, cached.key))
-        for cached in waiting[:count]:
-            self.queue.add(cached.key, Priority.DEPENDENCY)
-
-    def number_moved(self, range_name: str) -> None:
-        """A number of a range, or of a PhoneNumber, has moved: count again soon, many moves
-        together.
+    def numbers_moved(self, moves: Sequence[Move]) -> None:
+        """Numbers have moved: wake who waits for them, and count their ranges again soon, many
+        moves together.
         """
-        namespace, _, name = range_name.partition("/")
-        for kind in ("NumberRange", "PhoneNumber"):
-            key = ObjectKey(kind, namespace, name)
-            if self.cache.get(key) is not None:
-                self.queue.add_later(key, Priority.DRIFT, RECOUNT_SECONDS)
+        for range_name in {move.range_name for move in moves if move.range_name}:
+            namespace, _, name = range_name.partition("/")
+            for kind in ("NumberRange", "PhoneNumber"):
+                key = ObjectKey(kind, namespace, name)
+                if self.cache.get(key) is not None:
+                    self.queue.add_later(key, Priority.DRIFT, RECOUNT_SECONDS)
+        self.waiters.moved(moves)
 
     # Look-ups that passes share
 

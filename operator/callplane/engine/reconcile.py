@@ -25,7 +25,7 @@ from callplane.engine import (
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.reporting import report
 from callplane.engine.scope import Gone, Parked, Scope
-from callplane.errors import Failed, Stalled, Verdict, Waiting
+from callplane.errors import Failed, Verdict, Waiting
 from callplane.status.conditions import End, NotKnown, Succeeded
 from callplane.store.ports import StoreUnavailable
 from callplane.values import ObjectKey
@@ -57,6 +57,7 @@ async def reconcile(engine: Engine, key: ObjectKey, priority: Priority) -> None:
         if key.kind == "TeamsTenant":
             await teams_tenants.vanished(engine, key)
         return
+    engine.waiters.begin(key)
     scope = Scope(engine, cached, priority)
     try:
         end = await run_steps(scope)
@@ -90,7 +91,3 @@ def schedule(engine: Engine, key: ObjectKey, end: End) -> None:
     engine.queue.succeeded(key)
     if isinstance(end, Waiting):
         engine.queue.add_later(key, Priority.RETRY, end.after_seconds)
-    elif isinstance(end, Stalled) and end.reason == Reason.RANGE_EXHAUSTED:
-        engine.exhausted[key] = key
-    if not (isinstance(end, Stalled) and end.reason == Reason.RANGE_EXHAUSTED):
-        engine.exhausted.pop(key, None)

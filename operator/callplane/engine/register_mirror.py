@@ -8,7 +8,7 @@ longer so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from callplane.numbering.lifecycle import HELD, NumberState
@@ -19,6 +19,7 @@ from callplane.store.ports import (
     HolderRow,
     Intent,
     IntentState,
+    Move,
     NumberRow,
     Register,
     RegisterState,
@@ -35,9 +36,9 @@ class RegisterMirror:
         connection: ConnectionId,
         epoch: int,
         *,
-        moved: Callable[[str], None] = lambda _: None,
+        moved: Callable[[Sequence[Move]], None] = lambda _: None,
     ) -> None:
-        """`moved` hears the name of every range of which a number has moved."""
+        """`moved` hears the moves of every commit."""
         self._register = register
         self.connection = connection
         self.epoch = epoch
@@ -87,8 +88,6 @@ class RegisterMirror:
                 self._drop_number(move.number)
         for row in committed.numbers:
             self._put_number(row)
-        for range_name in {move.range_name for move in commit.moves if move.range_name}:
-            self._moved(range_name)
         for dropped in commit.dropped_holders:
             self._drop_holder(dropped)
         for holder in committed.holders:
@@ -100,11 +99,17 @@ class RegisterMirror:
         for change_id in commit.gate_dropped:
             self.gate_rows.pop(change_id, None)
         self.sequence = max(self.sequence, committed.sequence)
+        if commit.moves:
+            self._moved(commit.moves)
         return committed
 
-    async def heartbeat(self, *, now: datetime) -> None:
-        """Say that this installation still works the connection. Raises EpochLost."""
-        await self._register.heartbeat(self.connection, epoch=self.epoch, now=now)
+    async def heartbeat(self, *, now: datetime, mirrored: int) -> None:
+        """Say that this installation still works the connection, and what its status is known to
+        show. Raises EpochLost.
+        """
+        await self._register.heartbeat(
+            self.connection, epoch=self.epoch, now=now, mirrored=mirrored
+        )
 
     def _put_number(self, row: NumberRow) -> None:
         self._drop_number(row.number)

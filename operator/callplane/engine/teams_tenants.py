@@ -139,7 +139,7 @@ async def _start(
     if isinstance(held, HeldElsewhere):
         await _held_elsewhere(scope, held)
     else:
-        mirror = RegisterMirror(engine.register, connection, held.epoch, moved=engine.number_moved)
+        mirror = RegisterMirror(engine.register, connection, held.epoch, moved=engine.numbers_moved)
         await mirror.load()
         try:
             provider = engine.provider_factory(
@@ -161,7 +161,8 @@ async def _start(
             engine, scope.key, provider=provider, mirror=mirror, limits=limits_of(tenant.spec)
         )
         runtime.fingerprint = fingerprint
-        runtime.health.restored = _restored(scope, mirror)
+        runtime.known_shown = held.mirrored
+        runtime.health.restored = _restored(scope, mirror, held.mirrored)
         await _keep_secrets(scope, list(secrets))
         engine.connections[scope.key] = runtime
         runtime.start()
@@ -169,21 +170,29 @@ async def _start(
     raise AssertionError("a connection held elsewhere raises")
 
 
-def _restored(scope: Scope, mirror: RegisterMirror) -> str:
-    """Why nothing is written: the register is older than what it said to this object. Empty when it
-    is not.
+def _restored(scope: Scope, mirror: RegisterMirror, known_shown: int) -> str:
+    """Why nothing is written: register or cluster is older than what they said to each other. Empty
+    when neither is.
+
+    `known_shown` is the sequence that this object's status is known to have held.
     """
-    mirrored = int(scope.cached.status.get("registerSequence") or 0)
-    if mirror.sequence >= mirrored:
+    shown = int(scope.cached.status.get("registerSequence") or 0)
+    if mirror.sequence >= shown >= known_shown:
         return ""
-    confirmation = f"{mirror.sequence}-{mirrored}"
+    confirmation = f"{mirror.sequence}-{shown}-{known_shown}"
     if scope.cached.annotations.get(REGISTER_CONFIRMED) == confirmation:
         return ""
-    return (
-        f"the number register is at {mirror.sequence} and was at {mirrored}: it was restored or is "
-        "new. Compare it with the tenant (callplane numbers rebuild), then allow writes with "
-        f"annotation {REGISTER_CONFIRMED}: {confirmation}"
-    )
+    if mirror.sequence < shown:
+        said = (
+            f"the number register is at {mirror.sequence} and was at {shown}: it was restored or "
+            "is new. Compare it with the tenant (callplane numbers rebuild)"
+        )
+    else:
+        said = (
+            f"this object shows sequence {shown} and has shown {known_shown}: the cluster was "
+            "restored to an earlier time. Apply what git says now"
+        )
+    return f"{said}, then allow writes with annotation {REGISTER_CONFIRMED}: {confirmation}"
 
 
 async def _held_elsewhere(scope: Scope, held: HeldElsewhere) -> None:
@@ -360,7 +369,7 @@ def _end(scope: Scope, runtime: ConnectionRuntime) -> Succeeded | NotKnown:
             Reason.AUTHENTICATION_FAILED, health.breaker, after_seconds=SECRET_LOOK_SECONDS
         )
     if health.restored:
-        health.restored = _restored(scope, runtime.mirror)
+        health.restored = _restored(scope, runtime.mirror, runtime.known_shown)
     if health.restored:
         raise Stalled(Reason.REGISTER_RESTORED, health.restored)
     if health.register_problem:
