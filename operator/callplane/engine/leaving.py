@@ -48,7 +48,7 @@ async def run(scope: Scope) -> Succeeded:
         scope.engine.queue.add(successor.key, Priority.DEPENDENCY)
         await _let_go(scope)
         raise Gone
-    gathered = _gathered(scope, runtime)
+    gathered = ready(scope, runtime)
     if gathered is None or detaches(scope, gathered):
         await detach(scope, runtime, row)
         await _let_go(scope)
@@ -108,7 +108,7 @@ def successor_of(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> Ca
     return None
 
 
-def _gathered(scope: Scope, runtime: ConnectionRuntime) -> Gathered | None:
+def ready(scope: Scope, runtime: ConnectionRuntime) -> Gathered | None:
     """What the write path needs; None when the connection's own object is gone."""
     cached = scope.engine.cache.get(runtime.key)
     if cached is None or not isinstance(cached.resource, TeamsTenant):

@@ -96,9 +96,13 @@ class MemoryRegister:
             self._notify(connection)
         return answer
 
-    async def heartbeat(self, connection: ConnectionId, *, epoch: int, now: datetime) -> None:
+    async def heartbeat(
+        self, connection: ConnectionId, *, epoch: int, now: datetime, mirrored: int = 0
+    ) -> None:
         row = self._fenced(connection, epoch)
-        self._connections[connection] = replace(row, heartbeat_at=now)
+        self._connections[connection] = replace(
+            row, heartbeat_at=now, mirrored=max(row.mirrored, mirrored)
+        )
 
     async def release_connection(self, connection: ConnectionId, *, epoch: int) -> None:
         self._fenced(connection, epoch)

@@ -165,13 +165,18 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRow:
-    """Who works a connection; `installation` is the UID of the cluster."""
+    """Who works a connection; `installation` is the UID of the cluster.
+
+    `mirrored` is the highest sequence that the declaring object shows in its status. An object
+    that shows less has been restored to an earlier time.
+    """
 
     connection: ConnectionId
     installation: str
     declared_by: DeclaringObject
     epoch: int
     heartbeat_at: datetime
+    mirrored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,8 +299,10 @@ class Register(Protocol):
         """
         ...
 
-    async def heartbeat(self, connection: ConnectionId, *, epoch: int, now: datetime) -> None:
-        """Raises EpochLost when the epoch is no longer ours."""
+    async def heartbeat(
+        self, connection: ConnectionId, *, epoch: int, now: datetime, mirrored: int = 0
+    ) -> None:
+        """Still at work. Raises EpochLost when the epoch is no longer ours."""
         ...
 
     async def release_connection(self, connection: ConnectionId, *, epoch: int) -> None:

@@ -96,15 +96,20 @@ class PostgresRegister:
                     Jsonb(rows.declaring_object_json(answer.declared_by)),
                     answer.epoch,
                     answer.heartbeat_at,
+                    answer.mirrored,
                 ),
             )
             if holding.changes_hands(row, answer):
                 await session.execute(statements.NOTIFY, (listening.payload(connection),))
             return answer
 
-    async def heartbeat(self, connection: ConnectionId, *, epoch: int, now: datetime) -> None:
+    async def heartbeat(
+        self, connection: ConnectionId, *, epoch: int, now: datetime, mirrored: int = 0
+    ) -> None:
         async with self._sessions.session() as session:
-            cursor = await session.execute(statements.HEARTBEAT, (now, *_key(connection), epoch))
+            cursor = await session.execute(
+                statements.HEARTBEAT, (now, mirrored, *_key(connection), epoch)
+            )
             if not cursor.rowcount:
                 raise _epoch_lost(connection, epoch)
 

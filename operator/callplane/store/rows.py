@@ -174,18 +174,20 @@ def _gate_row(row: GateRow) -> dict[str, Any]:
             "approval": row.approval,
             "expires_at": row.expires_at,
             "consumed_at": row.consumed_at,
+            "used_approvals": list(row.used_approvals),
         }
     )
 
 
 def connection_row(columns: Columns) -> ConnectionRow:
-    provider, external_id, installation, declared_by, epoch, heartbeat_at = columns
+    provider, external_id, installation, declared_by, epoch, heartbeat_at, mirrored = columns
     return ConnectionRow(
         connection=ConnectionId(provider, external_id),
         installation=installation,
         declared_by=DeclaringObject(**declared_by),
         epoch=epoch,
         heartbeat_at=heartbeat_at,
+        mirrored=mirrored,
     )
 
 
@@ -239,7 +241,7 @@ def intent(connection: ConnectionId, columns: Columns) -> Intent:
 
 def gate_row(columns: Columns) -> GateRow:
     change, cause, proposer, range_name, status, proposed_at = columns[:6]
-    digest, approval, expires_at, consumed_at = columns[6:]
+    digest, approval, expires_at, consumed_at, used_approvals = columns[6:]
     return GateRow(
         change=replace_cause(Change.from_json(change), cause),
         proposer=ObjectKey(**proposer),
@@ -250,6 +252,7 @@ def gate_row(columns: Columns) -> GateRow:
         approval=approval,
         expires_at=expires_at,
         consumed_at=consumed_at,
+        used_approvals=tuple(used_approvals),
     )
 
 

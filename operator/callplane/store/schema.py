@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from importlib import resources
 
+import psycopg
+from psycopg import sql
+
 from callplane.errors import CallplaneError
 
 HEAD = "0001"
+SERVICE_ROLE = "callplane_service"
+MIGRATIONS = resources.files("callplane.store") / "migrations"
 
 # Alembic's own table; a database without it has none of our schema.
 VERSION_QUERY = "select version_num from alembic_version"
@@ -38,10 +43,11 @@ def check(version: str | None) -> None:
     )
 
 
-def upgrade(dsn: str) -> None:
+def upgrade(dsn: str, *, service_role: str = SERVICE_ROLE) -> None:
     """Bring the database at `dsn` (a `postgresql://` URI) to HEAD; nothing to do is no error.
 
-    Needs the rights of the schema's owner. Raises SchemaMismatch for a database that is newer.
+    Needs the rights of the schema's owner, and gives `service_role`, where there is such a role,
+    the rights the service needs. Raises SchemaMismatch for a database that is newer.
     """
     # Alembic and SQLAlchemy cost more to import than a whole command; only upgrades need them.
     import sqlalchemy
@@ -51,8 +57,7 @@ def upgrade(dsn: str) -> None:
 
     config = Config()
     config.set_main_option("path_separator", "os")
-    folder = resources.files("callplane.store") / "migrations"
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     scheme, _, rest = dsn.partition("://")
     if scheme not in ("postgresql", "postgres"):
         raise ValueError("the database is named by a URI that begins with postgresql://")
@@ -61,6 +66,7 @@ def upgrade(dsn: str) -> None:
         with engine.connect() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+        _grant(dsn, service_role)
     except CommandError as error:
         # Alembic's only complaint here is a version it has no script for.
         raise SchemaMismatch(
@@ -68,3 +74,12 @@ def upgrade(dsn: str) -> None:
         ) from error
     finally:
         engine.dispose()
+
+
+def _grant(dsn: str, role: str) -> None:
+    grants = MIGRATIONS / "sql" / "grants.sql"
+    template = grants.read_text(encoding="utf-8")
+    with psycopg.connect(dsn) as connection:
+        found = connection.execute("select from pg_roles where rolname = %s", (role,))
+        if found.fetchone() is not None:
+            connection.execute(sql.SQL(template).format(role=sql.Identifier(role)))

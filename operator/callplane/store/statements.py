@@ -14,7 +14,7 @@ select id::text, case when is_called then last_value else 0 end
 from register.identity, register.version
 """
 
-_CONNECTION = "provider, external_id, installation, declared_by, epoch, heartbeat_at"
+_CONNECTION = "provider, external_id, installation, declared_by, epoch, heartbeat_at, mirrored"
 CONNECTIONS = f"""
 select {_CONNECTION} from register.connections
 where not released order by provider, external_id
@@ -25,14 +25,15 @@ where provider = %s and external_id = %s
 """
 HOLD = """
 insert into register.connections (
-    provider, external_id, installation, declared_by, epoch, heartbeat_at)
-values (%s, %s, %s, %s, %s, %s)
+    provider, external_id, installation, declared_by, epoch, heartbeat_at, mirrored)
+values (%s, %s, %s, %s, %s, %s, %s)
 on conflict (provider, external_id) do update set
     installation = excluded.installation, declared_by = excluded.declared_by,
-    epoch = excluded.epoch, heartbeat_at = excluded.heartbeat_at, released = false
+    epoch = excluded.epoch, heartbeat_at = excluded.heartbeat_at, released = false,
+    mirrored = excluded.mirrored
 """
 HEARTBEAT = """
-update register.connections set heartbeat_at = %s
+update register.connections set heartbeat_at = %s, mirrored = greatest(mirrored, %s)
 where provider = %s and external_id = %s and epoch = %s and not released
 """
 RELEASE = """
@@ -69,7 +70,7 @@ order by sent_at, request_id collate "C"
 """
 LOAD_GATE_ROWS = """
 select change, cause, proposer, range_name, status, proposed_at, digest, approval, expires_at,
-    consumed_at
+    consumed_at, used_approvals
 from register.gate_rows where provider = %s and external_id = %s order by change_id collate "C"
 """
 LOAD_REMOVED = """

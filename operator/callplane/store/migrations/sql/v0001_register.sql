@@ -22,6 +22,8 @@ create table register.connections (
     epoch bigint not null,
     heartbeat_at timestamptz not null,
     released boolean not null default false,
+    -- The highest sequence that the declaring object is known to have stored in its status.
+    mirrored bigint not null default 0,
     primary key (provider, external_id)
 );
 
@@ -100,6 +102,7 @@ create table register.gate_rows (
     approval text not null,
     expires_at timestamptz,
     consumed_at timestamptz,
+    used_approvals jsonb not null,
     primary key (provider, external_id, change_id)
 );
 
@@ -362,7 +365,7 @@ begin
             select * from jsonb_to_recordset(p_commit -> 'gate_rows') as given(
                 change_id text, is_dropped boolean, change jsonb, cause text, proposer jsonb,
                 range_name text, status text, proposed_at timestamptz, digest text, approval text,
-                expires_at timestamptz, consumed_at timestamptz)
+                expires_at timestamptz, consumed_at timestamptz, used_approvals jsonb)
         loop
             if v_gate_row.is_dropped then
                 delete from register.gate_rows
@@ -373,13 +376,15 @@ begin
                     p_provider, p_external_id, v_gate_row.change_id, v_gate_row.change,
                     v_gate_row.cause, v_gate_row.proposer, v_gate_row.range_name,
                     v_gate_row.status, v_gate_row.proposed_at, v_gate_row.digest,
-                    v_gate_row.approval, v_gate_row.expires_at, v_gate_row.consumed_at)
+                    v_gate_row.approval, v_gate_row.expires_at, v_gate_row.consumed_at,
+                    v_gate_row.used_approvals)
                 on conflict (provider, external_id, change_id) do update set
                     change = excluded.change, cause = excluded.cause,
                     proposer = excluded.proposer, range_name = excluded.range_name,
                     status = excluded.status, proposed_at = excluded.proposed_at,
                     digest = excluded.digest, approval = excluded.approval,
-                    expires_at = excluded.expires_at, consumed_at = excluded.consumed_at;
+                    expires_at = excluded.expires_at, consumed_at = excluded.consumed_at,
+                    used_approvals = excluded.used_approvals;
             end if;
         end loop;
     end if;
@@ -389,24 +394,5 @@ begin
     on conflict (provider, external_id, slot) do update
         set version = greatest(marks.version, excluded.version);
     return v_version;
-end
-$$;
-
--- The service may add to the history and never change it. The role is made by whoever runs the
--- database; it owns nothing here.
-do $$
-begin
-    if exists (select from pg_roles where rolname = 'callplane') then
-        grant usage on schema register to callplane;
-        grant select on all tables in schema register to callplane;
-        grant usage, select on all sequences in schema register to callplane;
-        grant insert, update, delete on
-            register.connections, register.numbers, register.holders, register.removed,
-            register.intents, register.gate_rows, register.marks, register.number_event_people,
-            register.unlinked_events
-            to callplane;
-        grant insert on register.number_events, register.number_links, register.chain_checkpoints
-            to callplane;
-    end if;
 end
 $$;

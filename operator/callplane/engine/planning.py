@@ -1,0 +1,317 @@
+"""What the controller would do with a tree of manifests, computed without doing it.
+
+`callplane plan` calls `compute`. Each object goes through the very steps of the controller's pass
+(`gathering`, `holders`, `teams_users.plan_line`, `guarding`, `leaving`), in a world that stands
+still. What the controller would report one reason at a time is gathered here as notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from callplane.apis.reasons import Reason
+from callplane.apis.teams_users import TeamsUser
+from callplane.desired.teams_users import person_key
+from callplane.engine import gathering, guarding, holders, intents, leaving, teams_users
+from callplane.engine.connections import ConnectionRuntime
+from callplane.engine.gate_forecast import ProposedChanges, forecast
+from callplane.engine.gathering import Gathered
+from callplane.engine.observations import Observations, key_of
+from callplane.engine.planning_world import Declared, Judge, PlanningWorld
+from callplane.engine.scope import Scope
+from callplane.engine.teams_users import PlannedLine
+from callplane.errors import Stalled, Verdict, Waiting
+from callplane.numbering.lifecycle import HELD
+from callplane.plan import effects
+from callplane.plan.change import Change, Operation
+from callplane.plan.document import Level, Note, ObjectPlan, Plan, PlannedChange
+from callplane.plan.gate_policy import is_gated
+from callplane.status.conditions import NotKnown
+from callplane.store.ports import HolderRow, NumberRow
+from callplane.values import E164, HolderId, ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """What a plan is made of.
+
+    `declared` are the objects of the tree, `removed` those that a base revision had and the tree
+    has not (`base` names it). Objects that only the cluster has are in the observations: they are
+    referred to, and nothing is planned for them.
+    """
+
+    observations: Observations
+    declared: Sequence[Declared]
+    judge: Judge
+    removed: Sequence[Declared] = ()
+    base: str = ""
+    namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+async def compute(inputs: PlanInputs) -> Plan:
+    """The plan. Same inputs, same plan; nothing is read or written but the inputs."""
+    world = PlanningWorld(
+        inputs.observations, judge=inputs.judge, namespace_labels=inputs.namespace_labels
+    )
+    remarks = await _people_world(world, inputs)
+    plans = [await _plan_removed(world, each) for each in _sorted(inputs.removed)]
+    plans += [await _plan_declared(world, each) for each in _in_order_of_passes(inputs.declared)]
+    said = [each for each in plans if each.changes or each.notes]
+    gates = [
+        forecast(world, key, _proposals(said, key), inputs.declared)
+        for key in sorted(world.engine.connections)
+    ]
+    return Plan(
+        observed_at=inputs.observations.taken_at,
+        observed_by=inputs.observations.taken_by,
+        has_register=inputs.observations.has_register,
+        base=inputs.base,
+        unchanged=len(plans) - len(said),
+        objects=tuple(sorted(said, key=lambda each: each.sort_key)),
+        gates=tuple(gates),
+        remarks=tuple(remarks),
+    )
+
+
+async def _people_world(world: PlanningWorld, inputs: PlanInputs) -> list[str]:
+    """Put every object in and bring the connections to work; returns what is worth a remark."""
+    stated = {each.key for each in (*inputs.declared, *inputs.removed)}
+    for body in inputs.observations.objects:
+        if key_of(body) not in stated:
+            world.put(Declared(key_of(body), body, None))
+    for each in inputs.declared:
+        world.put(each)
+    for each in inputs.removed:
+        world.put(each, deleting=True)
+    remarks = []
+    for cached in sorted(world.engine.cache.of_kind("TeamsTenant"), key=lambda each: each.key):
+        if cached.resource is not None and not await world.connect(cached.key):
+            remarks.append(
+                f"{cached.key} was not observed, so nothing is planned on it; observe it with "
+                "callplane snapshot save"
+            )
+    if inputs.observations.connections and not inputs.observations.has_register:
+        remarks.append(
+            "the number register was not read, so numbers look foreign that are ours; name the "
+            "database with --database-url"
+        )
+    return remarks
+
+
+def _sorted(objects: Iterable[Declared]) -> list[Declared]:
+    return sorted(objects, key=lambda each: each.key)
+
+
+def _in_order_of_passes(objects: Iterable[Declared]) -> list[Declared]:
+    """Numbers that are named go before numbers that are drawn, so that no draw takes one of them;
+    then the older object, then by name.
+    """
+
+    def order(each: Declared) -> tuple[bool, str, ObjectKey]:
+        resource = each.resource
+        source = resource.spec.phone_number if isinstance(resource, TeamsUser) else None
+        draws = source is not None and source.range_ref is not None
+        # "~" comes after every time: an object that is not made yet is younger than all others.
+        created = each.body["metadata"].get("creationTimestamp") or "~"
+        return draws, str(created), each.key
+
+    return sorted(objects, key=order)
+
+
+# An object of the tree
+
+
+async def _plan_declared(world: PlanningWorld, declared: Declared) -> ObjectPlan:
+    if not isinstance(declared.resource, TeamsUser):
+        return ObjectPlan(declared.key, None)
+    scope = world.scope(declared.key)
+    user = declared.resource
+    draft = ObjectPlan(
+        declared.key, _tenant_key(scope, user), person=person_key(user.spec), file=declared.file
+    )
+    try:
+        gathered = await gathering.gather(scope, user)
+        writable = gathering.may_write(scope, user, gathered)
+        holder = await holders.resolve(scope, user, gathered)
+        planned = await teams_users.plan_line(scope, user, gathered, holder, writable=writable)
+    except Verdict as verdict:
+        return replace(draft, notes=(_note(verdict),))
+    if isinstance(planned, NotKnown):
+        return replace(draft, notes=(Note(Level.WAITS, "", planned.message),))
+    notes = _ownership_notes(scope, gathered, holder, planned)
+    changes = planned.line_plan.changes
+    if not writable:
+        notes += (Note(Level.INFO, Reason.OBSERVE_ONLY, _why_not_written(scope)),) * bool(changes)
+    elif changes:
+        notes += await _guard(scope, gathered, holder, planned)
+    return replace(
+        draft,
+        written=writable,
+        changes=tuple(_planned(world, gathered.runtime, user, change) for change in changes),
+        notes=notes,
+    )
+
+
+def _tenant_key(scope: Scope, user: TeamsUser) -> ObjectKey:
+    reference = user.spec.tenant_ref
+    return ObjectKey("TeamsTenant", reference.namespace or scope.key.namespace, reference.name)
+
+
+def _why_not_written(scope: Scope) -> str:
+    return scope.circumstances.suspended or "managementPolicy is Observe: shown, never written"
+
+
+def _planned(
+    world: PlanningWorld, runtime: ConnectionRuntime, user: TeamsUser, change: Change
+) -> PlannedChange:
+    """A number that this plan drew is only the next one of its range, until it is claimed."""
+    source, after = user.spec.phone_number, change.after
+    drawn = source is not None and source.range_ref is not None and after is not None
+    if drawn and after is not None and change.operation is Operation.ASSIGN_NUMBER:
+        number = E164(after["number"])
+        row = runtime.mirror.numbers.get(number)
+        if number in world.registers[runtime.key].allocated and row is not None:
+            symbolic = {key: value for key, value in after.items() if key != "number"}
+            change = replace(change, after={"range": row.range_name, **symbolic})
+    return PlannedChange.of(change, gated=is_gated(change))
+
+
+def _ownership_notes(
+    scope: Scope, gathered: Gathered, holder: HolderId, planned: PlannedLine
+) -> tuple[Note, ...]:
+    """What happens in the register alone: taking over and adopting write to no provider."""
+    notes = []
+    row = gathered.runtime.mirror.holders.get(holder)
+    before = row.declared_by if row is not None else None
+    if before is not None and before.key != scope.key:
+        notes.append(
+            Note(Level.INFO, "", f"takes the person over from {before}; nothing is written")
+        )
+    number = planned.observed.number
+    if number is not None and planned.desired.number == number:
+        moves = holders.confirmation(scope, gathered, holder, number)
+        if any(move.cause == "Adopt" for move in moves):
+            text = f"{number.number.masked} is as declared and becomes ours; nothing is written"
+            notes.append(Note(Level.INFO, Reason.ADOPTED, text))
+    return tuple(notes)
+
+
+async def _guard(
+    scope: Scope, gathered: Gathered, holder: HolderId, planned: PlannedLine
+) -> tuple[Note, ...]:
+    """Everything that the guard of a pass would object, not only the first of it."""
+    changes = planned.line_plan.changes
+    checks: tuple[Callable[[], Awaitable[None] | None], ...] = (
+        lambda: guarding.check_foreign(gathered, holder, changes),
+        lambda: guarding.check_contested(scope, gathered, holder, changes),
+        lambda: guarding.check_incident(scope, gathered, changes),
+        lambda: guarding.check_readiness(gathered, holder, changes),
+    )
+    notes = []
+    for check in checks:
+        try:
+            asked = check()
+            if asked is not None:
+                await asked
+        except Verdict as verdict:
+            notes.append(_note(verdict))
+    _, unsupported = guarding.split_unsupported(gathered, changes)
+    if unsupported is not None:
+        notes.append(_note(unsupported))
+    awaited = planned.number.waits_for_transfer
+    if awaited is not None:
+        text = f"{awaited.number.masked} goes over from {awaited.declared_by} without a rest"
+        notes.append(Note(Level.INFO, Reason.NUMBER_IN_TRANSFER, text))
+    return tuple(notes)
+
+
+def _note(verdict: Verdict) -> Note:
+    level = Level.WAITS if isinstance(verdict, Waiting) else Level.BLOCKED
+    return Note(level, verdict.reason, verdict.message)
+
+
+# An object that is gone from the tree
+
+
+async def _plan_removed(world: PlanningWorld, removed: Declared) -> ObjectPlan:
+    scope = world.scope(removed.key)
+    draft = ObjectPlan(removed.key, None, file=removed.file, removed=True)
+    if not isinstance(removed.resource, TeamsUser):
+        return replace(draft, notes=tuple(_notes_of_unused(world, removed)))
+    draft = replace(
+        draft,
+        connection=_tenant_key(scope, removed.resource),
+        person=person_key(removed.resource.spec),
+    )
+    try:
+        return _plan_leaver(world, scope, draft)
+    except Verdict as verdict:
+        return replace(draft, notes=(_note(verdict),))
+
+
+def _plan_leaver(world: PlanningWorld, scope: Scope, draft: ObjectPlan) -> ObjectPlan:
+    runtime, row = leaving.find(scope)
+    if runtime is None or row is None:
+        return replace(draft, notes=(Note(Level.INFO, "", "has no number of ours"),))
+    successor = leaving.successor_of(scope, runtime, row)
+    if successor is not None:
+        text = f"{successor.key} declares the same person; nothing is written"
+        return replace(draft, notes=(Note(Level.INFO, "", text),))
+    gathered = leaving.ready(scope, runtime)
+    if gathered is None or leaving.detaches(scope, gathered):
+        text = "let go: the person keeps everything, and the claim has no declaring object"
+        return replace(draft, notes=(Note(Level.INFO, Reason.DETACHED, text),))
+    changes: list[PlannedChange] = []
+    notes: list[Note] = []
+    for number_row in runtime.mirror.rows_of(row.holder):
+        if number_row.holder == row.holder and number_row.state in HELD:
+            change = leaving.unassignment(runtime, row, number_row)
+            notes.append(_rest_note(scope, number_row))
+            if effects.number_shows(runtime.snapshot.number(number_row.number), change):
+                continue
+            changes.append(PlannedChange.of(change, gated=is_gated(change)))
+            notes.extend(_freeze_notes(scope, gathered, change))
+    return replace(draft, changes=tuple(changes), notes=tuple(notes))
+
+
+def _freeze_notes(scope: Scope, gathered: Gathered, change: Change) -> list[Note]:
+    try:
+        guarding.check_incident(scope, gathered, (change,))
+    except Verdict as verdict:
+        return [_note(verdict)]
+    return []
+
+
+def _rest_note(scope: Scope, row: NumberRow) -> Note:
+    if row.transfer_to is not None:
+        return Note(Level.INFO, "", f"{row.number.masked} goes to the person it is kept for")
+    days = intents.quarantine_days(scope, row.range_name)
+    return Note(Level.INFO, "", f"{row.number.masked} rests for {days} days")
+
+
+def _notes_of_unused(world: PlanningWorld, removed: Declared) -> Iterable[Note]:
+    """Connections and ranges wait until nothing depends on them."""
+    name = f"{removed.key.namespace}/{removed.key.name}"
+    for runtime in world.engine.connections.values():
+        held = [row for row in runtime.mirror.numbers.values() if row.state in HELD]
+        if removed.key.kind in ("NumberRange", "PhoneNumber"):
+            held = [row for row in held if row.range_name == name]
+        elif runtime.key != removed.key:
+            continue
+        if held:
+            text = f"stays until the {len(held)} numbers in use have been given up"
+            yield Note(Level.WAITS, Reason.IN_USE, text)
+
+
+# The gate
+
+
+def _proposals(plans: Iterable[ObjectPlan], connection: ObjectKey) -> list[ProposedChanges]:
+    """Gated changes that would come before the gate: those of objects that nothing blocks."""
+    return [
+        ProposedChanges(each.key, gated)
+        for each in plans
+        if each.connection == connection and each.written and not each.is_blocked
+        if (gated := tuple(planned.change for planned in each.changes if planned.gated))
+    ]

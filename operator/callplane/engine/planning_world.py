@@ -1,0 +1,290 @@
+"""A world that stands still: an engine over observations, for `planning` to run passes in.
+
+It is the controller's own engine with the controller's own connections. Only what they ask is
+different: reads answer from the observations, the register is a copy in memory that forgets, and
+whatever would write is not there at all.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from callplane.apis.model import Resource
+from callplane.apis.teams_tenants import TeamsTenant, TeamsTenantSpec
+from callplane.engine.connections import ConnectionRuntime
+from callplane.engine.keyed_queue import Priority
+from callplane.engine.object_cache import CachedObject
+from callplane.engine.observations import Body, ConnectionObservation, Observations, key_of
+from callplane.engine.operator_engine import Engine, Surroundings
+from callplane.engine.register_mirror import RegisterMirror
+from callplane.engine.scope import Scope
+from callplane.engine.teams_tenants import limits_of
+from callplane.numbering.lifecycle import Cause, NumberState
+from callplane.plan.change import Change
+from callplane.providers.protocol import (
+    Capabilities,
+    Family,
+    Observed,
+    OperationStatus,
+    Page,
+    Provider,
+    Unsupported,
+)
+from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.settings import OperatorSettings
+from callplane.store import commits
+from callplane.store.ports import (
+    Commit,
+    Committed,
+    MoveRefused,
+    NumberRow,
+    Register,
+    RegisterState,
+)
+from callplane.telemetry import Telemetry
+from callplane.values import E164, ConnectionId, DeclaringObject, ObjectKey
+
+#: What a provider cannot do, asked without a provider: spec of the connection, change.
+Judge = Callable[[TeamsTenantSpec, Change], Unsupported | None]
+
+NOTHING_KNOWN = RegisterState((), (), (), (), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One object of the tree. `file` is where it stands, empty for one that only the cluster
+    has.
+    """
+
+    key: ObjectKey
+    body: Body
+    resource: Resource | None
+    file: str = ""
+
+
+class StillClock:
+    """Always the moment of the observation."""
+
+    def __init__(self, moment: datetime) -> None:
+        self._moment = moment
+
+    def now(self) -> datetime:
+        return self._moment
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+class RecordedProvider:
+    """Answers reads from an observation. Nothing can be sent through it."""
+
+    def __init__(self, observation: ConnectionObservation, spec: TeamsTenantSpec, judge: Judge):
+        self.connection = observation.connection
+        self.capabilities = Capabilities(read_after_write_lag_seconds=0.0)
+        self._spec = spec
+        self._judge = judge
+        self._observation = observation
+        self._people: dict[str, Person] = {}
+        self._numbers = {row.number: row for row in observation.numbers}
+        self._configurations = {row.user_id: row for row in observation.configurations}
+        for person in observation.people:
+            self._people[person.user_id] = person
+            if not person.deleted:
+                self._people[person.user_principal_name] = person
+
+    def unsupported(self, change: Change) -> Unsupported | None:
+        return self._judge(self._spec, change)
+
+    async def list_pages(self, family: Family) -> AsyncIterator[Page]:
+        yield page(self._observation, family)
+
+    async def read_person(self, key: str) -> Observed[Person]:
+        return Observed(self._people.get(key), 0.0)
+
+    async def read_number(self, number: E164) -> Observed[NumberOnTeams]:
+        return Observed(self._numbers.get(number), 0.0)
+
+    async def read_configuration(self, user_id: str) -> Observed[TeamsConfiguration]:
+        return Observed(self._configurations.get(user_id), 0.0)
+
+    async def send(self, change: Change, *, request_id: str) -> Any:
+        raise AssertionError("a plan writes to no provider")
+
+    async def poll(self, operation: str) -> OperationStatus:
+        raise AssertionError("a plan has no operations")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def page(observation: ConnectionObservation, family: Family) -> Page:
+    """A family of an observation as the only page of its listing."""
+    rows = {
+        Family.PEOPLE: observation.people,
+        Family.NUMBERS: observation.numbers,
+        Family.CONFIGURATIONS: observation.configurations,
+    }[family]
+    return Page(family, rows, observed_at=0.0, last=True)
+
+
+class ForgetfulRegister:
+    """The register of one connection in memory: later passes of one plan see the claims of earlier
+    ones, by the same rules, and nobody else ever does.
+    """
+
+    def __init__(self, state: RegisterState) -> None:
+        self._state = state
+        self._rows = {row.number: row for row in state.numbers}
+        #: Numbers given out from a range in this plan, which nobody may rely on.
+        self.allocated: set[E164] = set()
+
+    async def load(self, connection: ConnectionId, *, since: int = 0) -> RegisterState:
+        return self._state
+
+    async def commit(
+        self, connection: ConnectionId, commit: Commit, *, epoch: int, now: datetime
+    ) -> Committed:
+        for move in commit.moves:
+            row = self._rows.get(move.number)
+            if commits.is_refused(move, row, connection=connection, now=now):
+                raise MoveRefused(move.number, row)
+        changed: list[NumberRow] = []
+        for move in commit.moves:
+            after = commits.row_after(move, connection=connection, now=now, version=0)
+            self._rows.pop(move.number, None)
+            if after is not None:
+                self._rows[move.number] = after
+                changed.append(after)
+            if move.cause == Cause.ALLOCATE and move.expected is NumberState.FREE:
+                self.allocated.add(move.number)
+        return Committed(tuple(changed), tuple(commit.holders), 0)
+
+
+class PlanningWorld:
+    """An engine over observations; `registers` by the object of their connection."""
+
+    def __init__(
+        self,
+        observations: Observations,
+        *,
+        judge: Judge,
+        namespace_labels: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        self.observations = observations
+        self.registers: dict[ObjectKey, ForgetfulRegister] = {}
+        self._judge = judge
+        self._uids = _known_uids(observations)
+        # A pass of a plan never gets as far as to ask for any of these.
+        absent: Any = None
+        self.engine = Engine(
+            Surroundings(
+                clock=StillClock(observations.taken_at),
+                objects=absent,
+                secrets=absent,
+                events=absent,
+                fence=absent,
+                register=absent,
+                provider_factory=absent,
+                installation=_installation(observations),
+                telemetry=Telemetry(),
+                chance=random.Random(0),
+            ),
+            OperatorSettings(),
+        )
+        labels = {**observations.namespace_labels, **namespace_labels}
+        self.engine.namespace_labels = {name: dict(of) for name, of in labels.items()}
+
+    def put(self, declared: Declared, *, deleting: bool = False) -> None:
+        """Let the engine know an object, with the identity that cluster and register have for
+        it.
+        """
+        metadata = declared.body["metadata"]
+        known_uid, created = self._uids.get(declared.key, ("", ""))
+        metadata.setdefault("uid", known_uid or f"planned:{declared.key}")
+        if created:
+            metadata.setdefault("creationTimestamp", created)
+        if deleting:
+            metadata["deletionTimestamp"] = self.observations.taken_at.isoformat()
+        self.engine.namespace_labels.setdefault(declared.key.namespace, {})
+        self.engine.cache.put(declared.key, declared.body)
+
+    def cached(self, key: ObjectKey) -> CachedObject:
+        found = self.engine.cache.get(key)
+        assert found is not None, f"{key} was not put"
+        return found
+
+    def scope(self, key: ObjectKey) -> Scope:
+        return Scope(self.engine, self.cached(key), Priority.USER)
+
+    async def connect(self, key: ObjectKey) -> bool:
+        """Bring a connection to work on what was observed of it; False when nothing was."""
+        tenant = self.cached(key).resource
+        assert isinstance(tenant, TeamsTenant)
+        observation = _observation_of(self.observations, tenant)
+        if observation is None:
+            return False
+        register = ForgetfulRegister(observation.register or NOTHING_KNOWN)
+        mirror = RegisterMirror(cast(Register, register), observation.connection, epoch=0)
+        await mirror.load()
+        provider: Provider = RecordedProvider(observation, tenant.spec, self._judge)
+        runtime = ConnectionRuntime(
+            self.engine, key, provider=provider, mirror=mirror, limits=limits_of(tenant.spec)
+        )
+        for family in Family:
+            runtime.snapshot.begin(family, 0.0)
+            runtime.snapshot.add_page(page(observation, family))
+            runtime.snapshot.end(family, has_end_marker=True)
+        self.registers[key] = register
+        self.engine.connections[key] = runtime
+        return True
+
+
+def _observation_of(
+    observations: Observations, tenant: TeamsTenant
+) -> ConnectionObservation | None:
+    """By the tenant's own id: its object may have another name by now."""
+    wanted = tenant.spec.tenant_id.lower()
+    return next(
+        (
+            each
+            for each in observations.connections
+            if each.connection.external_id.lower() == wanted
+        ),
+        None,
+    )
+
+
+def _installation(observations: Observations) -> str:
+    """The cluster that was observed; without one, the cluster that the register knows."""
+    if observations.installation:
+        return observations.installation
+    return next((each.installation for each in _declaring(observations)), "")
+
+
+def _known_uids(observations: Observations) -> dict[ObjectKey, tuple[str, str]]:
+    """UID and creation time by key; the register knows objects that the file was not saved from."""
+    installation = _installation(observations)
+    known = {
+        each.key: (each.uid, "")
+        for each in _declaring(observations)
+        if each.installation == installation
+    }
+    for body in observations.objects:
+        metadata = body["metadata"]
+        known[key_of(body)] = (
+            metadata.get("uid", ""),
+            metadata.get("creationTimestamp", ""),
+        )
+    return known
+
+
+def _declaring(observations: Observations) -> Iterable[DeclaringObject]:
+    for connection in observations.connections:
+        if connection.register is not None:
+            for row in connection.register.holders:
+                if row.declared_by is not None:
+                    yield row.declared_by

@@ -1,0 +1,12 @@
+-- The service may add to the history and never change it. Its role is made by whoever runs the
+-- database and owns nothing here. Run after every upgrade; granting twice changes nothing.
+grant usage on schema register to {role};
+grant select on alembic_version to {role};
+grant select on all tables in schema register to {role};
+grant usage, select on all sequences in schema register to {role};
+grant insert, update, delete on
+    register.connections, register.numbers, register.holders, register.removed, register.intents,
+    register.gate_rows, register.marks, register.number_event_people, register.unlinked_events
+    to {role};
+grant insert on register.number_events, register.number_links, register.chain_checkpoints
+    to {role};
