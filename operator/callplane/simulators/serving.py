@@ -108,8 +108,8 @@ async def serving(
 def _listener(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Inherited by what is accepted. asyncio sets it only for sockets whose protocol number it knows,
-    # and an accepted one has none: each answer on a kept connection would wait 40 ms for an ACK.
+    # Inherited by what is accepted. asyncio sets it only for sockets whose protocol number it
+    # knows, and an accepted one has none: each answer on a kept connection would wait 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         listener.bind((LOOPBACK, port))
