@@ -57,7 +57,8 @@ _SECRET = re.compile(
     r"(?i)(bearer\s+|client_secret=|client_assertion=|password=|access_token[\"']?\s*[:=]\s*[\"']?)[^\s\"'&]+"
 )
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+")
-_NUMBER = re.compile(r"\+?\d{9,15}\b")
+# A group of digits inside an id is no number.
+_NUMBER = re.compile(r"(?<![\w-])\+?\d{9,15}(?![\w-])")
 
 
 def mask_number(text: str) -> str:

@@ -45,12 +45,18 @@ class OperatorSettings(BaseModel):
         default=("/var/run/secrets/azure/tokens",),
         description="Folders in which a tenant may name a federated token file.",
     )
+    federated_token_file: str = Field(
+        default="", description="The operator's own federated token (AZURE_FEDERATED_TOKEN_FILE)."
+    )
     show_numbers: bool = Field(default=False, description="Full numbers in logs and events.")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> OperatorSettings:
         """Read `CALLPLANE_<FIELD>`; fields that are lists are separated by commas."""
         values: dict[str, object] = {}
+        token_file = environment.get("AZURE_FEDERATED_TOKEN_FILE")
+        if token_file:
+            values["federated_token_file"] = token_file
         for name in cls.model_fields:
             text = environment.get(PREFIX + name.upper())
             if text is None:

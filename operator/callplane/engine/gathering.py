@@ -113,7 +113,7 @@ async def location_id(
             f"EmergencyLocation {location.namespace}/{location.name} has no teamsLocationId; "
             "create the location in Teams (New-CsOnlineLisLocation) and state its id",
         )
-    return found
+    return found.lower()
 
 
 def may_write(scope: Scope, user: TeamsUser, gathered: Gathered) -> bool:

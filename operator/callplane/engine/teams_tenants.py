@@ -88,7 +88,7 @@ async def _credentials(
     """
     values: dict[SecretKeyRef, bytes] = {}
     parts = [tenant.spec.credentials.model_dump_json(), tenant.spec.endpoint.model_dump_json()]
-    for reference in _secret_refs(tenant.spec):
+    for reference in secret_refs(tenant.spec):
         reading = await scope.engine.secrets.read(
             namespace=scope.key.namespace, name=reference.name, key=reference.key
         )
@@ -114,7 +114,7 @@ async def _credentials(
     return values, hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
-def _secret_refs(spec: TeamsTenantSpec) -> list[SecretKeyRef]:
+def secret_refs(spec: TeamsTenantSpec) -> list[SecretKeyRef]:
     credentials = spec.credentials
     if credentials.client_secret is not None:
         return [credentials.client_secret.secret_ref]
@@ -149,6 +149,7 @@ async def _start(
                     clock=engine.clock,
                     secrets=secrets,
                     observer=engine.called,
+                    token_file=engine.settings.federated_token_file or None,
                     token_folders=engine.settings.token_folders,
                     show_numbers=engine.settings.show_numbers,
                 ),
@@ -228,7 +229,7 @@ async def _free_secrets(scope: Scope) -> None:
     tenant = scope.cached.resource
     if not isinstance(tenant, TeamsTenant):
         return
-    for reference in _secret_refs(tenant.spec):
+    for reference in secret_refs(tenant.spec):
         reading = await scope.engine.secrets.read(
             namespace=scope.key.namespace, name=reference.name, key=reference.key
         )
