@@ -78,7 +78,7 @@ async def test_the_loser_of_a_number_gets_it_when_the_winner_lets_it_go(worlds: 
 
 
 async def test_a_resting_number_is_refused_until_its_rest_is_over(worlds: Worlds) -> None:
-    world = await worlds.make()
+    world = await worlds.make(tenant={"driftInterval": "1h"})
     await world.seed_range(quarantine={"days": 1})
     await world.declare("ann", phoneNumber={"e164": number(3)})
     await world.settle()
@@ -110,11 +110,11 @@ async def test_a_reserved_number_is_for_whom_it_is_kept(worlds: Worlds) -> None:
 
 async def test_range_exhausted_and_freed_numbers_wake_waiters_in_order(worlds: Worlds) -> None:
     names = people(6)
-    world = await worlds.make(names, numbers=2)
+    world = await worlds.make(names, numbers=2, tenant={"driftInterval": "1h"})
     await world.seed_range(size=2, quarantine={"days": 1})
     for name in names[:2]:
         await world.declare(name)
-    await world.settle()
+        await world.settle(10)
     for name in reversed(names[2:5]):
         await world.declare(name)
         await world.settle(2)

@@ -69,7 +69,7 @@ class CachedObject:
 
     @property
     def created(self) -> str:
-        return str(self.metadata.get("creationTimestamp", ""))
+        return str(self.metadata.get("creationTimestamp") or "")
 
     @property
     def status(self) -> dict[str, Any]:
@@ -90,7 +90,8 @@ class ObjectCache:
         self._objects: dict[ObjectKey, CachedObject] = {}
         self._by_uid: dict[str, ObjectKey] = {}
         self._targets: dict[ObjectKey, tuple[ObjectKey, ...]] = {}
-        self._dependents: dict[ObjectKey, set[ObjectKey]] = {}
+        # In order of arrival, so that who is woken first does not change from run to run.
+        self._dependents: dict[ObjectKey, dict[ObjectKey, None]] = {}
         self._declared: dict[tuple[ObjectKey, str], set[ObjectKey]] = {}
         self._stating: set[ObjectKey] = set()
         self._projections: dict[ObjectKey, str] = {}
@@ -166,7 +167,7 @@ class ObjectCache:
         found = references.targets(cached.resource)
         self._targets[cached.key] = found
         for target in found:
-            self._dependents.setdefault(target, set()).add(cached.key)
+            self._dependents.setdefault(target, {})[cached.key] = None
         declared = _declared(cached)
         if declared is not None:
             self._declared.setdefault(declared, set()).add(cached.key)
@@ -177,7 +178,7 @@ class ObjectCache:
     def _unindex(self, cached: CachedObject) -> None:
         self._stating.discard(cached.key)
         for target in self._targets.pop(cached.key, ()):
-            self._dependents.get(target, set()).discard(cached.key)
+            self._dependents.get(target, {}).pop(cached.key, None)
         declared = _declared(cached)
         if declared is not None:
             self._declared.get(declared, set()).discard(cached.key)
