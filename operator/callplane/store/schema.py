@@ -11,10 +11,13 @@ from importlib import resources
 import psycopg
 from psycopg import sql
 
-from callplane.errors import CallplaneError
+from callplane.errors import CallplaneError, scrub
+from callplane.store.ports import StoreUnavailable
 
 HEAD = "0001"
 SERVICE_ROLE = "callplane_service"
+# Any fixed number will do.
+_UPGRADE_LOCK = 70910001
 MIGRATIONS = resources.files("callplane.store") / "migrations"
 
 # Alembic's own table; a database without it has none of our schema.
@@ -47,7 +50,8 @@ def upgrade(dsn: str, *, service_role: str = SERVICE_ROLE) -> None:
     """Bring the database at `dsn` (a `postgresql://` URI) to HEAD; nothing to do is no error.
 
     Needs the rights of the schema's owner, and gives `service_role`, where there is such a role,
-    the rights the service needs. Raises SchemaMismatch for a database that is newer.
+    the rights the service needs. Raises SchemaMismatch for a database that is newer, and
+    StoreUnavailable.
     """
     # Alembic and SQLAlchemy cost more to import than a whole command; only upgrades need them.
     import sqlalchemy
@@ -62,24 +66,33 @@ def upgrade(dsn: str, *, service_role: str = SERVICE_ROLE) -> None:
     if scheme not in ("postgresql", "postgres"):
         raise ValueError("the database is named by a URI that begins with postgresql://")
     engine = sqlalchemy.create_engine(f"postgresql+psycopg://{rest}", poolclass=sqlalchemy.NullPool)
+    with _guard(dsn) as guard:
+        # Held until the session ends. Two upgrades of one database wait for one another, and so do
+        # two of one process, since Alembic keeps its state in a module.
+        guard.execute("select pg_advisory_lock(%s)", (_UPGRADE_LOCK,))
+        try:
+            with engine.connect() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError as error:
+            # Alembic's only complaint here is a version it has no script for.
+            raise SchemaMismatch(
+                f"the database's schema is newer than {HEAD}: this program is too old for it"
+            ) from error
+        finally:
+            engine.dispose()
+        _grant(guard, service_role)
+
+
+def _guard(dsn: str) -> psycopg.Connection:
     try:
-        with engine.connect() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-        _grant(dsn, service_role)
-    except CommandError as error:
-        # Alembic's only complaint here is a version it has no script for.
-        raise SchemaMismatch(
-            f"the database's schema is newer than {HEAD}: this program is too old for it"
-        ) from error
-    finally:
-        engine.dispose()
+        return psycopg.connect(dsn, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"PostgreSQL: {scrub(str(error))}") from error
 
 
-def _grant(dsn: str, role: str) -> None:
-    grants = MIGRATIONS / "sql" / "grants.sql"
-    template = grants.read_text(encoding="utf-8")
-    with psycopg.connect(dsn) as connection:
-        found = connection.execute("select from pg_roles where rolname = %s", (role,))
-        if found.fetchone() is not None:
-            connection.execute(sql.SQL(template).format(role=sql.Identifier(role)))
+def _grant(connection: psycopg.Connection, role: str) -> None:
+    found = connection.execute("select from pg_roles where rolname = %s", (role,))
+    if found.fetchone() is not None:
+        template = (MIGRATIONS / "sql" / "grants.sql").read_text(encoding="utf-8")
+        connection.execute(sql.SQL(template).format(role=sql.Identifier(role)))
