@@ -103,7 +103,7 @@ KIND = Kind(
         Column("By", ".spec.approvedBy"),
         *READY_COLUMNS,
         Column("Consumed", ".status.consumed", type="integer"),
-        Column("Expires", ".spec.expiresAt", type="date"),
+        Column("Expires", ".spec.expiresAt"),
         MESSAGE,
         AGE,
     ),

@@ -42,7 +42,7 @@ async def publish(scope: Scope, runtime: ConnectionRuntime) -> None:
 
 
 def _manifest(runtime: ConnectionRuntime, digest: str, rows: list[GateRow]) -> dict[str, Any]:
-    ordered = sorted(rows, key=lambda row: row.change.sort_key)
+    ordered = sorted(rows, key=lambda row: (row.proposer, row.change.sort_key))
     counts = Counter(row.change.operation.value for row in ordered)
     limits = runtime.limits.change_limits
     claims = runtime.mirror.claims()

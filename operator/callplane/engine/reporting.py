@@ -51,7 +51,8 @@ async def report(scope: Scope, end: End) -> None:
 
 def _tell(scope: Scope, end: End) -> None:
     """Events are news for people: a stall when it begins. Status is the truth."""
-    if not isinstance(end, Stalled):
+    if not isinstance(end, Stalled) or scope.cached.is_deleting:
+        # A namespace that is going takes no events; the ChangePlan has its own.
         return
     known = scope.cached.status.get("conditions") or ()
     if any(entry.get("type") == "Stalled" and entry.get("reason") == end.reason for entry in known):
