@@ -23,6 +23,9 @@ INTERRUPTED: Final = 130
 # In the order in which the help lists them.
 VERBS: Final[dict[str, str]] = {
     "validate": "callplane.cli.validate_command",
+    "plan": "callplane.cli.plan_command",
+    "snapshot": "callplane.cli.snapshot_command",
+    "demo": "callplane.cli.demo_command",
     "sandbox": "callplane.cli.sandbox_command",
     "operator": "callplane.cli.operator_command",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from callplane.apis.change_approvals import (
     APPROVAL_DAYS_MAX,
@@ -51,13 +51,16 @@ def forecast(
             rows,
             gate.propose(rows, each.changes, proposer=each.proposer, range_names=names, now=now),
         )
-    for approval, spec in _approvals(tree, connection, now):
+    for approval, spec in _approvals(world, tree, connection):
         covered = (
             [row.change_id for row in rows.values() if row.digest == spec.digest]
             if spec.digest is not None
             else spec.change_ids or ()
         )
-        _take(rows, gate.approve(rows, covered, approval=approval, expires_at=_end(spec), now=now))
+        _take(
+            rows,
+            gate.approve(rows, covered, approval=approval, expires_at=spec.expires_at, now=now),
+        )
     counted = gate.counted(rows, now=now, limits=limits)
     _take(
         rows,
@@ -87,9 +90,10 @@ def _take(rows: dict[str, GateRow], changed: Iterable[GateRow]) -> None:
 
 
 def _approvals(
-    tree: Sequence[Declared], connection: ObjectKey, now: datetime
+    world: PlanningWorld, tree: Sequence[Declared], connection: ObjectKey
 ) -> Iterator[tuple[str, ChangeApprovalSpec]]:
     """Approvals of the tree that would count for the connection at that moment."""
+    now = world.engine.clock.now()
     for declared in tree:
         approval = declared.resource
         if not isinstance(approval, ChangeApproval):
@@ -99,10 +103,5 @@ def _approvals(
         if declared.key.namespace != connection.namespace or not names_it:
             continue
         latest = now + timedelta(days=APPROVAL_DAYS_MAX, minutes=5)
-        if spec.decision is Decision.APPROVE and now < _end(spec) <= latest:
-            yield declared.body["metadata"]["uid"], spec
-
-
-def _end(spec: ChangeApprovalSpec) -> datetime:
-    end = spec.expires_at
-    return end if isinstance(end, datetime) else datetime.fromisoformat(str(end))
+        if spec.decision is Decision.APPROVE and now < spec.expires_at <= latest:
+            yield world.cached(declared.key).uid, spec

@@ -21,14 +21,14 @@ from callplane.engine.observations import Observations, key_of
 from callplane.engine.planning_world import Declared, Judge, PlanningWorld
 from callplane.engine.scope import Scope
 from callplane.engine.teams_users import PlannedLine
-from callplane.errors import Stalled, Verdict, Waiting
-from callplane.numbering.lifecycle import HELD
+from callplane.errors import Verdict, Waiting
+from callplane.numbering.lifecycle import HELD, Cause
 from callplane.plan import effects
 from callplane.plan.change import Change, Operation
 from callplane.plan.document import Level, Note, ObjectPlan, Plan, PlannedChange
 from callplane.plan.gate_policy import is_gated
 from callplane.status.conditions import NotKnown
-from callplane.store.ports import HolderRow, NumberRow
+from callplane.store.ports import NumberRow
 from callplane.values import E164, HolderId, ObjectKey
 
 
@@ -56,7 +56,8 @@ async def compute(inputs: PlanInputs) -> Plan:
     )
     remarks = await _people_world(world, inputs)
     plans = [await _plan_removed(world, each) for each in _sorted(inputs.removed)]
-    plans += [await _plan_declared(world, each) for each in _in_order_of_passes(inputs.declared)]
+    ordered = _in_order_of_passes(world, inputs.declared)
+    plans += [await _plan_declared(world, each) for each in ordered]
     said = [each for each in plans if each.changes or each.notes]
     gates = [
         forecast(world, key, _proposals(said, key), inputs.declared)
@@ -84,13 +85,12 @@ async def _people_world(world: PlanningWorld, inputs: PlanInputs) -> list[str]:
         world.put(each)
     for each in inputs.removed:
         world.put(each, deleting=True)
-    remarks = []
-    for cached in sorted(world.engine.cache.of_kind("TeamsTenant"), key=lambda each: each.key):
-        if cached.resource is not None and not await world.connect(cached.key):
-            remarks.append(
-                f"{cached.key} was not observed, so nothing is planned on it; observe it with "
-                "callplane snapshot save"
-            )
+    tenants = [each.key for each in world.engine.cache.of_kind("TeamsTenant") if each.resource]
+    remarks = [
+        f"{key} was not observed, so nothing is planned on it; callplane snapshot save observes it"
+        for key in sorted(tenants)
+        if not await world.connect(key)
+    ]
     if inputs.observations.connections and not inputs.observations.has_register:
         remarks.append(
             "the number register was not read, so numbers look foreign that are ours; name the "
@@ -103,7 +103,7 @@ def _sorted(objects: Iterable[Declared]) -> list[Declared]:
     return sorted(objects, key=lambda each: each.key)
 
 
-def _in_order_of_passes(objects: Iterable[Declared]) -> list[Declared]:
+def _in_order_of_passes(world: PlanningWorld, objects: Iterable[Declared]) -> list[Declared]:
     """Numbers that are named go before numbers that are drawn, so that no draw takes one of them;
     then the older object, then by name.
     """
@@ -113,8 +113,7 @@ def _in_order_of_passes(objects: Iterable[Declared]) -> list[Declared]:
         source = resource.spec.phone_number if isinstance(resource, TeamsUser) else None
         draws = source is not None and source.range_ref is not None
         # "~" comes after every time: an object that is not made yet is younger than all others.
-        created = each.body["metadata"].get("creationTimestamp") or "~"
-        return draws, str(created), each.key
+        return draws, world.cached(each.key).created or "~", each.key
 
     return sorted(objects, key=order)
 
@@ -191,7 +190,7 @@ def _ownership_notes(
     number = planned.observed.number
     if number is not None and planned.desired.number == number:
         moves = holders.confirmation(scope, gathered, holder, number)
-        if any(move.cause == "Adopt" for move in moves):
+        if any(move.cause == Cause.ADOPT for move in moves):
             text = f"{number.number.masked} is as declared and becomes ours; nothing is written"
             notes.append(Note(Level.INFO, Reason.ADOPTED, text))
     return tuple(notes)
@@ -202,11 +201,12 @@ async def _guard(
 ) -> tuple[Note, ...]:
     """Everything that the guard of a pass would object, not only the first of it."""
     changes = planned.line_plan.changes
+    awaited = planned.number.waits_for_transfer
     checks: tuple[Callable[[], Awaitable[None] | None], ...] = (
         lambda: guarding.check_foreign(gathered, holder, changes),
         lambda: guarding.check_contested(scope, gathered, holder, changes),
         lambda: guarding.check_incident(scope, gathered, changes),
-        lambda: guarding.check_readiness(gathered, holder, changes),
+        lambda: guarding.check_readiness(gathered, holder, changes, is_awaited=awaited is not None),
     )
     notes = []
     for check in checks:
@@ -219,7 +219,6 @@ async def _guard(
     _, unsupported = guarding.split_unsupported(gathered, changes)
     if unsupported is not None:
         notes.append(_note(unsupported))
-    awaited = planned.number.waits_for_transfer
     if awaited is not None:
         text = f"{awaited.number.masked} goes over from {awaited.declared_by} without a rest"
         notes.append(Note(Level.INFO, Reason.NUMBER_IN_TRANSFER, text))

@@ -123,11 +123,14 @@ class RecordedProvider:
 
 def page(observation: ConnectionObservation, family: Family) -> Page:
     """A family of an observation as the only page of its listing."""
-    rows = {
-        Family.PEOPLE: observation.people,
-        Family.NUMBERS: observation.numbers,
-        Family.CONFIGURATIONS: observation.configurations,
-    }[family]
+    rows: tuple[Person | NumberOnTeams | TeamsConfiguration, ...]
+    match family:
+        case Family.PEOPLE:
+            rows = observation.people
+        case Family.NUMBERS:
+            rows = observation.numbers
+        case Family.CONFIGURATIONS:
+            rows = observation.configurations
     return Page(family, rows, observed_at=0.0, last=True)
 
 
@@ -202,15 +205,14 @@ class PlanningWorld:
         """Let the engine know an object, with the identity that cluster and register have for
         it.
         """
-        metadata = declared.body["metadata"]
+        metadata = dict(declared.body["metadata"])
         known_uid, created = self._uids.get(declared.key, ("", ""))
-        metadata.setdefault("uid", known_uid or f"planned:{declared.key}")
-        if created:
-            metadata.setdefault("creationTimestamp", created)
+        metadata["uid"] = known_uid or f"planned:{declared.key}"
+        metadata["creationTimestamp"] = created or None
         if deleting:
             metadata["deletionTimestamp"] = self.observations.taken_at.isoformat()
         self.engine.namespace_labels.setdefault(declared.key.namespace, {})
-        self.engine.cache.put(declared.key, declared.body)
+        self.engine.cache.put(declared.key, {**declared.body, "metadata": metadata})
 
     def cached(self, key: ObjectKey) -> CachedObject:
         found = self.engine.cache.get(key)
@@ -228,7 +230,7 @@ class PlanningWorld:
         if observation is None:
             return False
         register = ForgetfulRegister(observation.register or NOTHING_KNOWN)
-        mirror = RegisterMirror(cast(Register, register), observation.connection, epoch=0)
+        mirror = RegisterMirror(cast("Register", register), observation.connection, epoch=0)
         await mirror.load()
         provider: Provider = RecordedProvider(observation, tenant.spec, self._judge)
         runtime = ConnectionRuntime(

@@ -172,9 +172,9 @@ def close(
     batch = [row for row in rows.values() if row.status is GateStatus.OPEN]
     if not batch:
         return ()
-    counted = [row for row in rows.values() if _counts(row, now=now, limits=limits)]
-    held = _exceeds(counted, limits, claims) or any(
-        _exceeds([row for row in counted if row.range_name == name], limits, claims_in_range)
+    counting = counted(rows, now=now, limits=limits)
+    held = _exceeds(counting, limits, claims) or any(
+        _exceeds([row for row in counting if row.range_name == name], limits, claims_in_range)
         for name, claims_in_range in claims_by_range.items()
         if any(row.range_name == name for row in batch)
     )
@@ -184,6 +184,11 @@ def close(
         granted = tuple(replace(row, status=GateStatus.GRANTED) for row in reversible)
         return granted + _hold(irreversible)
     return _hold(batch)
+
+
+def counted(rows: GateRows, *, now: datetime, limits: ChangeLimits) -> list[GateRow]:
+    """The rows that the limits are compared with."""
+    return [row for row in rows.values() if _counts(row, now=now, limits=limits)]
 
 
 def _counts(row: GateRow, *, now: datetime, limits: ChangeLimits) -> bool:

@@ -1,0 +1,174 @@
+"""Options that several verbs share, and what they lead to: a cluster, a database, observations.
+
+A cluster is used only when `--kubeconfig` names it. Everything that reaches out is imported when it
+is asked for, so that verbs on files start quickly.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from callplane.apis.references import SecretKeyRef
+from callplane.clock import SystemClock
+from callplane.errors import CallplaneError
+from callplane.settings import PREFIX, OperatorSettings
+
+if TYPE_CHECKING:
+    from callplane.cli.manifests import Tree
+    from callplane.cluster.client import KubernetesClient
+    from callplane.engine.observations import Observations
+    from callplane.store.ports import Register
+
+DATABASE_VARIABLE = PREFIX + "DATABASE_URL"
+
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option("--kubeconfig", help="The cluster; no other file and no variable is looked at."),
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        help=f"PostgreSQL of the number register; else {DATABASE_VARIABLE}.",
+    ),
+]
+SecretFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--secret",
+        metavar="NAMESPACE/NAME/KEY=FILE",
+        help="A Secret's value, where no cluster is asked for it. May be repeated.",
+    ),
+]
+
+
+def say(text: str) -> None:
+    """Progress and remarks go to standard error, so that a plan can be piped."""
+    typer.echo(text, err=True)
+
+
+def who() -> str:
+    """The person and machine that an observation is stamped with."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "somebody"
+    return f"{user}@{socket.gethostname()}"
+
+
+def database_url(given: str | None) -> str | None:
+    return given or os.environ.get(DATABASE_VARIABLE) or None
+
+
+def required_database_url(given: str | None) -> str:
+    url = database_url(given)
+    if url is None:
+        raise CallplaneError(
+            f"the number register is in PostgreSQL: name it with --database-url or "
+            f"{DATABASE_VARIABLE}"
+        )
+    return url
+
+
+@asynccontextmanager
+async def cluster(kubeconfig: Path) -> AsyncIterator[KubernetesClient]:
+    """A client for the cluster of a kubeconfig."""
+    from callplane.cluster import credentials
+    from callplane.cluster.client import KubernetesClient
+
+    connection = credentials.from_kubeconfig(kubeconfig, clock=SystemClock())
+    async with KubernetesClient(connection, field_manager="callplane-cli") as client:
+        yield client
+
+
+@asynccontextmanager
+async def register(url: str) -> AsyncIterator[Register]:
+    """The number register at a URL."""
+    from callplane.store.postgres import PostgresRegister
+
+    opened = PostgresRegister(url)
+    await opened.open()
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def observe_cluster(kubeconfig: Path, *, database: str | None) -> Observations:
+    """Connections, objects and register rows of a cluster as they are now."""
+    from callplane.providers.registry import Registry
+    from callplane.wiring.observing import Sources, observe
+
+    async with cluster(kubeconfig) as client, _perhaps(database) as opened:
+        sources = Sources(
+            provider_factory=Registry().create,
+            clock=SystemClock(),
+            taken_by=who(),
+            cluster=client,
+            register=opened,
+            token_folders=_token_folders(),
+        )
+        return await observe(sources, report=say)
+
+
+async def observe_tree(tree: Tree, *, secrets: Sequence[str], database: str | None) -> Observations:
+    """Connections that manifests declare, with credentials from files."""
+    from callplane.engine.observations import trimmed
+    from callplane.providers.registry import Registry
+    from callplane.wiring.observing import Sources, observe
+
+    tenants = [trimmed(each.body) for each in tree.manifests if each.key.kind == "TeamsTenant"]
+    if not tenants:
+        raise CallplaneError("there is no TeamsTenant among these manifests to observe")
+    async with _perhaps(database) as opened:
+        sources = Sources(
+            provider_factory=Registry().create,
+            clock=SystemClock(),
+            taken_by=who(),
+            register=opened,
+            tenants=tenants,
+            secrets=secret_values(secrets),
+            token_folders=_token_folders(),
+            namespace_labels=tree.namespace_labels,
+        )
+        return await observe(sources, report=say)
+
+
+@asynccontextmanager
+async def _perhaps(database: str | None) -> AsyncIterator[Register | None]:
+    if database is None:
+        yield None
+        return
+    async with register(database) as opened:
+        yield opened
+
+
+def _token_folders() -> tuple[str, ...]:
+    """A manifest may name a token file only where the settings of this machine allow it."""
+    return OperatorSettings.from_environment(os.environ).token_folders
+
+
+def secret_values(options: Sequence[str]) -> Mapping[tuple[str, SecretKeyRef], bytes]:
+    """`NAMESPACE/NAME/KEY=FILE` options as values. Raises CallplaneError without naming a value."""
+    values = {}
+    for option in options:
+        place, separator, file = option.partition("=")
+        parts = place.split("/")
+        if not separator or len(parts) != 3 or not all(parts):
+            raise CallplaneError("--secret is written NAMESPACE/NAME/KEY=FILE")
+        namespace, name, key = parts
+        try:
+            content = Path(file).read_bytes()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise CallplaneError(f"--secret {place}: {file}: {reason}") from None
+        values[(namespace, SecretKeyRef(name=name, key=key))] = content
+    return values
