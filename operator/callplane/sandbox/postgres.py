@@ -57,19 +57,29 @@ class PostgresAddress:
         """Run SQL with psql and return the unaligned rows. Raises SandboxError with psql's
         message.
         """
-        command = [str(self.programs / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
-        answer = subprocess.run(
-            [*command, "-c", statement],
-            # The password goes by environment, so that it never stands in a process list.
-            env=processes.child_environment(environment_of(self.dsn(database))),
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_SECONDS,
-            check=False,
-        )
-        if answer.returncode != 0:
-            raise SandboxError(f"psql: {answer.stderr.strip()}")
-        return answer.stdout.strip()
+        return query(self.dsn(database), statement, programs=self.programs)
+
+
+def query(dsn: str, statement: str, *, programs: Path | None = None) -> str:
+    """Run SQL in the database of a connection URI and return the unaligned rows.
+
+    `programs` is the folder of psql, the wheel's own when left out. Raises SandboxError with psql's
+    message.
+    """
+    folder = programs or installation() / "bin"
+    command = [str(folder / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
+    answer = subprocess.run(
+        [*command, "-c", statement],
+        # The password goes by environment, so that it never stands in a process list.
+        env=processes.child_environment(environment_of(dsn)),
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_TIMEOUT_SECONDS,
+        check=False,
+    )
+    if answer.returncode != 0:
+        raise SandboxError(f"psql: {answer.stderr.strip()}")
+    return answer.stdout.strip()
 
 
 def environment_of(dsn: str) -> dict[str, str]:

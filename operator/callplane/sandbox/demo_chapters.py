@@ -1,0 +1,324 @@
+"""The demo's chapters, in their order. Each does one thing a user would do and proves what came of
+it; an expectation that is not met ends the demo.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from callplane.sandbox.demo_stage import DOMAIN, TREE, Stage
+
+WAIT_READY = "kubectl wait teamsuser --all --for=condition=Ready --timeout=30s"
+GRAPH_SECRET = "simulated-secret"
+PEOPLE = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A headline and what happens under it."""
+
+    headline: str
+    play: Callable[[Stage], None]
+
+
+def repository(stage: Stage) -> None:
+    """What lies in git, checked without a cluster."""
+    page = stage.page
+    page.prose(
+        """A platform team owns a Microsoft 365 tenant and two ranges of numbers. Two teams have
+        twenty people each. All of it is YAML in a repository; a check needs nothing but the
+        files."""
+    )
+    stage.run(f"cat {TREE}/sales/amy.yaml")
+    stage.run(f"callplane validate {TREE}")
+    page.gap()
+    stage.run(f"kubectl apply -f {TREE}/00-namespaces.yaml")
+    stage.run(
+        "kubectl create secret generic example-graph -n platform"
+        f" --from-literal=client-secret={GRAPH_SECRET}"
+    )
+    _plan(stage)
+
+
+def _plan(stage: Stage) -> None:
+    if importlib.util.find_spec("callplane.cli.plan_command") is not None:
+        return
+    stage.run(f"kubectl apply -R -f {TREE} --dry-run=server", rows=6)
+
+
+def everybody(stage: Stage) -> None:
+    """Forty people get forty numbers."""
+    stage.page.prose(
+        """One apply. The operator claims a free number for each person in its register, orders it
+        at Microsoft, and reports Ready when it sees it there."""
+    )
+    began = stage.clock.monotonic()
+    stage.run(f"kubectl apply -R -f {TREE}", rows=5)
+    stage.run(f"{WAIT_READY} --all-namespaces", rows=2)
+    took = stage.clock.monotonic() - began
+    stage.run("kubectl get teamsusers -n sales", rows=5)
+    stage.run("kubectl get numberranges -n platform")
+    in_use = stage.numbers_in_use()
+    stage.expect(
+        len(in_use) == PEOPLE == len(set(in_use.values())) == stage.writes(),
+        f"{PEOPLE} people, {PEOPLE} numbers, {PEOPLE} writes at Microsoft, {took:.1f} s",
+        otherwise=f"{len(in_use)} numbers are in use after {stage.writes()} writes, not {PEOPLE}",
+    )
+
+
+def behind_our_back(stage: Stage) -> None:
+    """An administrator's change is found and repaired."""
+    number = stage.number_of("cara")
+    stage.page.prose(
+        f"""In the Teams admin centre, an administrator takes {number} away from Cara. Nobody
+        changed git, so this is drift: the next look at the tenant finds it and puts it right."""
+    )
+    seen = len(stage.graph.changes())
+    stage.graph.portal("unassign", number=number)
+    stage.until(lambda: stage.number_of("cara"), "Cara has a number again")
+    stage.page.command("what the tenant's own log says")
+    for change in stage.graph.changes(since=seen):
+        if change["aspect"] == "holder":
+            who = "administrator" if change["by"] == "portal" else "callplane"
+            did = "assigns" if change["after"] else "takes away"
+            stage.page.output(f"{who:<14} {did:<11} {change['subject']}")
+    stage.run("kubectl get teamsuser cara -n sales")
+    stage.expect(
+        stage.number_of("cara") == number,
+        "Cara has her own number back",
+        otherwise=f"Cara has {stage.number_of('cara')}, not {number}",
+    )
+
+
+def joiner(stage: Stage) -> None:
+    """A new person is a new file."""
+    stage.page.prose("Zoe joins Support. A new person is a new file; no number is typed anywhere.")
+    stage.commit("support/zoe.yaml", stage.text("support/uma.yaml").replace("uma", "zoe"))
+    stage.run(f"kubectl apply -f {TREE}/support/zoe.yaml")
+    stage.run("kubectl wait teamsuser zoe -n support --for=condition=Ready --timeout=30s")
+    stage.run("kubectl get teamsuser zoe -n support")
+    stage.expect(
+        stage.number_of("zoe") is not None,
+        "Zoe can be called",
+        otherwise="Zoe is Ready and has no number",
+    )
+
+
+def leaver(stage: Stage) -> None:
+    """The number of somebody who leaves rests."""
+    number = stage.number_of("ben")
+    stage.page.prose(
+        """Ben leaves Sales. Taking a number away is gated: it waits three seconds for company, so
+        that what belongs together is judged together. One leaver is within the limits. His number
+        rests for 90 days before anybody else can get it."""
+    )
+    stage.run(f"kubectl delete -f {TREE}/sales/ben.yaml")
+    stage.commit("sales/ben.yaml", "")
+    stage.run("kubectl get numberranges -n platform -o wide")
+    state = _register(stage, f"select state from register.numbers where number = '{number}'")
+    stage.expect(
+        state == "Quarantined" and stage.number_of("ben") is None,
+        f"{number} is nobody's at Microsoft and Quarantined in the register",
+        otherwise=f"{number} is {state} in the register, Ben has {stage.number_of('ben')}",
+    )
+
+
+def swap(stage: Stage) -> None:
+    """Two people exchange their numbers in one commit."""
+    ines, omar = stage.number_of("ines"), stage.number_of("omar")
+    assert ines is not None
+    assert omar is not None
+    stage.page.prose(
+        """Ines and Omar swap numbers in one commit. Neither number may rest, nobody may get the
+        other's in between, and whatever happens half-way, both end with what git says."""
+    )
+    stage.commit("sales/ines.yaml", stage.text("sales/ines.yaml").replace(ines, omar))
+    stage.commit("sales/omar.yaml", stage.text("sales/omar.yaml").replace(omar, ines))
+    stage.run(f"kubectl apply -f {TREE}/sales/ines.yaml -f {TREE}/sales/omar.yaml")
+    for person, number in (("ines", omar), ("omar", ines)):
+        wanted = f"{{.status.phoneNumber.e164}}={number}"
+        stage.run(
+            f"kubectl wait teamsuser {person} -n sales --for=jsonpath='{wanted}' --timeout=30s",
+            shown=False,
+        )
+        stage.run(
+            f"kubectl wait teamsuser {person} -n sales --for=condition=Ready --timeout=30s",
+            shown=False,
+        )
+    stage.run("kubectl get teamsusers ines omar -n sales")
+    stage.expect(
+        (stage.number_of("ines"), stage.number_of("omar")) == (omar, ines),
+        "each has the other's number",
+        otherwise=f"Ines has {stage.number_of('ines')}, Omar {stage.number_of('omar')}",
+    )
+
+
+def wrong(stage: Stage) -> None:
+    """Mistakes are refused where they are made."""
+    stage.page.prose(
+        """Two mistakes: a person with two answers to one question, and a number with a digit too
+        few. The check in the pull request names file and line; the API server refuses the rest of
+        the world's mistakes before anybody acts on them."""
+    )
+    text = stage.text("sales/tess.yaml")
+    stage.commit("sales/tess.yaml", text + '    e164: "+44207946005"\n')
+    stage.page.command(f"callplane validate {TREE}")
+    stage.run(f"callplane validate {TREE}", refused=True, shown=False)
+    stage.page.command(f"kubectl apply -f {TREE}/sales/tess.yaml")
+    stage.run(f"kubectl apply -f {TREE}/sales/tess.yaml", refused=True, shown=False)
+    (stage.tree / "sales/tess.yaml").write_text(text)
+    stage.expect(
+        stage.number_of("tess") is not None,
+        "refused, with the field and the reason; Tess keeps her number",
+        otherwise="Tess lost her number",
+    )
+
+
+def mistake(stage: Stage) -> None:
+    """A namespace deleted by mistake: held, answered with no."""
+    before, writes = stage.numbers_in_use(), stage.writes()
+    people = len(stage.items("teamsusers", "support"))
+    stage.page.prose(
+        f"""Somebody deletes the namespace of Support: {people} people would lose their numbers.
+        That is over the limit, so nothing is taken away. The batch waits as a ChangePlan, with a
+        digest that stands for exactly these changes."""
+    )
+    stage.run("kubectl delete namespace support --wait=false")
+    plan = _held_plan(stage)
+    stage.run("kubectl get changeplans -n platform")
+    stage.page.output(stage.until(lambda: _explanation(stage, plan), "the plan explains itself"))
+    stage.page.gap()
+    stage.page.prose(
+        """The answer is no. Detach lets the objects go and writes nothing to Microsoft; what git
+        still says is then applied again."""
+    )
+    _answer(stage, plan, decision="Detach", reason="The namespace was deleted by mistake")
+    stage.until(lambda: not _exists(stage, "support"), "the namespace is gone")
+    stage.run(f"kubectl apply -R -f {TREE}", rows=3)
+    stage.run(f"{WAIT_READY} -n support", rows=2)
+    stage.expect(
+        stage.numbers_in_use() == before and stage.writes() == writes,
+        f"{people} people have the numbers they had; writes at Microsoft since the deletion: "
+        f"{stage.writes() - writes}",
+        otherwise=f"{stage.writes() - writes} writes followed from a deletion answered with no",
+    )
+
+
+def on_purpose(stage: Stage) -> None:
+    """A namespace deleted on purpose: held, approved, everything rests."""
+    people = len(stage.items("teamsusers", "sales"))
+    stage.page.prose(
+        f"""Sales is sold, with its {people} people. The same deletion, the same question, another
+        answer: one approval of this digest lets these changes run, and no others."""
+    )
+    stage.run("kubectl delete namespace sales --wait=false")
+    plan = _held_plan(stage)
+    _answer(stage, plan, decision="Approve", reason="Sales has moved to the buyer")
+    stage.until(
+        lambda: not any(stage.number_of(name) for name in ("amy", "ines", "tess")),
+        "the people of Sales have no numbers",
+    )
+    stage.until(lambda: not stage.items("teamsusers", "sales"), "the objects of Sales are gone")
+    stage.run("kubectl get changeplans -n platform")
+    resting = "select count(*) from register.numbers where state = 'Quarantined'"
+    stage.run("kubectl get numberranges -n platform -o wide")
+    stage.expect(
+        _register(stage, resting) == str(people + 1),
+        f"{people} numbers joined Ben's in quarantine; Support noticed nothing",
+        otherwise=f"{_register(stage, resting)} numbers rest, not {people + 1}",
+    )
+
+
+def history(stage: Stage) -> None:
+    """One number's life."""
+    number = _register(
+        stage,
+        "select number from register.number_events group by number order by count(*) desc, number"
+        " limit 1",
+    )
+    stage.page.prose(
+        """Each step of each number was written down in the transaction that made it, and chained,
+        so that nothing can be changed afterwards without being noticed."""
+    )
+    rows = _register(
+        stage,
+        "select to_char(at, 'HH24:MI:SS'), rpad(from_state, 12), rpad(to_state, 12),"
+        " rpad(cause, 14), user_name from register.number_events"
+        f" join register.number_event_people on event = sequence where number = '{number}'"
+        " order by sequence",
+    )
+    stage.page.command(f"callplane numbers history {number}")
+    stage.page.output(rows.replace("|", "  "))
+    stage.expect(len(rows.splitlines()) > 2, "every step is there", otherwise="steps are missing")
+
+
+CHAPTERS = (
+    Chapter("What lies in git", repository),
+    Chapter("Forty people get their numbers", everybody),
+    Chapter("An administrator changes something behind our back", behind_our_back),
+    Chapter("Somebody joins", joiner),
+    Chapter("Somebody leaves", leaver),
+    Chapter("Two people swap numbers", swap),
+    Chapter("A wrong manifest", wrong),
+    Chapter("A namespace deleted by mistake", mistake),
+    Chapter("A namespace deleted on purpose", on_purpose),
+    Chapter("The life of a number", history),
+)
+
+
+def _held_plan(stage: Stage) -> str:
+    """The name of the one ChangePlan that waits for an answer."""
+
+    def held() -> str:
+        for plan in stage.items("changeplans", "platform"):
+            if plan.get("status", {}).get("state") == "Held":
+                return str(plan["metadata"]["name"])
+        return ""
+
+    return stage.until(held, "a ChangePlan is held")
+
+
+def _explanation(stage: Stage, plan: str) -> str:
+    [spec] = [
+        each["spec"]
+        for each in stage.items("changeplans", "platform")
+        if each["metadata"]["name"] == plan
+    ]
+    return str(spec.get("explanation", ""))
+
+
+def _answer(stage: Stage, plan: str, *, decision: str, reason: str) -> None:
+    [body] = [
+        each for each in stage.items("changeplans", "platform") if each["metadata"]["name"] == plan
+    ]
+    expires = (stage.clock.now() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    path = f"platform/{decision.lower()}.yaml"
+    stage.commit(
+        path,
+        f"""\
+apiVersion: callplane.dev/v1alpha1
+kind: ChangeApproval
+metadata:
+  name: {decision.lower()}-{plan}
+  namespace: platform
+spec:
+  connectionRef: {{kind: TeamsTenant, name: example}}
+  digest: {body["spec"]["digest"]}
+  decision: {decision}
+  approvedBy: maria@{DOMAIN}
+  expiresAt: "{expires}"
+  reason: {reason}
+""",
+    )
+    stage.run(f"kubectl apply -f {TREE}/{path}")
+
+
+def _exists(stage: Stage, namespace: str) -> bool:
+    return stage.sandbox.kubectl("get", "namespace", namespace, check=False).returncode == 0
+
+
+def _register(stage: Stage, statement: str) -> str:
+    return stage.sql(statement)
