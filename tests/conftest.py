@@ -10,7 +10,6 @@ left out fails, however green the rest is.
 from __future__ import annotations
 
 import asyncio
-import asyncio
 import ipaddress
 import os
 import socket
@@ -64,11 +63,6 @@ hypothesis.settings.load_profile("callplane")
 # looptime asks for the current loop before every test, synchronous ones too. Until somebody has
 # set one, Python 3.11 answers by making a loop that nobody closes: a warning, and so a failure, in
 # whichever test runs when it is collected.
-asyncio.set_event_loop(None)
-
-# The plug-in for virtual time asks even synchronous tests for their event loop, for which Python 3.11
-# makes one that nobody closes: a warning, hence an error, in whichever test runs when it is dropped.
-# Having said that there is none, nobody makes one.
 asyncio.set_event_loop(None)
 
 gaps: Final[list[str]] = []
