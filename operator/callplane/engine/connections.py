@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -20,6 +20,7 @@ from callplane.engine.gate_keeper import GateKeeper
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.operations import OperationWatch
 from callplane.engine.register_mirror import RegisterMirror
+from callplane.engine.snapshots import ListingResult
 from callplane.engine.tenant_snapshot import TenantSnapshot
 from callplane.errors import scrub
 from callplane.numbering.lifecycle import Cause, NumberState
@@ -45,6 +46,8 @@ log = logging.getLogger(__name__)
 REGISTER_REFRESH_SECONDS = 10.0
 REST_CHECK_SECONDS = 30.0
 LISTING_RETRY_SECONDS = 5.0
+# While credentials are refused, one listing in this time asks whether they are accepted again.
+BREAKER_TRY_SECONDS = 300.0
 
 Answer = TypeVar("Answer")
 
@@ -127,8 +130,11 @@ class ConnectionRuntime:
         self.known_shown = 0
         # Objects whose deletion a person answered with Detach.
         self.detach_answers: set[ObjectKey] = set()
+        self._bad_listings = 0
+        self._try_again_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._list_now = asyncio.Event()
+        self._listing = {family: asyncio.Lock() for family in Family}
 
     @property
     def connection(self) -> ConnectionId:
@@ -207,22 +213,34 @@ class ConnectionRuntime:
         self._list_now.set()
 
     async def _list_step(self) -> float:
+        if self.health.breaker:
+            wait_seconds = self._try_again_at - self.engine.clock.monotonic()
+            if wait_seconds > 0:
+                return wait_seconds
         try:
             await self.list_everything()
         except AuthenticationFailed as error:
             self.open_breaker(str(error))
-            return LISTING_RETRY_SECONDS
+            return 0.0
         except Throttled as error:
             return max(error.retry_after_seconds, 0.1)
         except ProviderError as error:
             self._listing_problem(f"listing failed: {error}")
-            return LISTING_RETRY_SECONDS
+            return self._listing_pause()
+        self._close_breaker()
         self._list_now.clear()
         if self.health.listing_problem:
-            return LISTING_RETRY_SECONDS
+            return self._listing_pause()
+        self._bad_listings = 0
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._list_now.wait(), self.limits.drift_interval_seconds)
         return 0.0
+
+    def _listing_pause(self) -> float:
+        """Soon after the first bad listing, then ever later, never later than a good one."""
+        self._bad_listings += 1
+        pause_seconds = LISTING_RETRY_SECONDS * 2.0 ** min(self._bad_listings - 1, 10)
+        return min(pause_seconds, self.limits.drift_interval_seconds)
 
     async def list_everything(self) -> None:
         """One full observation. Objects whose holders changed are woken; the first one wakes
@@ -248,6 +266,17 @@ class ConnectionRuntime:
 
     async def list_family(self, family: Family, *, priority: Priority) -> str:
         """List one family into the snapshot; returns why it is suspect, empty when it is not."""
+        # The drift check and the watch of many orders may want the same family at one time.
+        async with self._listing[family]:
+            result, users = await self._read_family(family)
+        self.health.rows[family] = result.rows
+        if self.snapshot.complete:
+            self._wake_users(users, priority)
+            if family is Family.NUMBERS:
+                self._wake_for_numbers(result.changed, priority)
+        return result.suspect
+
+    async def _read_family(self, family: Family) -> tuple[ListingResult, frozenset[str]]:
         page_pause = 1.0 / self.limits.drift_reads_per_second
         self.snapshot.begin(family, self.engine.clock.monotonic())
         has_end_marker = False
@@ -262,15 +291,7 @@ class ConnectionRuntime:
         except ProviderError:
             self.snapshot.end(family, has_end_marker=False)
             raise
-        result, users = self.snapshot.end(family, has_end_marker=has_end_marker)
-        self.health.rows[family] = result.rows
-        if self.snapshot.complete:
-            self._wake_users(users, priority)
-        if family is Family.NUMBERS and result.changed:
-            # Numbers that were somebody else's may be free now.
-            for range_name in self.engine.waiters.all_ranges():
-                self.engine.waiters.range_has_free(range_name, len(result.changed))
-        return result.suspect
+        return self.snapshot.end(family, has_end_marker=has_end_marker)
 
     def _listing_problem(self, text: str) -> None:
         changed = self.health.listing_problem != text
@@ -279,20 +300,48 @@ class ConnectionRuntime:
             self.engine.queue.add(self.key, Priority.DEPENDENCY)
 
     def _wake_users(self, user_ids: Iterable[str], priority: Priority) -> None:
+        """Objects that declare these people, also those that could not be given a holder yet."""
         for user_id in user_ids:
             row = self.mirror.holders.get(self.holder(user_id))
             if row is not None and row.declared_by is not None:
                 self.engine.queue.add(row.declared_by.key, priority)
+            person = self.snapshot.person(user_id)
+            for name in (user_id, person.user_principal_name if person is not None else ""):
+                for cached in self.engine.cache.declaring(self.key, name):
+                    self.engine.queue.add(cached.key, priority)
+
+    def _wake_for_numbers(self, numbers: Iterable[Hashable], priority: Priority) -> None:
+        """A listing shows numbers otherwise than before: who has a right to one looks, and who
+        waits for one.
+        """
+        changed = [number for number in numbers if isinstance(number, E164)]
+        for number in changed:
+            row = self.mirror.numbers.get(number)
+            if row is not None and row.declared_by is not None:
+                self.engine.queue.add(row.declared_by.key, priority)
+            self.engine.waiters.wake_for(number)
+        if changed:
+            # Numbers that were somebody else's may be free now.
+            for range_name in self.engine.waiters.all_ranges():
+                self.engine.waiters.range_has_free(range_name, len(changed))
 
     def holder(self, user_id: str) -> HolderId:
         return self.engine.holder_on(self.connection, user_id)
 
     def open_breaker(self, message: str) -> None:
-        """Authentication failed: nothing is sent until the credentials change."""
+        """Authentication failed: nothing is sent until the credentials change, but for one listing
+        now and then.
+        """
+        self._try_again_at = self.engine.clock.monotonic() + BREAKER_TRY_SECONDS
         if self.health.breaker:
             return
         self.health.breaker = scrub(message)
         self.engine.queue.add(self.key, Priority.DEPENDENCY)
+
+    def _close_breaker(self) -> None:
+        if self.health.breaker:
+            self.health.breaker = ""
+            self.engine.queue.add(self.key, Priority.DEPENDENCY)
 
     # Targeted reads: each goes into the snapshot.
 
