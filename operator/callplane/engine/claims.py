@@ -24,6 +24,7 @@ from callplane.engine.scope import Scope
 from callplane.errors import Stalled, Waiting
 from callplane.numbering.lifecycle import HELD, Cause, NumberState
 from callplane.resources.lines import LineNumber, NumberType
+from callplane.resources.teams import NumberOnTeams
 from callplane.store.ports import Commit, Move, MoveRefused, NumberRow
 from callplane.values import E164, HolderId, ObjectKey
 
@@ -163,17 +164,26 @@ def _kept(gathered: Gathered, holder: HolderId, stock: Stock) -> E164 | None:
     """A number of the range that the holder has, is getting, had until lately, or was seen with."""
     rows = [row for row in gathered.runtime.mirror.rows_of(holder) if row.number in stock]
     for row in rows:
-        if row.holder == holder and row.state in (NumberState.CLAIMED, NumberState.ASSIGNED):
-            return row.number
+        if row.holder != holder or row.state not in (NumberState.CLAIMED, NumberState.ASSIGNED):
+            continue
+        observed = gathered.runtime.snapshot.number(row.number)
+        if row.state is NumberState.CLAIMED and not _may_have(observed, holder):
+            # It turned out to be somebody else's before it was ever assigned: another one will do.
+            continue
+        return row.number
     for row in rows:
         if row.transfer_to == holder:
             return row.number
-    for observed in gathered.runtime.snapshot.numbers_of(holder.user_id):
-        row_of_number = gathered.runtime.mirror.numbers.get(observed.number)
-        if observed.number in stock and (row_of_number is None or row_of_number.holder == holder):
-            return observed.number
+    for seen in gathered.runtime.snapshot.numbers_of(holder.user_id):
+        row_of_number = gathered.runtime.mirror.numbers.get(seen.number)
+        if seen.number in stock and (row_of_number is None or row_of_number.holder == holder):
+            return seen.number
     resting = [row for row in rows if row.state is NumberState.QUARANTINED and row.holder == holder]
     return resting[0].number if resting else None
+
+
+def _may_have(observed: NumberOnTeams | None, holder: HolderId) -> bool:
+    return observed is None or observed.holder_id in (None, holder.user_id)
 
 
 def _allocate(scope: Scope, gathered: Gathered, stock: Stock) -> E164:
@@ -252,7 +262,7 @@ async def _secure(
     runtime = gathered.runtime
     row = runtime.mirror.numbers.get(number)
     if row is None:
-        _check_observed(gathered, holder, number)
+        _check_observed(scope, gathered, holder, number)
         _check_reserved(scope, stock, holder, number)
         observed = runtime.snapshot.number(number)
         if observed is not None and observed.holder_id == holder.user_id:
@@ -278,9 +288,9 @@ async def _secure(
     raise _taken(scope, number, row)
 
 
-def _check_observed(gathered: Gathered, holder: HolderId, number: E164) -> None:
-    observed = gathered.runtime.snapshot.number(number)
-    if observed is not None and observed.holder_id not in (None, holder.user_id):
+def _check_observed(scope: Scope, gathered: Gathered, holder: HolderId, number: E164) -> None:
+    if not _may_have(gathered.runtime.snapshot.number(number), holder):
+        scope.engine.waiters.wait_for_number(scope.key, number, None)
         raise Stalled(
             Reason.FOREIGN,
             f"{number.masked} is assigned in the tenant to somebody whom nothing declares; free it "

@@ -12,6 +12,7 @@ from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.gathering import Gathered
 from callplane.engine.scope import Scope
 from callplane.errors import Failed
+from callplane.numbering.lifecycle import NumberState
 from callplane.plan import effects
 from callplane.plan.change import Change, Operation
 from callplane.plan.observation import Unknown, observed_line
@@ -21,6 +22,8 @@ from callplane.resources.teams import TeamsConfiguration
 from callplane.status.conditions import NotKnown
 from callplane.values import E164, HolderId
 
+ON_A_LINE = frozenset({NumberState.ASSIGNED, NumberState.TRANSFERRING})
+
 
 async def observe(
     scope: Scope, gathered: Gathered, holder: HolderId, wanted: WantedNumber
@@ -28,7 +31,7 @@ async def observe(
     """The holder's line now. NotKnown while the system cannot be read or contradicts itself."""
     runtime = gathered.runtime
     try:
-        await _refresh_touched(runtime, holder, wanted)
+        await _refresh_numbers(runtime, holder, wanted)
         configuration = await _configuration(runtime, holder.user_id)
     except ProviderError as error:
         if not _has_anything(runtime, holder.user_id):
@@ -40,24 +43,29 @@ async def observe(
     return line
 
 
-async def _refresh_touched(
+async def _refresh_numbers(
     runtime: ConnectionRuntime, holder: HolderId, wanted: WantedNumber
 ) -> None:
-    """Read again every number of this holder that one of our writes has made stale."""
-    numbers = {row.number for row in runtime.mirror.rows_of(holder)}
+    """Read again every number of this holder that one of our writes has made stale, and every one
+    that is theirs and that no listing shows: an absence in a listing is never enough to write on.
+    """
+    snapshot = runtime.snapshot
+    rows = runtime.mirror.rows_of(holder)
+    numbers = {row.number for row in rows}
     if wanted.desired.number is not None:
         numbers.add(wanted.desired.number.number)
-    for number in sorted(numbers):
-        if runtime.snapshot.numbers.is_dirty(number):
-            await runtime.read_number(number)
+    stale = {number for number in numbers if snapshot.numbers.is_dirty(number)}
+    held = {row.number for row in rows if row.holder == holder and row.state in ON_A_LINE}
+    missing = {number for number in held if snapshot.number(number) is None}
+    for number in sorted(stale | missing):
+        await runtime.read_number(number)
 
 
 async def _configuration(runtime: ConnectionRuntime, user_id: str) -> TeamsConfiguration | None:
+    """From the snapshot when it has one; that a listing has none is never enough to write on."""
     entry = runtime.snapshot.configurations.get(user_id)
-    if entry is not None:
+    if entry is not None and entry.row is not None:
         return entry.row
-    if runtime.snapshot.configurations.known_absent(user_id):
-        return None
     return await runtime.read_configuration(user_id)
 
 

@@ -17,9 +17,10 @@ from callplane.desired.teams_users import person_key
 from callplane.engine.gathering import Gathered
 from callplane.engine.object_cache import CachedObject
 from callplane.engine.scope import Scope
-from callplane.errors import Stalled
+from callplane.errors import Failed, Stalled
 from callplane.numbering.lifecycle import Cause, NumberState
 from callplane.plan.diff import satisfied
+from callplane.providers.protocol import ProviderError
 from callplane.resources.lines import (
     NUMBER,
     Line,
@@ -39,7 +40,11 @@ async def resolve(scope: Scope, user: TeamsUser, gathered: Gathered) -> HolderId
     """The holder this object declares. Raises Stalled when there is none, or when it is somebody
     else's.
     """
+    pinned = gathered.runtime.mirror.holder_declared_by(scope.cached.uid)
     person = await find_person(gathered, person_key(user.spec))
+    if person is not None and pinned is None and _has_left(gathered, person):
+        # The name may be somebody else's by now, and the last listing may not know it yet.
+        person = await _read(gathered, person_key(user.spec))
     if person is None:
         raise Stalled(Reason.USER_NOT_FOUND, f"the tenant has no user {person_key(user.spec)}")
     if person.deleted:
@@ -49,7 +54,6 @@ async def resolve(scope: Scope, user: TeamsUser, gathered: Gathered) -> HolderId
             "delete this object to let the number rest",
         )
     holder = gathered.runtime.holder(person.user_id)
-    pinned = gathered.runtime.mirror.holder_declared_by(scope.cached.uid)
     if pinned is not None and pinned.holder != holder:
         raise Stalled(
             Reason.IDENTITY_CHANGED,
@@ -67,7 +71,20 @@ async def find_person(gathered: Gathered, key: str) -> Person | None:
     person = snapshot.person_by_name(key) or snapshot.person(key)
     if person is not None and not person.deleted:
         return person
-    return await gathered.runtime.read_person(key)
+    return await _read(gathered, key)
+
+
+async def _read(gathered: Gathered, key: str) -> Person | None:
+    try:
+        return await gathered.runtime.read_person(key)
+    except ProviderError as error:
+        raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
+
+
+def _has_left(gathered: Gathered, person: Person) -> bool:
+    """Does the register know this person only by numbers that rest after them?"""
+    rows = gathered.runtime.mirror.rows_of(gathered.runtime.holder(person.user_id))
+    return bool(rows) and all(row.state is NumberState.QUARANTINED for row in rows)
 
 
 def _check_person_consent(consent: tuple[ConnectionConsent, ...] | None, person: Person) -> None:

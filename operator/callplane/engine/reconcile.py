@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 Steps = Callable[[Scope], Awaitable[Succeeded | NotKnown]]
 
+# What could not be observed is looked at again, if no listing does so sooner.
+NOT_KNOWN_LOOK_SECONDS = 120.0
+
 PASSES: dict[str, Steps] = {
     "TeamsTenant": teams_tenants.run,
     "TeamsUser": teams_users.run,
@@ -91,3 +94,5 @@ def schedule(engine: Engine, key: ObjectKey, end: End) -> None:
     engine.queue.succeeded(key)
     if isinstance(end, Waiting):
         engine.queue.add_later(key, Priority.RETRY, end.after_seconds)
+    elif isinstance(end, NotKnown):
+        engine.queue.add_later(key, Priority.DRIFT, NOT_KNOWN_LOOK_SECONDS)

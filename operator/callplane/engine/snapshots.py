@@ -17,6 +17,8 @@ Row = TypeVar("Row")
 
 SUSPECT_MIN_ROWS = 5
 SUSPECT_SHARE = 0.01
+# How long listings must agree on a much smaller estate before it is believed.
+SHRUNK_SECONDS = 600.0
 
 
 @dataclass(slots=True)
@@ -51,6 +53,10 @@ class ListingResult:
     changed: frozenset[Hashable]
 
 
+def _is_many(rows: int, of_rows: int) -> bool:
+    return rows > max(SUSPECT_MIN_ROWS, of_rows * SUSPECT_SHARE)
+
+
 class FamilySnapshot(Generic[Row]):
     """Rows of one family by key. Times are monotonic seconds."""
 
@@ -59,6 +65,7 @@ class FamilySnapshot(Generic[Row]):
         self._dirty: dict[Hashable, Dirty[Row]] = {}
         self.complete_at: float | None = None
         self._last_complete_rows = 0
+        self._shrunk: tuple[int, float] | None = None
         self._listing: dict[Hashable, tuple[Row, float]] = {}
         self._repeated = 0
         self._bad_rows = 0
@@ -104,12 +111,19 @@ class FamilySnapshot(Generic[Row]):
         if self._repeated:
             return f"the listing repeated {self._repeated} rows"
         lost = self._last_complete_rows - len(self._listing)
-        allowed = max(SUSPECT_MIN_ROWS, self._last_complete_rows * SUSPECT_SHARE)
-        if lost > allowed:
-            # A smaller estate is believed when the next listing agrees with this one.
-            self._last_complete_rows = len(self._listing)
-            return f"the listing lost {lost} rows against the last complete one"
-        return ""
+        if not _is_many(lost, self._last_complete_rows) or self._is_shrunk_for_good():
+            self._shrunk = None
+            return ""
+        return f"the listing lost {lost} rows against the last complete one"
+
+    def _is_shrunk_for_good(self) -> bool:
+        """Have listings agreed on the smaller estate for long enough?"""
+        rows = len(self._listing)
+        known = self._shrunk
+        if known is None or _is_many(abs(known[0] - rows), known[0]):
+            self._shrunk = (rows, self._began_at)
+            return False
+        return self._began_at - known[1] >= SHRUNK_SECONDS
 
     def _believe_absences(self) -> set[Hashable]:
         changed: set[Hashable] = set()
