@@ -88,6 +88,7 @@ class ObjectCache:
 
     def __init__(self) -> None:
         self._objects: dict[ObjectKey, CachedObject] = {}
+        self._by_kind: dict[str, dict[ObjectKey, CachedObject]] = {}
         self._by_uid: dict[str, ObjectKey] = {}
         self._targets: dict[ObjectKey, tuple[ObjectKey, ...]] = {}
         # In order of arrival, so that who is woken first does not change from run to run.
@@ -119,9 +120,16 @@ class ObjectCache:
             return Arrival.FIRST, woken
         return (Arrival.USER if _moved(before, cached) else Arrival.ECHO), woken
 
+    def place(self, cached: CachedObject) -> None:
+        """Take an object that has been read already, and wake nobody: for a plan, which has them
+        all before it begins.
+        """
+        self._index(cached, self._objects.get(cached.key))
+
     def remove(self, key: ObjectKey) -> bool:
         """The object is gone; returns whether it was known."""
         before = self._objects.pop(key, None)
+        self._by_kind.get(key.kind, {}).pop(key, None)
         self._projections.pop(key, None)
         if before is None:
             return False
@@ -137,7 +145,7 @@ class ObjectCache:
         return self._objects.get(key) if key is not None else None
 
     def of_kind(self, kind: str) -> Iterator[CachedObject]:
-        return (cached for key, cached in self._objects.items() if key.kind == kind)
+        return iter(self._by_kind.get(kind, {}).values())
 
     def known(self) -> list[ObjectKey]:
         return list(self._objects)
@@ -161,6 +169,7 @@ class ObjectCache:
             if before.uid != cached.uid:
                 self._by_uid.pop(before.uid, None)
         self._objects[cached.key] = cached
+        self._by_kind.setdefault(cached.key.kind, {})[cached.key] = cached
         self._by_uid[cached.uid] = cached.key
         if cached.resource is None:
             return

@@ -212,7 +212,11 @@ class PlanningWorld:
         if deleting:
             metadata["deletionTimestamp"] = self.observations.taken_at.isoformat()
         self.engine.namespace_labels.setdefault(declared.key.namespace, {})
-        self.engine.cache.put(declared.key, {**declared.body, "metadata": metadata})
+        body = {**declared.body, "metadata": metadata}
+        if declared.resource is None:
+            self.engine.cache.put(declared.key, body)
+        else:
+            self.engine.cache.place(CachedObject(declared.key, body, declared.resource, ()))
 
     def cached(self, key: ObjectKey) -> CachedObject:
         found = self.engine.cache.get(key)
