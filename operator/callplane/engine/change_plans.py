@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from callplane.apis.change_approvals import ChangeApproval, Decision
 from callplane.apis.change_plans import INLINE_CHANGES_MAX, ChangePlan
 from callplane.apis.model import API_VERSION
 from callplane.apis.reasons import Reason
@@ -55,9 +56,9 @@ def _manifest(runtime: ConnectionRuntime, digest: str, rows: list[GateRow]) -> d
             "digest": digest,
             "closedAt": max(row.proposed_at for row in rows).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "explanation": (
-                f"{len(rows)} changes; the limits are {limits.max_count} changes, or "
-                f"{limits.max_percent} % of {claims} claims above {limits.floor}, within "
-                f"{limits.window_seconds / 3600:g} h"
+                f"{len(rows)} changes take away or replace what people have; without an approval "
+                f"at most {limits.max_count} may in {limits.window_seconds / 3600:g} h, and more "
+                f"than {limits.floor} only up to {limits.max_percent} % of {claims} claims"
             ),
             "total": len(rows),
             "counts": [{"operation": name, "count": counts[name]} for name in sorted(counts)],
@@ -120,8 +121,26 @@ async def run(scope: Scope) -> Succeeded:
             f"{approved} approved changes are being made",
             after_seconds=LOOK_SECONDS,
         )
+    if not done and _is_detached(scope, plan):
+        scope.status["state"] = "Detached"
+        return Succeeded(
+            f"the objects of {plan.spec.total} changes were let go; nothing was written",
+            reason=Reason.DETACHED,
+        )
     scope.status["state"] = "Completed" if done else "Withdrawn"
     return Succeeded(
         f"{done} of {plan.spec.total} changes were made",
         reason=Reason.COMPLETED if done else Reason.WITHDRAWN,
+    )
+
+
+def _is_detached(scope: Scope, plan: ChangePlan) -> bool:
+    """Has an answer let the objects of this batch go?"""
+    return any(
+        isinstance(cached.resource, ChangeApproval)
+        and cached.key.namespace == scope.key.namespace
+        and cached.resource.spec.digest == plan.spec.digest
+        and cached.resource.spec.decision is Decision.DETACH
+        and (cached.resource.status.matched or 0) > 0
+        for cached in scope.engine.cache.of_kind("ChangeApproval")
     )

@@ -5,6 +5,7 @@ Called by the CLI. Sets its own pace, says so, and leaves nothing running unless
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from callplane.sandbox.demo_chapters import CHAPTERS
 from callplane.sandbox.demo_page import Page
 from callplane.sandbox.demo_stage import NAME, DemoFailed, Stage
 
+LOG_LINES = 12
 INTRODUCTION = """
     A real Kubernetes API, a real PostgreSQL and the real operator run on this machine. Microsoft
     365 is simulated: a tenant that answers Microsoft Graph over HTTP, holds state and counts what
@@ -75,7 +77,16 @@ def _say_where_to_look(stage: Stage, *, keep: bool) -> None:
     lines = Path(log).read_text(errors="replace").splitlines()
     stage.page.gap()
     stage.page.prose("The last lines of the operator's log, before everything is removed:")
-    stage.page.output("\n".join(lines[-8:]))
+    stage.page.output("\n".join(_readable(line) for line in lines[-LOG_LINES:]))
+
+
+def _readable(line: str) -> str:
+    """Time, level and message of a line of JSON; any other line as it is."""
+    try:
+        entry = json.loads(line)
+        return f"{entry['at'][11:19]} {entry['level']:<7} {entry['message']}"
+    except (ValueError, KeyError, TypeError):
+        return line
 
 
 def _program() -> str:

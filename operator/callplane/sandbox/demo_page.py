@@ -6,12 +6,15 @@ chapters.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable
 
 WIDTH = 96
+TABLE_WIDTH = 112
 INDENT = " " * 4
 BOLD, GREEN, RED, DIM = "1", "32", "31", "2"
+_UNIT = re.compile(r"(?<=\d) (?=(?:s|%)\b|%)")
 
 
 class Page:
@@ -38,32 +41,36 @@ class Page:
 
     def prose(self, text: str) -> None:
         """A paragraph, filled to the width."""
-        self._echo(textwrap.fill(" ".join(text.split()), WIDTH))
+        self._echo(_filled(text, WIDTH))
         self._echo("")
 
     def command(self, text: str) -> None:
         """What a user types."""
         self._echo(f"  $ {self._style(text, BOLD)}")
 
+    def note(self, text: str) -> None:
+        """What happens that nobody types here."""
+        self._echo(f"  * {text}")
+
     def output(self, text: str, *, rows: int | None = None) -> None:
-        """What came back; beyond the first `rows` lines it is only counted."""
+        """What came back, long lines folded; beyond the first `rows` lines it is only counted."""
         lines = [line for line in text.splitlines() if line.strip()]
         shown = lines if rows is None or len(lines) <= rows + 1 else lines[:rows]
         for line in shown:
-            self._echo(f"{INDENT}{_clipped(line)}")
+            for folded in _folded(line):
+                self._echo(f"{INDENT}{folded}")
         if len(shown) < len(lines):
             self._echo(self._style(f"{INDENT}… and {len(lines) - len(shown)} more", DIM))
 
-    def said(self, text: str) -> None:
-        """A long message of a program, filled and indented."""
-        for line in text.strip().splitlines():
-            filled = textwrap.fill(line, WIDTH - 8, subsequent_indent="  ", break_on_hyphens=False)
-            self.output(filled)
+    def code(self, text: str) -> None:
+        """Lines of a file, as they are."""
+        for line in text.splitlines():
+            self._echo(f"{INDENT}{line}")
 
     def proven(self, text: str) -> None:
         """An expectation that was met."""
         mark = self._style("ok", GREEN)
-        filled = textwrap.fill(text, WIDTH - len(INDENT), subsequent_indent=INDENT)
+        filled = _filled(text, WIDTH - len(INDENT), subsequent_indent=INDENT)
         self._echo(f"{mark}  {filled}")
 
     def failed(self, text: str) -> None:
@@ -79,6 +86,21 @@ class Page:
         return f"\x1b[{code}m{text}\x1b[0m" if self._styled else text
 
 
-def _clipped(line: str) -> str:
+def _folded(line: str) -> list[str]:
+    """A table is cut at the width, a sentence goes on below itself."""
     room = WIDTH - len(INDENT)
-    return line if len(line) <= room else line[: room - 1] + "…"
+    if len(line) <= room:
+        return [line]
+    if "   " in line.strip():
+        room = TABLE_WIDTH - len(INDENT)
+        return [line if len(line) <= room else line[: room - 1] + "…"]
+    return textwrap.wrap(
+        line, room, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
+    )
+
+
+def _filled(text: str, width: int, *, subsequent_indent: str = "") -> str:
+    """A paragraph; a number stays with its unit."""
+    kept = _UNIT.sub("\N{NO-BREAK SPACE}", " ".join(text.split()))
+    filled = textwrap.fill(kept, width, subsequent_indent=subsequent_indent)
+    return filled.replace("\N{NO-BREAK SPACE}", " ")

@@ -5,8 +5,10 @@ Chapters call it to do what a user would do, to see what a user would see, and t
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -19,12 +21,13 @@ from typing import Any, TypeVar
 import yaml
 
 from callplane.clock import Clock
-from callplane.sandbox import components, lifecycle, locations, postgres
+from callplane.sandbox import components, guardian, lifecycle, locations, postgres
 from callplane.sandbox.components import GRAPH
 from callplane.sandbox.demo_page import Page
 from callplane.sandbox.failures import SandboxError
 from callplane.sandbox.lifecycle import Sandbox, UpOptions
 from callplane.sandbox.simulator_control import SimulatorControl
+from callplane.sandbox.state import SandboxState
 
 NAME = "demo"
 TREE = "tenants"
@@ -34,8 +37,10 @@ JOINERS = ("zoe",)
 # Orders take a moment at Microsoft, too.
 ORDER_SECONDS = 0.3
 ANSWER_SECONDS = 0.02
+# How soon the operator asks what became of an order.
+POLL_SECONDS = "0.2"
 PATIENCE_SECONDS = 30.0
-LOOK_SECONDS = 0.15
+LOOK_SECONDS = 0.25
 PACE = """\
   writesPerSecond: 50
   readsPerSecond: 50
@@ -67,11 +72,11 @@ class Stage:
     # What a user does
 
     def run(
-        self, command: str, *, rows: int | None = None, refused: bool = False, shown: bool = True
+        self, command: str, *, rows: int | None = None, code: int = 0, shown: bool = True
     ) -> str:
         """Run `kubectl …`, `callplane …` or a plain program beside the tree; show both sides.
 
-        `refused` expects a failure, whose message is shown. Returns what the command printed.
+        `code` is the exit code that is expected. Returns what the command printed.
         """
         if shown:
             self.page.command(command)
@@ -85,11 +90,11 @@ class Stage:
             check=False,
         )
         said = answer.stdout + answer.stderr
-        if (answer.returncode != 0) is not refused:
-            raise DemoFailed(f"{command}: exit code {answer.returncode}\n{said}")
-        if refused:
-            self.page.said(said)
-        elif shown:
+        if answer.returncode != code:
+            raise DemoFailed(
+                f"{command}: exit code {answer.returncode} where {code} was expected\n{said}"
+            )
+        if shown:
             self.page.output(said, rows=rows)
         return answer.stdout
 
@@ -100,10 +105,10 @@ class Stage:
         changes = list(
             difflib.unified_diff(before.splitlines(), text.splitlines(), n=0, lineterm="")
         )
-        verb = "removed" if not text else "new file" if not before else "changed"
-        self.page.command(f"git commit: {TREE}/{path} ({verb})")
+        verb = "is removed" if not text else "is new" if not before else "changes"
+        self.page.note(f"in git, {TREE}/{path} {verb}")
         if text:
-            self.page.output("\n".join(line for line in changes[2:] if not line.startswith("@@")))
+            self.page.code("\n".join(line for line in changes[2:] if not line.startswith("@@")))
             file.write_text(text)
         else:
             file.unlink()
@@ -181,7 +186,6 @@ def opened(
     page: Page, clock: Clock, *, keep: bool, report: Callable[[str], None]
 ) -> Iterator[Stage]:
     """A stage for the length of a block; afterwards nothing runs, unless told to keep it."""
-    lifecycle.down(NAME, report=report)
     tree = locations.CHECKOUT / "manifests" / TREE
     if not tree.is_dir():
         raise SandboxError(f"the demo plays on {tree}, which only a checkout has")
@@ -192,18 +196,33 @@ def opened(
                 f"--set=operation_seconds={ORDER_SECONDS}",
                 f"--set=answer_delay_seconds={ANSWER_SECONDS}",
             ),
-            components.operator(show_numbers="true"),
+            components.operator(operation_poll_seconds=POLL_SECONDS),
         ),
     )
-    sandbox = lifecycle.up(NAME, options, report=report)
-    try:
+    # What stays has a name to call it by; what goes must not meet another demo on its way.
+    name = NAME if keep else f"{NAME}-{os.getpid()}"
+    lifecycle.down(name, report=report)
+    sandbox = lifecycle.up(name, options, report=report)
+    with contextlib.ExitStack() as leaving:
+        if not keep:
+            leaving.enter_context(_gone_afterwards(sandbox))
         stage = Stage(sandbox, page, clock)
         _copy_tree(tree, stage)
         _populate(stage)
         yield stage
+
+
+@contextmanager
+def _gone_afterwards(sandbox: Sandbox) -> Iterator[None]:
+    """Whatever ends the block, or this process, ends the sandbox."""
+    state = SandboxState.load(sandbox.folder)
+    assert state is not None
+    watcher = guardian.watch(state)
+    try:
+        yield
     finally:
-        if not keep:
-            lifecycle.down(NAME, report=lambda text: None)
+        lifecycle.down(sandbox.name, report=lambda text: None)
+        watcher.dismiss()
 
 
 def _copy_tree(tree: Path, stage: Stage) -> None:
