@@ -11,7 +11,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from callplane.apis import registry
@@ -129,19 +128,19 @@ def files(paths: Sequence[str]) -> Iterator[File]:
     for path in paths:
         if path == STANDARD_INPUT:
             yield File("<stdin>", sys.stdin.buffer.read())
-        elif os.path.isdir(path):
-            for name in _below(path):
-                if (real := os.path.realpath(name)) not in seen:
-                    seen.add(real)
-                    yield _file(name)
-        elif (real := os.path.realpath(path)) not in seen:
-            seen.add(real)
-            yield _file(path)
+            continue
+        for name in _below(path) if os.path.isdir(path) else (path,):
+            # One folder holds no file twice; resolving ten thousand names would take its time.
+            real = os.path.realpath(name) if len(paths) > 1 else name
+            if real not in seen:
+                seen.add(real)
+                yield _file(name)
 
 
 def _file(name: str) -> File:
     try:
-        return File(name, Path(name).read_bytes())
+        with open(name, "rb") as file:
+            return File(name, file.read())
     except OSError as error:
         raise CallplaneError(f"{name}: {(error.strerror or str(error)).lower()}") from None
 

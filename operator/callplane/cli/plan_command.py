@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from callplane.cli import connecting
+from callplane.cli import connecting, short_lived
 from callplane.cli.connecting import DatabaseUrl, Kubeconfig
 from callplane.clock import SystemClock
 from callplane.errors import CallplaneError
@@ -100,12 +100,14 @@ def plan(
 
     lifetime = parse_duration(expires)
     now = SystemClock().now()
-    observations = observed(snapshot, kubeconfig, database_url)
     wanted = plan_computing.Wanted(paths, namespace, base)
-    tree = plan_computing.read_valid(wanted, observations, now=now)
-    computed = plan_computing.compute(tree, observations, wanted)
-    warning = plan_computing.age_warning(observations, now=now)
-    typer.echo(rendered(computed, output_format, warning, mask_numbers=mask_numbers), nl=False)
+    with short_lived.without_collector():
+        observations = observed(snapshot, kubeconfig, database_url)
+        tree = plan_computing.read_valid(wanted, observations, now=now)
+        computed = plan_computing.compute(tree, observations, wanted)
+        warning = plan_computing.age_warning(observations, now=now)
+        text = rendered(computed, output_format, warning, mask_numbers=mask_numbers)
+    typer.echo(text, nl=False)
     if approval is not None:
         write(approval, computed, Approval(_approver(approved_by, paths), now + lifetime, reason))
     raise typer.Exit(exit_code(computed))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from callplane.cli import manifests, output, validating
+from callplane.cli import manifests, output, short_lived, validating
 from callplane.cli.manifests import Tree
 from callplane.clock import SystemClock
 
@@ -31,8 +31,9 @@ def validate(paths: Paths, namespace: DefaultNamespace = "default") -> None:
 
     Exit codes: 0 no errors, 1 errors. Warnings alone are no errors.
     """
-    tree = manifests.read(paths, namespace=namespace)
-    found = validating.findings(tree, now=SystemClock().now())
+    with short_lived.without_collector():
+        tree = manifests.read(paths, namespace=namespace)
+        found = validating.findings(tree, now=SystemClock().now())
     for located in found:
         typer.echo(output.finding_line(located))
     errors = len(validating.errors(found))
