@@ -22,7 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -154,7 +154,7 @@ def write(file: Path, kind: str, name: str, namespace: str, spec: dict[str, obje
 
 def observations(people: list[Somebody]) -> Observations:
     """Everybody as declared, but for those who are changed."""
-    moment = datetime.now(timezone.utc)
+    moment = datetime.now(UTC)
     held = [person for person in people if not person.is_new]
     state = RegisterState(
         numbers=tuple(claim(person, moment) for person in held),

@@ -24,7 +24,10 @@ INTERRUPTED: Final = 130
 VERBS: Final[dict[str, str]] = {
     "validate": "callplane.cli.validate_command",
     "plan": "callplane.cli.plan_command",
+    "apply": "callplane.cli.apply_command",
     "snapshot": "callplane.cli.snapshot_command",
+    "connections": "callplane.cli.connections_command",
+    "numbers": "callplane.cli.numbers_command",
     "demo": "callplane.cli.demo_command",
     "sandbox": "callplane.cli.sandbox_command",
     "operator": "callplane.cli.operator_command",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,12 +12,10 @@ import yaml
 
 from callplane.apis.change_approvals import APPROVAL_DAYS_MAX, CHANGE_IDS_MAX
 from callplane.apis.model import API_VERSION
-from callplane.cli import connecting, output
+from callplane.cli import connecting, durations, output
 from callplane.errors import CallplaneError
 from callplane.plan.document import GateForecast, Plan
 
-_DURATION = re.compile(r"(\d+)([mhd])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _NAME_DIGITS = 12
 
 
@@ -31,15 +28,9 @@ class Approval:
     reason: str
 
 
-def parse_duration(text: str) -> timedelta:
-    """`90m`, `24h` or `7d`; at most as long as an approval may last."""
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise CallplaneError(f"--expires {text!r} is not a duration such as 90m, 24h or 7d")
-    duration = timedelta(**{_UNITS[match[2]]: int(match[1])})
-    if not timedelta() < duration <= timedelta(days=APPROVAL_DAYS_MAX):
-        raise CallplaneError(f"--expires must be more than 0 and at most {APPROVAL_DAYS_MAX}d")
-    return duration
+def lifetime(text: str) -> timedelta:
+    """The value of --expires; at most as long as an approval may last."""
+    return durations.parse(text, option="--expires", most=timedelta(days=APPROVAL_DAYS_MAX))
 
 
 def write(path: Path, plan: Plan, approval: Approval) -> None:

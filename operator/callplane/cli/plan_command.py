@@ -96,9 +96,9 @@ def plan(
         held_plans.show(paths[1:], kubeconfig, database_url, output_format, mask_numbers)
         return
     from callplane.cli import plan_computing
-    from callplane.cli.approval_writing import Approval, parse_duration, write
+    from callplane.cli.approval_writing import Approval, lifetime, write
 
-    lifetime = parse_duration(expires)
+    approval_ends_after = lifetime(expires)
     now = SystemClock().now()
     wanted = plan_computing.Wanted(paths, namespace, base)
     with short_lived.without_collector():
@@ -109,7 +109,8 @@ def plan(
         text = rendered(computed, output_format, warning, mask_numbers=mask_numbers)
     typer.echo(text, nl=False)
     if approval is not None:
-        write(approval, computed, Approval(_approver(approved_by, paths), now + lifetime, reason))
+        approver, ends_at = _approver(approved_by, paths), now + approval_ends_after
+        write(approval, computed, Approval(approver, ends_at, reason))
     raise typer.Exit(exit_code(computed))
 
 
