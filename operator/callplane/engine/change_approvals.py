@@ -22,6 +22,8 @@ from callplane.status.conditions import Succeeded
 from callplane.values import ObjectKey
 
 LOOK_SECONDS = 5.0
+# Creation timestamps are whole seconds, rounded down.
+CREATION_GRAIN = timedelta(seconds=1)
 
 
 async def run(scope: Scope) -> Succeeded:
@@ -112,8 +114,19 @@ async def _approve(
 
 
 async def _detach(scope: Scope, runtime: ConnectionRuntime, covered: list[GateRow]) -> Succeeded:
-    """Objects that are being deleted are let go without a provider write."""
-    waiting = [row for row in covered if row.status is not GateStatus.CONSUMED]
+    """Objects that are being deleted are let go without a provider write.
+
+    What was proposed after the answer was given is another question, even under the same digest.
+    """
+    answered_at = scope.resource.metadata.creation_timestamp
+    waiting = [
+        row
+        for row in covered
+        if row.status is not GateStatus.CONSUMED
+        and (answered_at is None or row.proposed_at < answered_at + CREATION_GRAIN)
+    ]
+    if not waiting:
+        raise Stalled(Reason.CONSUMED, "its objects were let go already; it counts for nothing")
     for row in waiting:
         runtime.detach_answers.add(row.proposer)
         scope.engine.queue.add(row.proposer, Priority.USER)

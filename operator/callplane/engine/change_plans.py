@@ -94,14 +94,16 @@ async def run(scope: Scope) -> Succeeded:
         raise Gone
     plan = scope.resource
     assert isinstance(plan, ChangePlan)
-    if scope.cached.status.get("state") in FINISHED:
-        return Succeeded(str(scope.cached.status["state"]), reason=Reason.COMPLETED)
     reference = plan.spec.connection_ref
     key = ObjectKey(reference.kind.value, scope.key.namespace, reference.name)
     runtime = scope.engine.connections.get(key)
+    rows = _rows(runtime, plan)
+    finished = scope.cached.status.get("state") in FINISHED
+    # The same people may be taken away a second time, under the same digest.
+    if finished and not any(row.status is not GateStatus.CONSUMED for row in rows):
+        return Succeeded(str(scope.cached.status["state"]), reason=Reason.COMPLETED)
     if runtime is None:
         raise Waiting(Reason.DEPENDENCY_NOT_READY, f"{key} is not ready", after_seconds=60.0)
-    rows = [row for row in runtime.mirror.gate_rows.values() if row.digest == plan.spec.digest]
     counts = Counter(row.status for row in rows)
     held, approved = counts[GateStatus.HELD], counts[GateStatus.APPROVED]
     done = counts[GateStatus.CONSUMED]
@@ -132,6 +134,12 @@ async def run(scope: Scope) -> Succeeded:
         f"{done} of {plan.spec.total} changes were made",
         reason=Reason.COMPLETED if done else Reason.WITHDRAWN,
     )
+
+
+def _rows(runtime: ConnectionRuntime | None, plan: ChangePlan) -> list[GateRow]:
+    if runtime is None:
+        return []
+    return [row for row in runtime.mirror.gate_rows.values() if row.digest == plan.spec.digest]
 
 
 def _is_detached(scope: Scope, plan: ChangePlan) -> bool:
