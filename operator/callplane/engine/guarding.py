@@ -32,7 +32,7 @@ UNDONE_LIMIT = 3
 LICENCE_LOOK_SECONDS = 300.0
 # What Teams shows of a number that was just taken away is usually right within a minute.
 LAG_LOOK_SECONDS = 15.0
-TRANSFER_LOOK_SECONDS = 300.0
+TRANSFER_LOOK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ async def guard(
             f"{row.number.masked} is being given up by {row.declared_by}",
             after_seconds=TRANSFER_LOOK_SECONDS,
         )
-        if not transfers.goes_first(gathered, holder, row):
+        if not transfers.goes_first(scope, gathered, holder, row):
             raise waiting
         first = tuple(c for c in supported if c.operation is Operation.UNASSIGN_NUMBER)
         return Allowed(first, waiting)

@@ -22,6 +22,7 @@ BACKOFF_MAX_SECONDS = 300.0
 # One take in this many serves the longest-waiting drift check first, so that a flood cannot starve
 # it.
 DRIFT_TURN = 50
+TIMER_RESOLUTION_SECONDS = 0.001
 
 
 class Priority(IntEnum):
@@ -93,6 +94,9 @@ class KeyedQueue:
             if taken is not None:
                 return taken
             delay = self._timers[0][0] - self._monotonic() if self._timers else None
+            if delay is not None:
+                # A clock cannot sleep less than its own resolution: never spin on the rest.
+                delay = max(delay, TIMER_RESOLUTION_SECONDS)
             try:
                 await asyncio.wait_for(self._wake.wait(), delay)
             except TimeoutError:

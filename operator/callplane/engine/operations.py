@@ -49,6 +49,7 @@ class OperationWatch:
         self._runtime = runtime
         self._open: dict[str, OpenOperation] = {}
         self._ended: dict[str, OperationStatus] = {}
+        self._listed_at = float("-inf")
         # Rung when there is something new to watch, so that whoever calls `step` can sleep.
         self.ring: Callable[[], None] = lambda: None
 
@@ -123,6 +124,10 @@ class OperationWatch:
         ended.
         """
         now = self._runtime.engine.clock.monotonic()
+        wait_seconds = self._listed_at + BULK_PAUSE_SECONDS - now
+        if wait_seconds > POLL_PAUSE_SECONDS:
+            return wait_seconds
+        self._listed_at = now
         await self._runtime.list_family(Family.NUMBERS, priority=Priority.RETRY)
         for operation in list(self._open.values()):
             if self._shows_effect(operation):

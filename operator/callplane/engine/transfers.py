@@ -88,9 +88,9 @@ def _inside(scope: Scope, key: ObjectKey, user: TeamsUser, number: E164) -> bool
     return True
 
 
-def goes_first(gathered: Gathered, holder: HolderId, awaited: NumberRow) -> bool:
-    """May the holder give its own number up before the awaited one is free? Only to break a
-    cycle.
+def goes_first(scope: Scope, gathered: Gathered, holder: HolderId, awaited: NumberRow) -> bool:
+    """May the holder give its own number up before the awaited one is free? Only to break a cycle,
+    and only when nobody else in it stands still: who goes first has no number for a while.
     """
     cycle = [holder]
     current = awaited.holder
@@ -99,7 +99,17 @@ def goes_first(gathered: Gathered, holder: HolderId, awaited: NumberRow) -> bool
         current = _awaited_by(gathered, current)
     if current != holder:
         return False
-    return min(cycle, key=lambda member: member.sort_key) == holder
+    if min(cycle, key=lambda member: member.sort_key) != holder:
+        return False
+    return not any(_is_stalled(scope, gathered, member) for member in cycle if member != holder)
+
+
+def _is_stalled(scope: Scope, gathered: Gathered, holder: HolderId) -> bool:
+    row = gathered.runtime.mirror.holders.get(holder)
+    owner = row.declared_by if row is not None else None
+    cached = scope.engine.live(owner.uid) if owner is not None else None
+    conditions = cached.status.get("conditions", ()) if cached is not None else ()
+    return any(condition.get("type") == "Stalled" for condition in conditions)
 
 
 def _awaited_by(gathered: Gathered, holder: HolderId) -> HolderId | None:

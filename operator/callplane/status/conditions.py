@@ -105,7 +105,8 @@ def _of_end(end: End, before: Mapping[str, Mapping[str, Any]]) -> list[_Entry]:
                 (ConditionType.READY, _UNKNOWN, Reason.SNAPSHOT_INCOMPLETE, end.message),
                 synced,
             ]
-        return [_unchanged_ready(before, Reason.SNAPSHOT_INCOMPLETE, end.message), synced]
+        ready = _unchanged_ready(before, Reason.SNAPSHOT_INCOMPLETE, end.message)
+        return [ready, *_unchanged_progress(before), synced]
     if isinstance(end, Stalled):
         return [
             (ConditionType.READY, _FALSE, end.reason, end.message),
@@ -139,6 +140,15 @@ def _unchanged_ready(
         str(ready.get("reason", reason)),
         str(ready.get("message", message)),
     )
+
+
+def _unchanged_progress(before: Mapping[str, Mapping[str, Any]]) -> list[_Entry]:
+    """Whatever said why Ready is not True says so still."""
+    return [
+        (kind, _TRUE, str(known.get("reason", "")), str(known.get("message", "")))
+        for kind in (ConditionType.RECONCILING, ConditionType.STALLED)
+        if (known := before.get(kind.value)) is not None
+    ]
 
 
 def _condition(

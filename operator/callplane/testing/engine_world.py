@@ -284,8 +284,12 @@ class EngineWorld:
         self.platform.put_configurations([TeamsConfiguration(p.user_id) for p in people])
 
     def seed_inventory(self, size: int = 10) -> None:
+        """That many numbers in the tenant; those that are there already stay as they are."""
+        wanted = [E164(number(index)) for index in range(size)]
         self.platform.put_numbers(
-            [NumberOnTeams(E164(number(n)), NumberType.DIRECT_ROUTING) for n in range(size)]
+            NumberOnTeams(found, NumberType.DIRECT_ROUTING)
+            for found in wanted
+            if found not in self.platform.true.numbers
         )
 
     async def apply(
