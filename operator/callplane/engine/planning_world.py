@@ -91,10 +91,10 @@ class RecordedProvider:
         self._people: dict[str, Person] = {}
         self._numbers = {row.number: row for row in observation.numbers}
         self._configurations = {row.user_id: row for row in observation.configurations}
-        for person in observation.people:
+        # A name may be a deleted person's and somebody else's by now: the living one counts.
+        for person in sorted(observation.people, key=lambda each: not each.deleted):
             self._people[person.user_id] = person
-            if not person.deleted:
-                self._people[person.user_principal_name] = person
+            self._people[person.user_principal_name] = person
 
     def unsupported(self, change: Change) -> Unsupported | None:
         return self._judge(self._spec, change)
@@ -280,11 +280,9 @@ def _known_uids(observations: Observations) -> dict[ObjectKey, tuple[str, str]]:
         if each.installation == installation
     }
     for body in observations.objects:
-        metadata = body["metadata"]
-        known[key_of(body)] = (
-            metadata.get("uid", ""),
-            metadata.get("creationTimestamp", ""),
-        )
+        key, metadata = key_of(body), body["metadata"]
+        uid = metadata.get("uid") or known.get(key, ("", ""))[0]
+        known[key] = (uid, metadata.get("creationTimestamp") or "")
     return known
 
 
