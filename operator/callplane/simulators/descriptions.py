@@ -1,4 +1,4 @@
-"""From YAML or JSON to the descriptions of a seed and to settings, with the place of each mistake.
+"""Worlds described as data: from a mapping (YAML, JSON) to frozen dataclasses; settings by name.
 
 Every simulator reads its seed file and its settings with this; its own modules `seeding` and
 `settings` say what there is.

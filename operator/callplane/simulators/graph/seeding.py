@@ -10,8 +10,9 @@ import dataclasses
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
+from callplane.simulators import descriptions
 from callplane.simulators.graph.identity import (
     ALL_PERMISSIONS,
     Application,
@@ -60,8 +61,6 @@ _PHONE_PLANS = (
 )
 _LONG_AGO = float("-inf")
 
-Seed = TypeVar("Seed")
-
 
 @dataclass(frozen=True, slots=True)
 class RangeSeed:
@@ -106,7 +105,7 @@ class ApplicationSeed:
             secrets=[_secret(secret) for secret in self.secrets],
             certificates=list(self.certificates),
             federated=[
-                _build(FederatedCredential, federated, f"federated[{index}]", {})
+                descriptions.build(FederatedCredential, federated, f"federated[{index}]", {})
                 for index, federated in enumerate(self.federated)
             ],
             permissions=frozenset(self.permissions),
@@ -148,28 +147,28 @@ class WorldSeed:
 
 def world_seed_from(document: object, place: str = "seed") -> WorldSeed:
     """A description from YAML or JSON. ValueError says where it is wrong and why."""
-    return _build(WorldSeed, document, place, {"tenants": tenant_seed_from})
+    return descriptions.build(WorldSeed, document, place, {"tenants": tenant_seed_from})
 
 
 def tenant_seed_from(document: object, place: str = "tenant") -> TenantSeed:
     """One tenant from YAML or JSON. ValueError says where it is wrong and why."""
     parts: dict[str, Callable[[object, str], object]] = {
-        "people": lambda value, at: _build(PersonSeed, value, at, {}),
-        "ranges": lambda value, at: _build(RangeSeed, value, at, {}),
-        "applications": lambda value, at: _build(ApplicationSeed, value, at, {}),
+        "people": lambda value, at: descriptions.build(PersonSeed, value, at, {}),
+        "ranges": lambda value, at: descriptions.build(RangeSeed, value, at, {}),
+        "applications": lambda value, at: descriptions.build(ApplicationSeed, value, at, {}),
     }
-    return _build(TenantSeed, document, place, parts)
+    return descriptions.build(TenantSeed, document, place, parts)
 
 
 def application_seed_from(document: object, place: str = "application") -> ApplicationSeed:
     """One app registration from YAML or JSON. ValueError says where it is wrong and why."""
-    return _build(ApplicationSeed, document, place, {})
+    return descriptions.build(ApplicationSeed, document, place, {})
 
 
 def populate(tenant: Tenant, seed: TenantSeed) -> None:
     """Fill an empty tenant. ValueError when the description contradicts itself."""
     for policy_type, names in seed.policies.items():
-        _check_shape(f"tenant {tenant.id}.policies.{policy_type}", "tuple", names)
+        descriptions.check_shape(f"tenant {tenant.id}.policies.{policy_type}", "tuple", names)
     tenant.add_policies(seed.policies.items())
     tenant.locations.update(seed.locations)
     for numbers in seed.ranges or _drama_ranges(max(seed.users, len(seed.people))):
@@ -298,55 +297,3 @@ def _secret(document: object) -> Secret:
     ):
         raise ValueError(f"expires_at {expires_at!r} is no time with a zone")
     return Secret(document["value"], expires_at)
-
-
-def _build(
-    kind: type[Seed],
-    document: object,
-    place: str,
-    parts: Mapping[str, Callable[[object, str], object]],
-) -> Seed:
-    """A frozen description from a mapping: unknown fields and wrong shapes are told with their
-    place.
-    """
-    if not isinstance(document, Mapping):
-        raise ValueError(f"{place}: a mapping is wanted, not {document!r}")
-    defaults = {each.name: each for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
-    for name, value in document.items():
-        at = f"{place}.{name}"
-        if name not in defaults:
-            raise ValueError(f"{at}: unknown field; known are {sorted(defaults)}")
-        annotation = str(defaults[name].type)
-        _check_shape(at, annotation, value)
-        if annotation.startswith("tuple"):
-            part = parts.get(name, _as_it_is)
-            value = tuple(part(item, f"{at}[{index}]") for index, item in enumerate(value))
-        values[name] = value
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise ValueError(f"{place}: {str(error).partition(') ')[2] or error}") from None
-
-
-def _as_it_is(value: object, _: str) -> object:
-    return value
-
-
-_SHAPES: tuple[tuple[str, Callable[[object], bool], str], ...] = (
-    ("tuple", lambda value: isinstance(value, list | tuple), "a list"),
-    ("Mapping", lambda value: isinstance(value, Mapping), "a mapping"),
-    ("int", lambda value: type(value) is int, "a whole number"),
-    ("float", lambda value: type(value) in (int, float), "a number"),
-    ("str", lambda value: isinstance(value, str), "a text (in quotes)"),
-    ("bool", lambda value: isinstance(value, bool), "true or false"),
-)
-"""What a field wants, by the beginning of its annotation."""
-
-
-def _check_shape(place: str, annotation: str, value: object) -> None:
-    if value is None and annotation.endswith("| None"):
-        return
-    for beginning, fits, wanted in _SHAPES:
-        if annotation.startswith(beginning) and not fits(value):
-            raise ValueError(f"{place}: {wanted} is wanted, not {value!r}")

@@ -16,7 +16,8 @@ from callplane.simulators.graph.operations import Fate, Operation
 from callplane.simulators.graph.orders import LUCKY, Fortune, Orders
 from callplane.simulators.graph.policies import PolicyDesk
 from callplane.simulators.graph.rows import NumberRow, TeamsRow, UserRow
-from callplane.simulators.graph.tenant import Shelf, Tenant
+from callplane.simulators.graph.tenant import Tenant
+from callplane.simulators.shelves import Shelf
 
 AnyRow = TypeVar("AnyRow", NumberRow, UserRow, TeamsRow)
 

@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from callplane.simulators import descriptions
+
 
 @dataclass(slots=True)
 class WorldSettings:
@@ -56,27 +58,8 @@ class WorldSettings:
 
     def change(self, changes: Mapping[str, object], place: str = "settings") -> None:
         """Apply changes by name, all or none. ValueError names place, setting and reason."""
-        fields = {field.name: field for field in dataclasses.fields(self)}
-        for name, value in changes.items():
-            if name not in fields:
-                raise ValueError(f"{place}.{name}: unknown setting; known are {sorted(fields)}")
-            _check(f"{place}.{name}", fields[name].default, value)
-        for name, value in changes.items():
-            setattr(self, name, value)
+        descriptions.change_settings(self, changes, place)
 
     def document(self) -> dict[str, object]:
         """As JSON."""
         return dataclasses.asdict(self)
-
-
-def _check(place: str, default: object, value: object) -> None:
-    if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise ValueError(f"{place}: true or false is wanted, not {value!r}")
-        return
-    if default is None and value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise ValueError(f"{place}: a number that is not negative is wanted, not {value!r}")
-    if isinstance(default, int) and not isinstance(value, int):
-        raise ValueError(f"{place}: a whole number is wanted, not {value!r}")
