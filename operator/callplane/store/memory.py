@@ -195,7 +195,7 @@ class MemoryRegister:
             self._holders.pop((connection, dropped), None)
             self._removed[connection, dropped] = self._version
         for intent in commit.intents:
-            self._intents[connection, intent.request_id] = intent
+            self._intents[connection, intent.request_id] = replace(intent, connection=connection)
         for gate_row in commit.gate_rows:
             self._gate_rows[connection, gate_row.change_id] = gate_row
         for change_id in commit.gate_dropped:
@@ -322,7 +322,7 @@ class MemoryRegister:
         )
         commits.check(commit)
         row = self._connections.get(connection)
-        installation = row.installation if row else ""
+        installation = row.installation if row and connection not in self._released else ""
         committed = self._write(connection, commit, installation=installation, now=now)
         if row is not None:
             self._connections[connection] = replace(row, epoch=row.epoch + 1)

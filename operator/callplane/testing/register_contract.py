@@ -124,7 +124,9 @@ async def a_claim_is_a_row_and_an_event(register: Register) -> None:
     )
     assert committed.numbers == (row,)
     assert committed.holders == (replace(holder_row("ann"), version=committed.sequence),)
-    (event,) = await register.history(number(1))
+    events = await register.history(number(1))
+    assert len(events) == 1
+    event = events[0]
     assert (event.number, event.at, event.cause) == (number(1), NOW, "Allocate")
     assert (event.from_state, event.to_state) == (NumberState.FREE, NumberState.CLAIMED)
     assert (event.connection, event.installation) == (TENANT, "cluster-1")
@@ -391,11 +393,11 @@ async def an_object_made_again_is_the_same(register: Register) -> None:
 async def a_connection_in_use_is_held_elsewhere(register: Register) -> None:
     row = await _ask(register)
     assert isinstance(row, ConnectionRow)
-    for ask in (
-        _ask(register, installation="cluster-2", age_seconds=STALE_AFTER_SECONDS),
-        _ask(register, "fabrikam", age_seconds=STALE_AFTER_SECONDS),
-    ):
-        assert await ask == HeldElsewhere(row)
+    for name, installation in (("contoso", "cluster-2"), ("fabrikam", "cluster-1")):
+        answer = await _ask(
+            register, name, installation=installation, age_seconds=STALE_AFTER_SECONDS
+        )
+        assert answer == HeldElsewhere(row)
     assert await register.connections() == (row,)
 
 
