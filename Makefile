@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 ENVIRONMENT := $(VENV)/.made-from-$(shell cat requirements/callplane.txt pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more check lint types layers fresh format gen bench sandbox lock clean tools
+.PHONY: help demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools
 .DELETE_ON_ERROR:
 
 help: #? list the verbs
@@ -53,6 +53,10 @@ format: $(ENVIRONMENT) #? format the code and sort its imports
 
 gen: $(ENVIRONMENT) #? write crds/ and schemas/ from the API models
 	@$(RUN) -m callplane.apis.generate
+
+golden: $(ENVIRONMENT) #? accept changed golden plans, once you have looked at them (never in CI)
+	@CALLPLANE_ACCEPT_GOLDEN=1 $(RUN) -m pytest -q tests/golden
+	@git --no-pager diff --stat -- tests/golden
 
 bench: $(ENVIRONMENT) #? run one benchmark, for example BENCH=plan; benchmarks/README.md names them
 	@test -f "benchmarks/$(BENCH).py" || { \

@@ -25,10 +25,9 @@ from callplane.errors import Verdict, Waiting
 from callplane.numbering.lifecycle import HELD, Cause
 from callplane.plan import effects
 from callplane.plan.change import Change, Operation
-from callplane.plan.document import Level, Note, ObjectPlan, Plan, PlannedChange
+from callplane.plan.document import RESTS, Level, Note, ObjectPlan, Plan, PlannedChange
 from callplane.plan.gate_policy import is_gated
 from callplane.status.conditions import NotKnown
-from callplane.store.ports import NumberRow
 from callplane.values import E164, HolderId, ObjectKey
 
 
@@ -58,7 +57,7 @@ async def compute(inputs: PlanInputs) -> Plan:
     plans = [await _plan_removed(world, each) for each in _sorted(inputs.removed)]
     ordered = _in_order_of_passes(world, inputs.declared)
     plans += [await _plan_declared(world, each) for each in ordered]
-    said = [each for each in plans if each.changes or each.notes]
+    said = [_with_rest(world, each) for each in plans if each.changes or each.notes]
     gates = [
         forecast(world, key, _proposals(said, key), inputs.declared)
         for key in sorted(world.engine.connections)
@@ -266,7 +265,6 @@ def _plan_leaver(world: PlanningWorld, scope: Scope, draft: ObjectPlan) -> Objec
     for number_row in runtime.mirror.rows_of(row.holder):
         if number_row.holder == row.holder and number_row.state in HELD:
             change = leaving.unassignment(runtime, row, number_row)
-            notes.append(_rest_note(scope, number_row))
             if effects.number_shows(runtime.snapshot.number(number_row.number), change):
                 continue
             changes.append(PlannedChange.of(change, gated=is_gated(change)))
@@ -282,11 +280,26 @@ def _freeze_notes(scope: Scope, gathered: Gathered, change: Change) -> list[Note
     return []
 
 
-def _rest_note(scope: Scope, row: NumberRow) -> Note:
-    if row.transfer_to is not None:
-        return Note(Level.INFO, "", f"{row.number.masked} goes to the person it is kept for")
-    days = intents.quarantine_days(scope, row.range_name)
-    return Note(Level.INFO, "", f"{row.number.masked} rests for {days} days")
+def _with_rest(world: PlanningWorld, each: ObjectPlan) -> ObjectPlan:
+    """What becomes of a number that is given up, once every pass has said what it wants."""
+    runtime = world.engine.connections.get(each.connection) if each.connection else None
+    if runtime is None or not each.written or each.is_blocked:
+        return each
+    for planned in each.changes:
+        if planned.change.operation is not Operation.UNASSIGN_NUMBER:
+            continue
+        row = runtime.mirror.numbers.get(E164(planned.change.number or ""))
+        if row is None or any(note.reason == Reason.NUMBER_IN_TRANSFER for note in each.notes):
+            continue
+        if row.transfer_to is not None:
+            note = Note(
+                Level.INFO, Reason.NUMBER_IN_TRANSFER, "the number goes over without a rest"
+            )
+        else:
+            days = intents.quarantine_days(world.scope(each.key), row.range_name)
+            note = Note(Level.INFO, RESTS, f"rests {days} days")
+        return replace(each, notes=(*each.notes, note))
+    return each
 
 
 def _notes_of_unused(world: PlanningWorld, removed: Declared) -> Iterable[Note]:

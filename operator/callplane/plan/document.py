@@ -24,6 +24,8 @@ from callplane.values import ConnectionId, ObjectKey
 
 FORMAT = "callplane-plan"
 VERSION = 1
+#: Reason of the note that tells how long a number rests that is given up.
+RESTS = "Rests"
 
 
 class Level(Enum):

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from callplane.plan.change import Change, Operation
 from callplane.plan.document import (
+    RESTS,
     GateForecast,
     Level,
     ObjectPlan,
@@ -130,12 +131,16 @@ def _rows(each: ObjectPlan) -> Iterator[tuple[str, str, str, str]]:
         name = f"{each.key.kind} {name}"
     if each.removed:
         name += " (removed)"
+    rest = "".join(f", {note.message}" for note in each.notes if note.reason == RESTS)
     for planned in each.changes:
         change = describe(planned.change)
         what = change.what if each.written else f"{change.what} (not written)"
-        yield change.sign, name, what, change.effect + _marks(planned)
+        gives_up = planned.change.operation is Operation.UNASSIGN_NUMBER
+        yield change.sign, name, what, change.effect + rest * gives_up + _marks(planned)
         name = ""
     for note in each.notes:
+        if rest and note.reason == RESTS:
+            continue
         yield _NOTE_SIGNS[note.level], name, note.reason or "note", note.message
         name = ""
 

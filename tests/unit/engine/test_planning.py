@@ -289,7 +289,7 @@ async def test_a_leaver_gives_the_number_up_to_rest(estate: Estate) -> None:
     assert leaver.removed
     assert operations(leaver) == ["UnassignNumber"]
     assert [planned.gated for planned in leaver.changes] == [True]
-    assert "rests for 30 days" in leaver.notes[0].message
+    assert [(note.reason, note.message) for note in leaver.notes] == [("Rests", "rests 30 days")]
 
 
 @pytest.mark.parametrize(
