@@ -68,7 +68,7 @@ async def receive_request(scope: Scope, receive: Receive) -> Request:
     """Read a whole request from ASGI."""
     method: str = scope["method"]
     body = b""
-    if method not in ("GET", "DELETE"):
+    if method != "GET":
         more = True
         while more:
             message = await receive()

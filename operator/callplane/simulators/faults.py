@@ -32,6 +32,14 @@ class Effect(enum.Enum):
     """Refused with the vendor's own words for "not now", under a status that says otherwise."""
     TOKEN_REJECTED = "token-rejected"
     """Answered as if the access token had expired."""
+    GATEWAY_PAGE = "gateway-page"
+    """Refused with `status` and an HTML page of something in front of the service."""
+    REFUSED_AFTER = "refused-after"
+    """Done, then refused with `status`, `code` and `message` as if it had not been."""
+    HALF_DONE = "half-done"
+    """A part of it is done, then it is refused with `status`, `code` and `message`."""
+    LICENCE_SKIPPED = "licence-skipped"
+    """Accepted; the last `count` licences that were asked for are passed over without a word."""
     ORDER_FAILS = "order-fails"
     """Accepted; the order fails later with `message`, nothing changes."""
     ORDER_PARTIAL = "order-partial"
@@ -52,6 +60,10 @@ class Effect(enum.Enum):
     """A page that holds its last `count` rows twice."""
     LISTING_INVALID_ROW = "listing-invalid-row"
     """A page with one row that breaks its own schema."""
+    LISTING_GAP = "listing-gap"
+    """A page that holds nothing although its link to the next one does."""
+    LISTING_LOOP = "listing-loop"
+    """A page whose link to the next one leads back to itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,8 @@ class FaultRule:
     code: str = "serviceNotAvailable"
     message: str = "The service is temporarily unavailable."
     retry_after_seconds: float | None = None
+    retry_after_is_date: bool = False
+    """Retry-After is said as a date, which HTTP allows as well."""
     count: int = 1
     fraction: float = 0.5
 

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from callplane.clock import Clock
 from callplane.simulators.graph.refusals import Refusal
-from callplane.simulators.graph.rows import derive_guid
 from callplane.simulators.graph.tenant import timestamp
+from callplane.simulators.invented import derive_guid
 
 ALL_PERMISSIONS = frozenset(
     {

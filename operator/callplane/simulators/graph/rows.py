@@ -9,10 +9,11 @@ Source of names, enum members and nullability: Graph v1.0 metadata, namespace
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from callplane.simulators.invented import derive_guid as derive_guid
 
 MCOEV_PLAN_ID = "4828c8ec-dc2e-4779-b502-87ac9ce28ab7"
 """Service plan "Microsoft 365 Phone System"."""
@@ -36,12 +37,6 @@ _DEFAULT_USER_FIELDS = (
     "userPrincipalName",
     "id",
 )
-
-
-def derive_guid(*parts: object) -> str:
-    """A version 4 GUID that is always the same for the same parts."""
-    digest = hashlib.blake2b("/".join(map(str, parts)).encode("utf-8"), digest_size=16).hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:]}"
 
 
 def _compact(document: object) -> bytes:

@@ -29,9 +29,10 @@ from callplane.simulators.graph.rows import (
     PolicyGrant,
     TeamsRow,
     UserRow,
-    derive_guid,
 )
 from callplane.simulators.graph.tenant import Tenant, normalise_number
+from callplane.simulators.invented import DRAMA_BLOCKS as DRAMA_BLOCKS
+from callplane.simulators.invented import derive_guid
 
 DEFAULT_TENANT_ID = "7e5a1d00-0000-4000-8000-000000000001"
 DEFAULT_CLIENT_ID = "c11e0000-0000-4000-8000-000000000001"
@@ -47,13 +48,6 @@ DEFAULT_POLICIES: Mapping[str, tuple[str, ...]] = {
     "TeamsEmergencyCallRoutingPolicy": ("UK-Emergency-Routing",),
     "TeamsMeetingPolicy": ("AllOn",),
 }
-
-DRAMA_BLOCKS = (
-    "+442079460000", "+441614960000", "+441134960000", "+441144960000", "+441164960000",
-    "+441174960000", "+441184960000", "+441214960000", "+441314960000", "+441414960000",
-    "+441514960000", "+441914980000", "+442896496000", "+442920180000",
-)  # fmt: skip
-"""Blocks of 1,000 geographic numbers that Ofcom keeps free for drama."""
 
 _PHONE_PLANS = (
     AssignedPlan(TEAMS_PLAN_ID, service="TeamspaceAPI"),

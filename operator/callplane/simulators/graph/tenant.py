@@ -18,9 +18,9 @@ from callplane.simulators.graph.rows import (
     PolicyGrant,
     TeamsRow,
     UserRow,
-    derive_guid,
 )
 from callplane.simulators.graph.settings import WorldSettings
+from callplane.simulators.invented import derive_guid
 from callplane.simulators.recording import ChangeLog
 from callplane.simulators.shelves import Shelf
 
