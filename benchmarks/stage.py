@@ -171,22 +171,27 @@ class ReadyWatch:
     """
 
     READY = re.compile(rb'"status":"(\w+)","type":"Ready"')
+    VERSION = re.compile(rb'"resourceVersion":"(\d+)"')
     NAME = re.compile(rb'"metadata":\{.*?"name":"([a-z0-9-]+)"', re.DOTALL)
 
-    def __init__(self) -> None:
+    def __init__(self, version: str) -> None:
+        self.version = version
         self.ready_at: dict[str, float] = {}
         self.events = 0
         self._failure = ""
         self._changed = asyncio.Event()
 
     def heard(self, line: bytes, at: float) -> None:
+        version = self.VERSION.search(line)
+        assert version is not None, line
+        self.version = version[1].decode()
         self.events += 1
         ready = self.READY.search(line)
         if ready is None or ready[1] != b"True":
             return
         # managedFields come before the name and hold no "name":"…" pair of their own.
         name = self.NAME.search(line)
-        assert name is not None
+        assert name is not None, line
         if self.ready_at.setdefault(name[1].decode(), at) == at:
             self._changed.set()
 
@@ -197,6 +202,8 @@ class ReadyWatch:
     async def until(self, count: int, *, stalled_seconds: float = 120.0) -> float:
         """When the count-th object became Ready, monotonic seconds."""
         while len(self.ready_at) < count:
+            if self._failure:
+                raise SystemExit(self._failure)
             self._changed.clear()
             try:
                 await asyncio.wait_for(self._changed.wait(), stalled_seconds)
@@ -205,8 +212,6 @@ class ReadyWatch:
                     f"{len(self.ready_at)} of {count} are Ready and for {stalled_seconds:.0f} s no "
                     "other became so"
                 ) from None
-            if self._failure:
-                raise SystemExit(self._failure)
         return max(self.ready_at.values())
 
 
@@ -218,9 +223,8 @@ async def watching(
     listing = await raw(connection, f"{USERS.path(namespace=namespace)}?limit=1")
     version = re.search(rb'"resourceVersion":"(\d+)"', listing)
     assert version is not None
-    watch = ReadyWatch()
-    path = f"{USERS.path(namespace=namespace)}?watch=1&resourceVersion={version[1].decode()}"
-    task = asyncio.create_task(_watch(watch, connection, path))
+    watch = ReadyWatch(version[1].decode())
+    task = asyncio.create_task(_watch(watch, connection, USERS.path(namespace=namespace)))
     try:
         yield watch
     finally:
@@ -229,16 +233,17 @@ async def watching(
 
 
 async def _watch(watch: ReadyWatch, connection: credentials.ClusterConnection, path: str) -> None:
+    """The API server ends a watch whose reader falls behind; it goes on from where it was."""
     try:
-        async with (
-            _session(connection) as session,
-            session.get(connection.server + path, timeout=aiohttp.ClientTimeout()) as response,
-        ):
-            async for line in lines_of(response.content):
-                watch.heard(line, time.monotonic())
-        watch.fail("the watch ended")
-    except aiohttp.ClientError as error:
-        watch.fail(f"the watch broke: {error}")
+        async with _session(connection) as session:
+            while True:
+                address = f"{connection.server}{path}?watch=1&resourceVersion={watch.version}"
+                async with session.get(address, timeout=aiohttp.ClientTimeout()) as response:
+                    response.raise_for_status()
+                    async for line in lines_of(response.content):
+                        watch.heard(line, time.monotonic())
+    except (aiohttp.ClientError, AssertionError) as error:
+        watch.fail(f"the watch broke: {error!r}")
 
 
 async def raw(connection: credentials.ClusterConnection, path: str) -> bytes:
