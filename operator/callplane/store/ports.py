@@ -295,7 +295,8 @@ class Register(Protocol):
         `new_epoch` is asked for after taking the Lease. A row of another installation, or of
         another object of the same one, is taken over only when its heartbeat is older than
         `stale_after_seconds` or by `force`, and always with a new epoch. An object made again under
-        its old name is the same object here, but has shown nothing yet (`mirrored`). Epochs never come back, not even after a release.
+        its old name is the same object here, but has shown nothing yet (`mirrored`). Epochs never
+        come back, not even after a release.
         """
         ...
 
