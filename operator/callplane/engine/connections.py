@@ -118,7 +118,9 @@ class ConnectionRuntime:
         )
         self.operations = OperationWatch(self)
         # Loops that have nothing to do sleep until they are rung: an idle connection costs nothing.
-        self._bells = {name: asyncio.Event() for name in ("operations", "gate", "budget")}
+        self._bells = {
+            name: asyncio.Event() for name in ("operations", "gate", "budget", "register")
+        }
         self.writes.ring = self._bells["budget"].set
         self.gate.ring = self._bells["gate"].set
         self.operations.ring = self._bells["operations"].set
@@ -434,6 +436,10 @@ class ConnectionRuntime:
         mirrored = int(cached.status.get("registerSequence") or 0) if cached is not None else 0
         await self.mirror.heartbeat(now=now, mirrored=0 if self.health.restored else mirrored)
         return self.engine.settings.heartbeat_stale_seconds / 10
+
+    def refresh_register(self) -> None:
+        """What the mirror holds was found out of date: read what has changed at once."""
+        self._bells["register"].set()
 
     async def _register_step(self) -> float:
         """Take in what others changed, and let numbers whose rest is over become free."""

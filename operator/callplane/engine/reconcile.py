@@ -27,7 +27,7 @@ from callplane.engine.reporting import report
 from callplane.engine.scope import Gone, Parked, Scope
 from callplane.errors import Failed, Verdict, Waiting
 from callplane.status.conditions import End, NotKnown, Succeeded
-from callplane.store.ports import StoreUnavailable
+from callplane.store.ports import EpochLost, MoveRefused, StoreUnavailable
 from callplane.values import ObjectKey
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 Steps = Callable[[Scope], Awaitable[Succeeded | NotKnown]]
 
 # What could not be observed is looked at again, if no listing does so sooner.
+REFUSED_LOOK_SECONDS = 1.0
+LOST_LOOK_SECONDS = 30.0
 NOT_KNOWN_LOOK_SECONDS = 120.0
 
 PASSES: dict[str, Steps] = {
@@ -79,6 +81,15 @@ async def run_steps(scope: Scope) -> End:
         return await PASSES[scope.key.kind](scope)
     except StoreUnavailable as error:
         return Failed(Reason.REGISTER_UNAVAILABLE, f"the number register does not answer: {error}")
+    except MoveRefused as refused:
+        # Somebody else has moved the number since we read its row: read it again, then look again.
+        for runtime in scope.engine.connections.values():
+            runtime.refresh_register()
+        message = f"{refused.number.masked} has moved in the register; looking again"
+        return Waiting(Reason.PROGRESSING, message, after_seconds=REFUSED_LOOK_SECONDS)
+    except EpochLost:
+        message = "another installation has taken the connection"
+        return Waiting(Reason.CONNECTION_HELD_ELSEWHERE, message, after_seconds=LOST_LOOK_SECONDS)
     except Verdict as verdict:
         return verdict
 
