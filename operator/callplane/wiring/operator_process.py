@@ -8,6 +8,8 @@ import random
 import socket
 from pathlib import Path
 
+import uvloop
+
 from callplane.clock import SystemClock
 from callplane.cluster import credentials
 from callplane.cluster.client import KubernetesClient
@@ -28,7 +30,9 @@ LEASE_NAME = "callplane-operator"
 
 def run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
     """Run until a signal; the exit code is the process's."""
-    return asyncio.run(_run(settings, kubeconfig))
+    # A third of the operator's time would otherwise go into the event loop's own Python.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(settings, kubeconfig))
 
 
 async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
