@@ -11,7 +11,7 @@ from callplane.apis.change_approvals import ChangeApproval, Decision
 from callplane.apis.change_plans import INLINE_CHANGES_MAX, ChangePlan
 from callplane.apis.model import API_VERSION
 from callplane.apis.reasons import Reason
-from callplane.cluster.api_errors import AlreadyExists
+from callplane.cluster.api_errors import AlreadyExists, Forbidden
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.intents import describe
 from callplane.engine.keyed_queue import Priority
@@ -39,6 +39,11 @@ async def publish(scope: Scope, runtime: ConnectionRuntime) -> None:
             )
         except AlreadyExists:
             continue
+        except Forbidden:
+            if scope.cached.is_deleting:
+                # Nothing can be made in a namespace that goes; its objects say how they are let go.
+                return
+            raise
         scope.engine.offer(key, body)
 
 

@@ -30,6 +30,7 @@ from callplane.store.ports import Commit, HolderRow, NumberRow
 from callplane.values import ObjectKey
 
 CREDENTIALS_LOOK_SECONDS = 60.0
+CONNECTION_LOOK_SECONDS = 0.5
 
 
 async def run(scope: Scope) -> Succeeded:
@@ -195,3 +196,8 @@ async def _let_go(scope: Scope) -> None:
     )
     if body is not None:
         scope.engine.offer(scope.key, body)
+    for key in scope.engine.connections:
+        connection = scope.engine.cache.get(key)
+        if connection is not None and connection.is_deleting:
+            # It waits for the last claim; many objects that go at once wake it once.
+            scope.engine.queue.add_later(key, Priority.DEPENDENCY, CONNECTION_LOOK_SECONDS)

@@ -113,10 +113,21 @@ def _count(scope: Scope, found: NumberRange, rows: list[NumberRow]) -> None:
 
 
 async def _leave(scope: Scope, rows: list[NumberRow]) -> None:
-    """The range waits for live claims; numbers at rest keep their dates and block nothing."""
+    """The range waits for claims that an object of this cluster declares.
+
+    Numbers at rest keep their dates and block nothing; a claim that was let go waits for its holder
+    to be declared again, with or without the range.
+    """
     if not finalizers.has_finalizer(scope.cached.body, finalizers.PROVIDER_CLEANUP):
         return
-    live = [row for row in rows if row.state in HELD]
+    here = scope.engine.installation
+    live = [
+        row
+        for row in rows
+        if row.state in HELD
+        and row.declared_by is not None
+        and row.declared_by.installation == here
+    ]
     if live:
         shown = ", ".join(row.number.masked for row in live[:10])
         raise Waiting(
