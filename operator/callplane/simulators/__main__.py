@@ -17,6 +17,7 @@ from pathlib import Path
 import uvloop
 import yaml
 
+from callplane.simulators import carrier_command
 from callplane.simulators.graph import seeding
 from callplane.simulators.graph.running import Ports, running_graph
 from callplane.simulators.graph.world import GraphWorld
@@ -25,6 +26,8 @@ from callplane.simulators.graph.world import GraphWorld
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the simulator named on the command line. Returns the exit status."""
     options = _parser().parse_args(arguments)
+    if options.world in carrier_command.CARRIERS:
+        return carrier_command.run(options)
     try:
         world = GraphWorld(seed=_seed(options))
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -57,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="a setting, such as answer_delay_seconds=0.05",
     )
+    carrier_command.add_parsers(worlds)
     return parser
 
 
