@@ -69,10 +69,10 @@ def load(path: Path) -> Observations:
     try:
         lines = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
         return _observations(lines)
-    except OSError as error:
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         reason = (error.strerror or str(error)).lower()
         raise SnapshotUnreadable(f"{path}: {reason}") from None
-    except (EOFError, zlib.error, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError) as error:
         raise SnapshotUnreadable(
             f"{path} is no snapshot that can be read here ({error}); make one with "
             "callplane snapshot save"
@@ -234,7 +234,7 @@ class _Rows:
 
 
 def _observations(lines: Sequence[Mapping[str, Any]]) -> Observations:
-    if not lines or lines[0].get("format") != FORMAT:
+    if not lines or not isinstance(lines[0], dict) or lines[0].get("format") != FORMAT:
         raise ValueError("it has no header of a snapshot")
     header, end = lines[0], lines[-1]
     if header["version"] != VERSION:
