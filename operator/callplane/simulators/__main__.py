@@ -17,7 +17,7 @@ from pathlib import Path
 import uvloop
 import yaml
 
-from callplane.simulators import carrier_command
+from callplane.simulators import carrier_command, webex_command
 from callplane.simulators.graph import seeding
 from callplane.simulators.graph.running import Ports, running_graph
 from callplane.simulators.graph.world import GraphWorld
@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.world in carrier_command.CARRIERS:
         return carrier_command.run(options)
+    if options.world == webex_command.NAME:
+        return webex_command.run(options)
     try:
         world = GraphWorld(seed=_seed(options))
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting, such as answer_delay_seconds=0.05",
     )
     carrier_command.add_parsers(worlds)
+    webex_command.add_parser(worlds)
     return parser
 
 

@@ -26,7 +26,7 @@ def read_location(call: Call) -> Response:
     effective = member.number if member is not None else location.main_number
     document: dict[str, object] = {
         "selected": location.emergency.selected,
-        "locationNumberInfo": {
+        "locationInfo": {
             "phoneNumber": location.main_number,
             "name": location.name,
             "effectiveLevel": location.emergency.selected,
