@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from callplane.apis.model import Resource
-from callplane.apis.references import NamespaceConsent, ObjectRef
+from callplane.apis.references import ConnectionRef, NamespaceConsent, ObjectRef
 from callplane.values import ObjectKey
 
 
@@ -27,6 +27,9 @@ def targets(resource: Resource) -> tuple[ObjectKey, ...]:
         reference = getattr(spec, attribute, None)
         if isinstance(reference, ObjectRef):
             found.append(target(kind, reference, namespace=resource.namespace))
+    connection = getattr(spec, "connection_ref", None)
+    if isinstance(connection, ConnectionRef):
+        found.append(ObjectKey(connection.kind.value, resource.namespace, connection.name))
     number = getattr(spec, "phone_number", None)
     for attribute, kind in _NUMBER_REFERENCES:
         reference = getattr(number, attribute, None)

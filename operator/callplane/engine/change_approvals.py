@@ -4,7 +4,11 @@ expires, once.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import rfc8785
 
 from callplane.apis.change_approvals import (
     APPROVAL_DAYS_MAX,
@@ -16,12 +20,17 @@ from callplane.apis.reasons import Reason
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Scope
-from callplane.errors import Stalled
+from callplane.errors import Stalled, Waiting
 from callplane.plan.gate import GateRow, GateStatus
 from callplane.status.conditions import Succeeded
 from callplane.values import ObjectKey
 
+if TYPE_CHECKING:
+    from callplane.engine.operator_engine import Engine
+
 LOOK_SECONDS = 5.0
+# The connection wakes its approvals; this is only the longest silence.
+CONNECTION_LOOK_SECONDS = 60.0
 # Creation timestamps are whole seconds, rounded down.
 CREATION_GRAIN = timedelta(seconds=1)
 
@@ -30,15 +39,14 @@ async def run(scope: Scope) -> Succeeded:
     """Apply the answer to what waits now, and keep it for what its change ids name later."""
     approval = scope.resource
     assert isinstance(approval, ChangeApproval)
-    runtime = _runtime(scope, approval.spec)
     if scope.cached.is_deleting:
-        runtime.gate.forget_answer(scope.cached.uid)
         raise Gone
+    runtime = _runtime(scope, approval.spec)
     expires_at = _as_datetime(approval.spec.expires_at)
     now = scope.engine.clock.now()
     covered = _covered(runtime, approval.spec)
     if expires_at <= now:
-        runtime.gate.forget_answer(scope.cached.uid)
+        await runtime.gate.forget_answer(identity(approval.spec))
         raise Stalled(
             Reason.EXPIRED, f"expired at {expires_at:%Y-%m-%d %H:%M} UTC; it counts for nothing"
         )
@@ -67,13 +75,35 @@ def _runtime(scope: Scope, spec: ChangeApprovalSpec) -> ConnectionRuntime:
     reference = spec.connection_ref
     key = ObjectKey(reference.kind.value, scope.key.namespace, reference.name)
     runtime = scope.engine.connections.get(key)
-    if runtime is None:
+    if runtime is not None and not runtime.health.lost_to:
+        return runtime
+    if scope.engine.cache.get(key) is None:
         raise Stalled(
             Reason.WRONG_NAMESPACE,
-            f"namespace {scope.key.namespace} has no {key.kind} {key.name} at work; an approval "
-            "counts only in the namespace of its connection",
+            f"namespace {scope.key.namespace} has no {key.kind} {key.name}; an approval counts "
+            "only in the namespace of its connection",
         )
-    return runtime
+    raise Waiting(
+        Reason.DEPENDENCY_NOT_READY, f"{key} is not at work", after_seconds=CONNECTION_LOOK_SECONDS
+    )
+
+
+def identity(spec: ChangeApprovalSpec) -> str:
+    """What makes two answers the same one: everything they say. The object's name and UID are left
+    out, so that a file that is applied again is not a second answer.
+    """
+    content = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+
+
+def gone(engine: Engine, approval: ChangeApproval) -> None:
+    """The object is gone: what it has not let through yet, it lets through no more."""
+    reference = approval.spec.connection_ref
+    key = ObjectKey(reference.kind.value, approval.namespace, reference.name)
+    runtime = engine.connections.get(key)
+    if runtime is not None:
+        runtime.withdrawn_answers.add(identity(approval.spec))
+        runtime.gate.ring()
 
 
 def _covered(runtime: ConnectionRuntime, spec: ChangeApprovalSpec) -> list[GateRow]:
@@ -90,18 +120,20 @@ async def _approve(
     covered: list[GateRow],
     expires_at: datetime,
 ) -> Succeeded:
-    uid = scope.cached.uid
-    consumed_by_others = [
-        row for row in covered if row.status is GateStatus.CONSUMED and row.approval != uid
-    ]
-    if covered and len(consumed_by_others) == len(covered):
-        raise Stalled(Reason.CONSUMED, "its changes have been made already; it counts for nothing")
+    answer = identity(spec)
+    runtime.withdrawn_answers.discard(answer)
+    if covered and all(_is_over(scope, row, answer) for row in covered):
+        raise Stalled(
+            Reason.CONSUMED,
+            "its changes have been made already; it counts for nothing. To allow them again, make "
+            "another answer with another expiresAt or reason",
+        )
     ids = [row.change_id for row in covered]
     if spec.change_ids is not None:
-        runtime.gate.remember_answer(uid, spec.change_ids, expires_at)
-    await runtime.gate.approve(ids, approval=uid, expires_at=expires_at)
-    rows = runtime.mirror.gate_rows
-    mine = [rows[change_id] for change_id in ids if rows[change_id].approval == uid]
+        runtime.gate.remember_answer(answer, spec.change_ids, expires_at)
+    await runtime.gate.approve(ids, approval=answer, expires_at=expires_at)
+    rows = [row for change_id in ids if (row := runtime.mirror.gate_rows.get(change_id))]
+    mine = [row for row in rows if row.approval == answer]
     consumed = sum(1 for row in mine if row.status is GateStatus.CONSUMED)
     scope.status.update(
         matched=len(mine),
@@ -111,6 +143,21 @@ async def _approve(
     if consumed < len(mine) or spec.change_ids is not None:
         scope.engine.queue.add_later(scope.key, Priority.DRIFT, LOOK_SECONDS)
     return Succeeded(f"approves {len(mine)} changes; {consumed} made", reason=Reason.ACCEPTED)
+
+
+def _is_over(scope: Scope, row: GateRow, answer: str) -> bool:
+    """Can this answer do nothing for a change: made by another one, made before this object came,
+    or proposed anew after this answer let it through once?
+    """
+    if answer in row.used_approvals:
+        return True
+    if row.status is not GateStatus.CONSUMED:
+        return False
+    created_at = scope.resource.metadata.creation_timestamp
+    is_older = (
+        created_at is not None and row.consumed_at is not None and row.consumed_at < created_at
+    )
+    return row.approval != answer or is_older
 
 
 async def _detach(scope: Scope, runtime: ConnectionRuntime, covered: list[GateRow]) -> Succeeded:
@@ -124,7 +171,14 @@ async def _detach(scope: Scope, runtime: ConnectionRuntime, covered: list[GateRo
         for row in covered
         if row.status is not GateStatus.CONSUMED
         and (answered_at is None or row.proposed_at < answered_at + CREATION_GRAIN)
+        and _is_leaving(scope, row.proposer)
     ]
+    if not waiting and any(row.status is GateStatus.HELD for row in covered):
+        raise Stalled(
+            Reason.UNSUPPORTED,
+            "none of its objects is being deleted, so there is nothing to let go; take the edits "
+            "back, or approve them",
+        )
     if not waiting:
         raise Stalled(Reason.CONSUMED, "its objects were let go already; it counts for nothing")
     for row in waiting:
@@ -132,3 +186,8 @@ async def _detach(scope: Scope, runtime: ConnectionRuntime, covered: list[GateRo
         scope.engine.queue.add(row.proposer, Priority.USER)
     scope.status.update(matched=len(waiting), consumed=0, unknown=0)
     return Succeeded(f"detaches the objects of {len(waiting)} changes", reason=Reason.ACCEPTED)
+
+
+def _is_leaving(scope: Scope, key: ObjectKey) -> bool:
+    cached = scope.engine.cache.get(key)
+    return cached is not None and cached.is_deleting

@@ -14,7 +14,6 @@ from callplane.apis.reasons import Reason
 from callplane.cluster.api_errors import AlreadyExists, Forbidden
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.intents import describe
-from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Scope
 from callplane.errors import Stalled, Waiting
 from callplane.plan.change import plan_name
@@ -31,7 +30,6 @@ async def publish(scope: Scope, runtime: ConnectionRuntime) -> None:
     for digest, rows in runtime.mirror.held_digests().items():
         key = ObjectKey("ChangePlan", runtime.key.namespace, plan_name(digest))
         if scope.engine.cache.get(key) is not None:
-            scope.engine.queue.add(key, Priority.DEPENDENCY)
             continue
         try:
             body = await scope.engine.objects.create(

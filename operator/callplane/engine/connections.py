@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 REGISTER_REFRESH_SECONDS = 10.0
 REST_CHECK_SECONDS = 30.0
 LISTING_RETRY_SECONDS = 5.0
+RECOUNT_SECONDS = 1.0
 # While credentials are refused, one listing in this time asks whether they are accepted again.
 BREAKER_TRY_SECONDS = 300.0
 
@@ -132,6 +133,8 @@ class ConnectionRuntime:
         self.known_shown = 0
         # Objects whose deletion a person answered with Detach.
         self.detach_answers: set[ObjectKey] = set()
+        # Answers whose objects are gone, until the gate has taken them back.
+        self.withdrawn_answers: set[str] = set()
         self._bad_listings = 0
         self._try_again_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
@@ -200,8 +203,10 @@ class ConnectionRuntime:
             except Exception:
                 log.exception("loop %s of %s failed and is tried again", name, self.connection)
                 pause_seconds = LISTING_RETRY_SECONDS
+            # Not wait_for, which may swallow a cancellation that comes with the bell.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(bell.wait(), pause_seconds)
+                async with asyncio.timeout(pause_seconds):
+                    await bell.wait()
 
     def _register_problem(self, text: str) -> None:
         if not self.health.register_problem:
@@ -235,7 +240,8 @@ class ConnectionRuntime:
             return self._listing_pause()
         self._bad_listings = 0
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._list_now.wait(), self.limits.drift_interval_seconds)
+            async with asyncio.timeout(self.limits.drift_interval_seconds):
+                await self._list_now.wait()
         return 0.0
 
     def _listing_pause(self) -> float:
@@ -416,12 +422,16 @@ class ConnectionRuntime:
         self.engine.queue.add(self.key, Priority.DEPENDENCY)
 
     def _wake_plans(self, digests: Iterable[str]) -> None:
-        """ChangePlans show what their rows say."""
+        """ChangePlans and the connection show what the rows say; rows move many at a time."""
         for digest in digests:
             key = ObjectKey("ChangePlan", self.key.namespace, plan_name(digest))
-            self.engine.queue.add(key, Priority.DEPENDENCY)
+            self.engine.queue.add_later(key, Priority.DEPENDENCY, RECOUNT_SECONDS)
+        self.engine.queue.add_later(self.key, Priority.DEPENDENCY, RECOUNT_SECONDS)
 
     async def _gate_step(self) -> float | None:
+        for answer in sorted(self.withdrawn_answers):
+            await self.gate.forget_answer(answer)
+            self.withdrawn_answers.discard(answer)
         may_close = self.engine.barrier_passed and self.snapshot.complete
         seconds = await self.gate.close_due(may_close=may_close)
         return None if seconds is None else max(seconds, 0.02)

@@ -62,7 +62,8 @@ class GateKeeper:
             rows = self._mirror.gate_rows
             added = gate.propose(rows, changes, proposer=proposer, range_names=range_names, now=now)
             added = tuple(self._answered(row, now) for row in added)
-            dropped = gate.left(rows, proposer, wanted, now=now, limits=self.limits)
+            own = self._mirror.proposed_by(proposer)
+            dropped = gate.left(own, proposer, wanted, now=now, limits=self.limits)
             await self._store(added, dropped, now)
             return gate.answer(self._mirror.gate_rows, wanted, now=now, limits=self.limits)
 
@@ -73,9 +74,16 @@ class GateKeeper:
         for change_id in change_ids:
             self._answers.setdefault(change_id, {})[approval] = expires_at
 
-    def forget_answer(self, approval: str) -> None:
+    async def forget_answer(self, approval: str) -> None:
+        """The answer has ended or is taken back: changes it let through and that have not run wait
+        again.
+        """
         for answers in self._answers.values():
             answers.pop(approval, None)
+        async with self._lock:
+            revoked = gate.revoke(self._mirror.gate_rows, approval)
+            await self._store(revoked, (), self._clock.now())
+        self._wake({row.proposer for row in revoked})
 
     def _answered(self, row: GateRow, now: datetime) -> GateRow:
         for approval, expires_at in self._answers.get(row.change_id, {}).items():
@@ -87,8 +95,7 @@ class GateKeeper:
 
     async def withdraw(self, proposer: ObjectKey) -> None:
         """The object proposes nothing any more."""
-        rows = self._mirror.gate_rows
-        if any(row.proposer == proposer for row in rows.values()):
+        if self._mirror.proposed_by(proposer):
             await self.propose((), proposer=proposer, range_names={})
 
     def consumed(self, change: Change) -> GateRow | None:

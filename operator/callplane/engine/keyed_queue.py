@@ -98,7 +98,9 @@ class KeyedQueue:
                 # A clock cannot sleep less than its own resolution: never spin on the rest.
                 delay = max(delay, TIMER_RESOLUTION_SECONDS)
             try:
-                await asyncio.wait_for(self._wake.wait(), delay)
+                # Not wait_for, which may swallow a cancellation that comes with the wake-up.
+                async with asyncio.timeout(delay):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

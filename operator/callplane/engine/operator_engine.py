@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from callplane.apis import registry
+from callplane.apis.change_approvals import ChangeApproval
+from callplane.apis.provider_incidents import ProviderIncident
 from callplane.clock import Clock
 from callplane.cluster.namespaces import namespace_labels
 from callplane.cluster.ports import EventSink, ObjectStore, SecretReader, WriteFence
 from callplane.cluster.resource_kinds import ResourceKind, callplane_kind
+from callplane.engine import change_approvals, provider_incidents
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.keyed_queue import KeyedQueue, Priority
 from callplane.engine.object_cache import Arrival, CachedObject, ObjectCache
@@ -97,7 +100,13 @@ class Engine:
 
     def withdraw(self, key: ObjectKey) -> None:
         """The object is gone from the API server."""
+        last = self.cache.get(key)
         if self.cache.remove(key):
+            resource = last.resource if last is not None else None
+            if isinstance(resource, ProviderIncident):
+                provider_incidents.gone(self, resource)
+            elif isinstance(resource, ChangeApproval):
+                change_approvals.gone(self, resource)
             self.waiters.begin(key)
             self.wake_dependents(key)
             self.queue.add(key, Priority.USER)

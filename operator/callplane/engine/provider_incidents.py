@@ -26,10 +26,10 @@ async def run(scope: Scope) -> Succeeded:
     assert isinstance(incident, ProviderIncident)
     reference = incident.spec.connection_ref
     connection = ObjectKey(reference.kind.value, scope.key.namespace, reference.name)
-    dependents = scope.engine.cache.dependents(connection)
+    dependents = _users_of(scope.engine, connection)
     resolved = incident.spec.resolved_at is not None or scope.cached.is_deleting
     shown = scope.cached.status.get("affectedObjects")
-    affected = 0 if resolved else len(tuple(dependents))
+    affected = 0 if resolved else len(dependents)
     if (
         shown != affected
         or scope.cached.status.get("observedGeneration") != scope.cached.generation
@@ -42,6 +42,18 @@ async def run(scope: Scope) -> Succeeded:
     return Succeeded(
         f"open; {incident.spec.freeze.value} writes are frozen", reason=Reason.INCIDENT_OPEN
     )
+
+
+def gone(engine: Engine, incident: ProviderIncident) -> None:
+    """The object is gone, and with it what it froze."""
+    reference = incident.spec.connection_ref
+    connection = ObjectKey(reference.kind.value, incident.namespace, reference.name)
+    for key in _users_of(engine, connection):
+        engine.queue.add(key, Priority.DEPENDENCY)
+
+
+def _users_of(engine: Engine, connection: ObjectKey) -> list[ObjectKey]:
+    return [key for key in engine.cache.dependents(connection) if key.kind == "TeamsUser"]
 
 
 def freeze_of(engine: Engine, tenant: TeamsTenant) -> ProviderIncidentSpec | None:

@@ -24,7 +24,7 @@ from callplane.store.ports import (
     Register,
     RegisterState,
 )
-from callplane.values import E164, ConnectionId, HolderId
+from callplane.values import E164, ConnectionId, HolderId, ObjectKey
 
 
 class RegisterMirror:
@@ -45,6 +45,7 @@ class RegisterMirror:
         self.numbers: dict[E164, NumberRow] = {}
         self.holders: dict[HolderId, HolderRow] = {}
         self.gate_rows: dict[str, GateRow] = {}
+        self._proposals: dict[ObjectKey, set[str]] = {}
         self.sequence = 0
         self._moved = moved
         self._numbers_of: dict[HolderId, set[E164]] = {}
@@ -75,7 +76,8 @@ class RegisterMirror:
         if complete:
             for intent in state.open_intents:
                 self._intents.setdefault(intent.holder, {})[intent.request_id] = intent
-            self.gate_rows = {row.change_id: row for row in state.gate_rows}
+            for gate_row in state.gate_rows:
+                self._put_gate_row(gate_row)
         self.sequence = max(self.sequence, state.sequence)
 
     async def commit(self, commit: Commit, *, now: datetime) -> Committed:
@@ -95,9 +97,9 @@ class RegisterMirror:
         for intent in commit.intents:
             self._put_intent(intent)
         for gate_row in commit.gate_rows:
-            self.gate_rows[gate_row.change_id] = gate_row
+            self._put_gate_row(gate_row)
         for change_id in commit.gate_dropped:
-            self.gate_rows.pop(change_id, None)
+            self._drop_gate_row(change_id)
         self.sequence = max(self.sequence, committed.sequence)
         if commit.moves:
             self._moved(commit.moves)
@@ -139,6 +141,22 @@ class RegisterMirror:
         uid = row.declared_by.uid if row is not None and row.declared_by is not None else None
         if uid is not None and self._holder_by_uid.get(uid) == holder:
             del self._holder_by_uid[uid]
+
+    def _put_gate_row(self, row: GateRow) -> None:
+        self._drop_gate_row(row.change_id)
+        self.gate_rows[row.change_id] = row
+        self._proposals.setdefault(row.proposer, set()).add(row.change_id)
+
+    def _drop_gate_row(self, change_id: str) -> None:
+        row = self.gate_rows.pop(change_id, None)
+        if row is not None:
+            self._proposals.get(row.proposer, set()).discard(change_id)
+
+    def proposed_by(self, proposer: ObjectKey) -> dict[str, GateRow]:
+        """Rows of one object by change id."""
+        return {
+            change_id: self.gate_rows[change_id] for change_id in self._proposals.get(proposer, ())
+        }
 
     def _put_intent(self, intent: Intent) -> None:
         open_intents = self._intents.setdefault(intent.holder, {})

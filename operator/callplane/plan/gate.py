@@ -48,7 +48,7 @@ class GateStatus(Enum):
 class GateRow:
     """One gated change on its way. `digest` names the batch it was held in, empty before.
 
-    `approval` is the UID of the ChangeApproval that let it through, `expires_at` when that ends.
+    `approval` is the identity of the answer that let it through, `expires_at` when that ends.
     `used_approvals` are those that earlier runs of the same change have consumed: each counts once.
     """
 
@@ -230,6 +230,22 @@ def approve(
         if (row := rows.get(change_id)) is not None
         and row.status in waiting
         and approval not in row.used_approvals
+    )
+
+
+def revoke(rows: GateRows, approval: str) -> tuple[GateRow, ...]:
+    """What an answer let through and has not run yet waits again: held as it was, or in the open
+    batch.
+    """
+    return tuple(
+        replace(
+            row,
+            status=GateStatus.HELD if row.digest else GateStatus.OPEN,
+            approval="",
+            expires_at=None,
+        )
+        for row in rows.values()
+        if row.status is GateStatus.APPROVED and row.approval == approval
     )
 
 
