@@ -86,7 +86,7 @@ async def _from_register(database: str, digest: str) -> Batch:
 
 
 def _order(row: GateRow) -> tuple[Any, ...]:
-    return row.change.sort_key
+    return (row.proposer.namespace, row.proposer.name, row.change.sort_key)
 
 
 def _held(row: GateRow) -> HeldChange:

@@ -15,7 +15,7 @@ from callplane.cli import connecting, output
 from callplane.cli.connecting import DatabaseUrl, Kubeconfig
 from callplane.cli.plan_command import MaskNumbers, SnapshotFile
 from callplane.errors import CallplaneError, mask_number
-from callplane.values import E164
+from callplane.values import E164, HolderId
 
 if TYPE_CHECKING:
     from callplane.store.ports import (
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
         NumberEvent,
         NumberRow,
     )
+
+#: How many digits a number may have (ITU-T E.164).
+E164_DIGITS = range(7, 16)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -133,16 +136,18 @@ def list_numbers(
 
 
 async def _number_rows(url: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+    names: dict[HolderId, str] = {}
+    rows: list[NumberRow] = []
     async with connecting.register(url) as opened:
-        for connection in sorted(row.connection for row in await opened.connections()):
-            state = await opened.load(connection)
-            names = {row.holder: row.user_name for row in state.holders}
-            rows += [
-                _number_json(row, names.get(row.holder, "") if row.holder else "")
-                for row in state.numbers
-            ]
-    return sorted(rows, key=lambda row: str(row["number"]))
+        for known in await opened.connections():
+            state = await opened.load(known.connection)
+            names.update((row.holder, row.user_name) for row in state.holders)
+        # By length, for a connection that nobody works any more still has its numbers.
+        for digits in E164_DIGITS:
+            first, last = E164("+1" + "0" * (digits - 1)), E164("+" + "9" * digits)
+            rows += await opened.numbers_in(first, last)
+    ordered = sorted(rows, key=lambda row: row.number)
+    return [_number_json(row, names.get(row.holder, "") if row.holder else "") for row in ordered]
 
 
 def _number_json(row: NumberRow, user_name: str) -> dict[str, Any]:

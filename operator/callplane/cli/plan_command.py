@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from callplane.cli import connecting, short_lived
+from callplane.cli import connecting, output, short_lived
 from callplane.cli.connecting import DatabaseUrl, Kubeconfig
 from callplane.clock import SystemClock
 from callplane.errors import CallplaneError
@@ -141,7 +141,8 @@ def rendered(computed: Plan, output_format: Format, age_warning: str, *, mask_nu
     shown = document.masked(computed) if mask_numbers else computed
     match output_format:
         case Format.TEXT:
-            return rendering.text(shown, content_hash=content_hash, age_warning=age_warning)
+            text = rendering.text(shown, content_hash=content_hash, age_warning=age_warning)
+            return output.for_terminal(text)
         case Format.MARKDOWN:
             return rendering.markdown(shown, content_hash=content_hash, age_warning=age_warning)
         case Format.JSON:
