@@ -23,9 +23,12 @@ from callplane.simulators.carriers.surface import Surface
 from callplane.simulators.carriers.world import CarrierWorld
 from callplane.simulators.simwood.surface import SimwoodSurface
 from callplane.simulators.simwood.world import SimwoodWorld
+from callplane.simulators.telnyx.surface import TelnyxSurface
+from callplane.simulators.telnyx.world import TelnyxWorld
 
 CARRIERS: Final[Mapping[str, tuple[type[CarrierWorld], type[Surface]]]] = {
     "simwood": (SimwoodWorld, SimwoodSurface),
+    "telnyx": (TelnyxWorld, TelnyxSurface),
 }
 
 

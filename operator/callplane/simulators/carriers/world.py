@@ -89,6 +89,9 @@ class CarrierWorld:
         self._issued = 0
         self._owned: dict[str, set[str]] = {}
         """Numbers by account: what a listing of 50,000 numbers walks in place of all the stock."""
+        self._by_id: dict[str, str] = {}
+        self._listed: dict[str, list[NumberRow]] = {}
+        """Rows of an account in order, until one of them changes: each page asks for them."""
         for account in description.accounts:
             self.add_account(account)
         for numbers in description.ranges:
@@ -183,9 +186,16 @@ class CarrierWorld:
     def owned(self, account: Account, cutoff: float | None = None) -> list[NumberRow]:
         """The numbers of an account in order, as they are or as seen at `cutoff`."""
         if cutoff is None:
-            rows = (self.stock.get(e164) for e164 in sorted(self._owned[account.id]))
-            return [row for row in rows if row is not None]
+            if account.id not in self._listed:
+                rows = (self.stock.get(e164) for e164 in sorted(self._owned[account.id]))
+                self._listed[account.id] = [row for row in rows if row is not None]
+            return list(self._listed[account.id])
         return [row for row in self.stock.rows(cutoff) if row.owner == account.id]
+
+    def owned_by_id(self, account: Account, key: str) -> NumberRow | None:
+        """The number whose ownership has this id, None when the account has none such."""
+        row = self.stock.get(self._by_id.get(key, ""))
+        return row if row is not None and (row.owner, row.id) == (account.id, key) else None
 
     def on_sale(self, account: Account | None = None) -> list[NumberRow]:
         """What can be bought now; what the account has reserved itself included."""
@@ -344,8 +354,12 @@ class CarrierWorld:
         before = self.stock.get(row.e164)
         if before is not None and before.owner in self._owned:
             self._owned[before.owner].discard(row.e164)
+            self._listed.pop(before.owner, None)
         if row.owner in self._owned:
             self._owned[row.owner].add(row.e164)
+            self._listed.pop(row.owner, None)
+        if row.id:
+            self._by_id[row.id] = row.e164
         self.stock.put(row.e164, row, at)
 
 

@@ -6,6 +6,7 @@ import fnmatch
 import json
 from collections.abc import Mapping, Sequence
 
+from callplane.simulators.carriers import listings
 from callplane.simulators.carriers.routing import Call
 from callplane.simulators.carriers.rows import NumberRow
 from callplane.simulators.carriers.world import NotEnoughMoney, NotForSale, TooManyNumbers
@@ -259,16 +260,7 @@ def _listed(call: Call, question: Mapping[str, object]) -> Sequence[NumberRow]:
         rows = [row for row in rows if meta_key(row).lower() == key.lower()]
     if question["extent"] != "all":
         rows = rows[: int(str(question["extent"]))]
-    for rule in call.strikes:
-        if rule.effect is Effect.LISTING_EMPTY:
-            rows = []
-        elif rule.effect is Effect.LISTING_HALF:
-            rows = rows[: int(len(rows) * rule.fraction)]
-        elif rule.effect is Effect.LISTING_SKIP:
-            rows = rows[rule.count :]
-        elif rule.effect is Effect.LISTING_REPEAT:
-            rows = rows + rows[-rule.count :]
-    return rows
+    return listings.page(rows, call.strikes, offset=0, size=len(rows)).rows
 
 
 def _consecutive(call: Call, question: Mapping[str, object]) -> list[dict[str, object]]:
