@@ -39,7 +39,7 @@ def test_columns_line_up_and_nothing_trails() -> None:
 
 def test_colours_change_nothing_but_colour() -> None:
     shown = output.coloured(PLAN)
-    assert shown.count("\x1b[") == 8
+    assert shown.count("\x1b[") == 9
     assert re.sub(r"\x1b\[[0-9;]*m", "", shown) == PLAN
 
 
