@@ -1,4 +1,4 @@
-"""429, 5xx, lost answers: everything converges, no order is given twice, no number assigned twice."""
+"""429, 5xx, lost answers: all converges, no order is given twice, no number assigned twice."""
 
 from __future__ import annotations
 

@@ -125,9 +125,12 @@ async def abandon(
 async def finish(
     scope: Scope, gathered: Gathered, intent: Intent, state: IntentState, *, detail: str = ""
 ) -> None:
-    """Close an intent that changed nothing."""
+    """Close an intent that changed nothing; a grant that it consumed comes back."""
     done = replace(intent, state=state, detail=detail)
-    await gathered.runtime.mirror.commit(Commit(intents=(done,)), now=scope.engine.clock.now())
+    restored = gathered.runtime.gate.restored(Change.from_json(intent.change))
+    await gathered.runtime.mirror.commit(
+        Commit(intents=(done,), gate_rows=restored), now=scope.engine.clock.now()
+    )
 
 
 async def confirm(scope: Scope, gathered: Gathered, intent: Intent, change: Change) -> None:
