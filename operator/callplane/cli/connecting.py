@@ -7,6 +7,7 @@ is asked for, so that verbs on files start quickly.
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -91,13 +92,20 @@ async def cluster(kubeconfig: Path) -> AsyncIterator[KubernetesClient]:
 
 @asynccontextmanager
 async def register(url: str) -> AsyncIterator[Register]:
-    """The number register at a URL."""
+    """The number register at a URL. Raises CallplaneError when it does not answer."""
+    from callplane.store.ports import StoreUnavailable
     from callplane.store.postgres import PostgresRegister
 
+    # Each of its attempts to connect would be a line; the one that counts is the error below.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     opened = PostgresRegister(url)
     await opened.open()
     try:
         yield opened
+    except StoreUnavailable as error:
+        raise CallplaneError(
+            f"the number register does not answer: {error}; is --database-url right?"
+        ) from None
     finally:
         await opened.close()
 

@@ -111,8 +111,7 @@ def _in_order_of_passes(world: PlanningWorld, objects: Iterable[Declared]) -> li
         resource = each.resource
         source = resource.spec.phone_number if isinstance(resource, TeamsUser) else None
         draws = source is not None and source.range_ref is not None
-        # "~" comes after every time: an object that is not made yet is younger than all others.
-        return draws, world.cached(each.key).created or "~", each.key
+        return draws, world.cached(each.key).created, each.key
 
     return sorted(objects, key=order)
 

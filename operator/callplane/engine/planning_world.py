@@ -208,7 +208,10 @@ class PlanningWorld:
         metadata = dict(declared.body["metadata"])
         known_uid, created = self._uids.get(declared.key, ("", ""))
         metadata["uid"] = known_uid or f"planned:{declared.key}"
-        metadata["creationTimestamp"] = created or None
+        # An object that is not made yet is made at the moment of the plan: the youngest of all.
+        metadata["creationTimestamp"] = (
+            created or f"{self.observations.taken_at:%Y-%m-%dT%H:%M:%SZ}"
+        )
         if deleting:
             metadata["deletionTimestamp"] = self.observations.taken_at.isoformat()
         self.engine.namespace_labels.setdefault(declared.key.namespace, {})

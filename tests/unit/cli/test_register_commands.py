@@ -316,6 +316,13 @@ def test_verbs_of_the_register_ask_for_the_database(
         assert "--database-url or CALLPLANE_DATABASE_URL" in run(*verb, code=1)
 
 
+def test_a_database_that_does_not_answer_is_one_line(run: Run) -> None:
+    url = "--database-url=postgresql://127.0.0.1:1/nowhere"
+    said = run("numbers", "list", url, code=1)
+    assert said.startswith("Error: the number register does not answer: ")
+    assert said.count("\n") == 1
+
+
 # Held batches
 
 
