@@ -168,6 +168,8 @@ class KeyedQueue:
                 waiting = self._waiting.get(key)
                 if waiting is not None and waiting[2] == order:
                     del self._waiting[key]
+                    # The pass looks now and says itself when to look again.
+                    self._due.pop(key, None)
                     self._running.add(key)
                     return Taken(key, priority, self._monotonic() - waiting[1])
         return None

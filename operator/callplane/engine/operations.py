@@ -1,11 +1,12 @@
 """Watches asynchronous orders until they end, then brings their objects back for the read-back.
 
-Few orders are polled one by one. Above `bulk_operations` the number inventory is listed instead, so
-that the calls of a mass change grow with pages and not with people.
+Few orders are looked at one by one. Above `bulk_operations` the number inventory is listed instead,
+so that the calls of a mass change grow with pages and not with people.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -111,13 +112,27 @@ class OperationWatch:
 
     async def _poll_due(self) -> None:
         now = self._runtime.engine.clock.monotonic()
-        for operation in [item for item in self._open.values() if item.next_poll_at <= now]:
-            status = await self._runtime.provider.poll(operation.token)
-            if status.state is OperationState.RUNNING and not self._is_overdue(operation, now):
-                operation.pause_seconds = min(operation.pause_seconds * 1.5, POLL_PAUSE_MAX_SECONDS)
-                operation.next_poll_at = now + operation.pause_seconds
-                continue
-            self._end(operation, status)
+        due = [item for item in self._open.values() if item.next_poll_at <= now]
+        ends = await asyncio.gather(
+            *(self._poll(item, now) for item in due), return_exceptions=True
+        )
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+
+    async def _poll(self, operation: OpenOperation, now: float) -> None:
+        """The number first: it is read back anyway, and what it shows is the end of the order."""
+        if operation.number is not None:
+            await self._runtime.read_number(operation.number)
+            if self._shows_effect(operation):
+                self._end(operation, OperationStatus(OperationState.SUCCEEDED))
+                return
+        status = await self._runtime.provider.poll(operation.token)
+        if status.state is OperationState.RUNNING and not self._is_overdue(operation, now):
+            operation.pause_seconds = min(operation.pause_seconds * 1.5, POLL_PAUSE_MAX_SECONDS)
+            operation.next_poll_at = now + operation.pause_seconds
+            return
+        self._end(operation, status)
 
     async def _list_numbers(self) -> float:
         """One listing answers for all: an order whose number shows the expected holder has
@@ -150,6 +165,7 @@ class OperationWatch:
         return now - operation.started_at > deadline
 
     def _end(self, operation: OpenOperation, status: OperationStatus) -> None:
-        del self._open[operation.token]
+        if self._open.pop(operation.token, None) is None:
+            return
         self._ended[operation.token] = status
         self._runtime.engine.queue.add(operation.key, Priority.RETRY)

@@ -24,6 +24,7 @@ from callplane.engine import change_approvals, provider_incidents
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.keyed_queue import KeyedQueue, Priority
 from callplane.engine.object_cache import Arrival, CachedObject, ObjectCache
+from callplane.engine.progress import UnreportedProgress
 from callplane.engine.reconcile import reconcile
 from callplane.engine.waiters import NumberWaiters
 from callplane.providers.protocol import Provider
@@ -77,6 +78,7 @@ class Engine:
         self.connections: dict[ObjectKey, ConnectionRuntime] = {}
         self.namespace_labels: dict[str, dict[str, str]] = {}
         self.waiters = NumberWaiters(self.cache, self.queue)
+        self.progress = UnreportedProgress(clock.monotonic)
         self.barrier_passed = False
         self.last_pass_at = clock.monotonic()
         self._workers: list[asyncio.Task[None]] = []

@@ -59,6 +59,7 @@ async def reconcile(engine: Engine, key: ObjectKey, priority: Priority) -> None:
     cached = engine.cache.get(key)
     if cached is None:
         engine.queue.forget(key)
+        engine.progress.forget(key)
         if key.kind == "TeamsTenant":
             await teams_tenants.vanished(engine, key)
         return
@@ -66,13 +67,17 @@ async def reconcile(engine: Engine, key: ObjectKey, priority: Priority) -> None:
     scope = Scope(engine, cached, priority)
     try:
         end = await run_steps(scope)
-        await report(scope, end)
+        look_seconds = engine.progress.look_seconds(key, end)
+        if look_seconds is None:
+            await report(scope, end)
     except Parked:
         return
     except Gone:
         engine.queue.forget(key)
         return
     schedule(engine, key, end)
+    if look_seconds is not None:
+        engine.queue.add_later(key, Priority.RETRY, look_seconds)
 
 
 async def run_steps(scope: Scope) -> End:
