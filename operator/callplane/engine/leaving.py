@@ -191,6 +191,7 @@ async def _forget_holder(scope: Scope, runtime: ConnectionRuntime, row: HolderRo
 
 
 async def _let_go(scope: Scope) -> None:
+    writing.check_fence(scope)
     body = await finalizers.remove(
         scope.engine.objects, scope.engine.kind(scope.key.kind), body=scope.cached.body
     )

@@ -39,6 +39,8 @@ Steps = Callable[[Scope], Awaitable[Succeeded | NotKnown]]
 REFUSED_LOOK_SECONDS = 1.0
 LOST_LOOK_SECONDS = 30.0
 NOT_KNOWN_LOOK_SECONDS = 120.0
+# How soon a pass is tried again that found the Lease not held.
+FENCE_LOOK_SECONDS = 1.0
 
 PASSES: dict[str, Steps] = {
     "TeamsTenant": teams_tenants.run,
@@ -63,12 +65,16 @@ async def reconcile(engine: Engine, key: ObjectKey, priority: Priority) -> None:
         if key.kind == "TeamsTenant":
             await teams_tenants.vanished(engine, key)
         return
+    if not engine.fence.may_write(0.0):
+        # Somebody else may lead by now: nothing is ours to write, the status of objects neither.
+        engine.queue.add_later(key, priority, FENCE_LOOK_SECONDS)
+        return
     engine.waiters.begin(key)
     scope = Scope(engine, cached, priority)
     try:
         end = await run_steps(scope)
         look_seconds = engine.progress.look_seconds(key, end)
-        if look_seconds is None:
+        if look_seconds is None and engine.fence.may_write(0.0):
             await report(scope, end)
     except Parked:
         return

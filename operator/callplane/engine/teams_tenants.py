@@ -14,7 +14,7 @@ from callplane.apis.teams_tenants import TeamsTenant, TeamsTenantSpec
 from callplane.cluster import finalizers
 from callplane.cluster.resource_kinds import SECRETS
 from callplane.cluster.secret_reading import SecretFound, SecretMissing
-from callplane.engine import change_plans
+from callplane.engine import change_plans, writing
 from callplane.engine.connections import ConnectionLimits, ConnectionRuntime
 from callplane.engine.evidence import is_stale_long
 from callplane.engine.keyed_queue import Priority
@@ -129,6 +129,8 @@ async def _start(
 ) -> ConnectionRuntime:
     engine = scope.engine
     connection = ConnectionId(PROVIDER, tenant.spec.tenant_id)
+    # A leader that was paused and overtaken must not take the connection back from its successor.
+    writing.check_fence(scope)
     held = await engine.register.hold_connection(
         connection,
         declared_by=scope.declaring,
