@@ -17,7 +17,8 @@ Test = Callable[[NumberRow], bool]
 
 _FLAGS: Mapping[str, Test] = {
     "available": lambda row: row.owner is None and not row.is_reserved,
-    "assigned": lambda row: row.owner is not None,
+    # Of numbers: the vendor refuses to combine it with a search for extensions.
+    "assigned": lambda row: bool(row.number) and row.owner is not None,
     "tollFreeNumbers": lambda row: row.is_toll_free,
     "serviceNumber": lambda row: row.is_service,
     "reservedNumber": lambda row: row.is_reserved,
