@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from callplane.apis.reasons import Reason
@@ -42,7 +43,7 @@ async def resolve(scope: Scope, user: TeamsUser, gathered: Gathered) -> HolderId
     """
     pinned = gathered.runtime.mirror.holder_declared_by(scope.cached.uid)
     person = await find_person(gathered, person_key(user.spec))
-    if person is not None and pinned is None and _has_left(gathered, person):
+    if person is not None and pinned is None and _may_be_renamed(scope, gathered, person):
         # The name may be somebody else's by now, and the last listing may not know it yet.
         person = await _read(gathered, person_key(user.spec))
     if person is None:
@@ -81,10 +82,25 @@ async def _read(gathered: Gathered, key: str) -> Person | None:
         raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
 
 
-def _has_left(gathered: Gathered, person: Person) -> bool:
-    """Does the register know this person only by numbers that rest after them?"""
-    rows = gathered.runtime.mirror.rows_of(gathered.runtime.holder(person.user_id))
-    return bool(rows) and all(row.state is NumberState.QUARANTINED for row in rows)
+def _may_be_renamed(scope: Scope, gathered: Gathered, person: Person) -> bool:
+    """Has the person a past in the register, and does what tells us their name come from before
+    this object?
+
+    A leaver whose number still waits to be taken away has a row; a new person who is given the
+    leaver's name must not inherit it.
+    """
+    runtime = gathered.runtime
+    holder = runtime.holder(person.user_id)
+    if holder not in runtime.mirror.holders and not runtime.mirror.rows_of(holder):
+        return False
+    entry = runtime.snapshot.people.get(person.user_id)
+    if entry is None:
+        return True
+    clock = scope.engine.clock
+    object_age = clock.now() - datetime.fromisoformat(scope.cached.created)
+    seen_age_seconds = clock.monotonic() - entry.observed_at
+    # Objects tell the second in which they were made, not the moment.
+    return seen_age_seconds > object_age.total_seconds() - 1.0
 
 
 def _check_person_consent(consent: tuple[ConnectionConsent, ...] | None, person: Person) -> None:

@@ -41,6 +41,10 @@ async def run(scope: Scope) -> Succeeded:
     if runtime is None:
         await _without_connection(scope)
     if runtime is None or row is None:
+        if runtime is not None:
+            # Another object has taken the person over: nobody wants any more what this one had
+            # proposed, and a row that stays would be held and approved for nothing.
+            await runtime.gate.withdraw(scope.key)
         await _let_go(scope)
         raise Gone
     successor = successor_of(scope, runtime, row)

@@ -1,0 +1,55 @@
+"""Moments that the simulated fortnights have found, each by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from callplane.resources.teams import Person
+from callplane.testing.engine_world import EngineWorld, Worlds, user_id
+
+pytestmark = pytest.mark.looptime
+
+TWO_A_DAY = {"changeLimits": {"maxCount": 0, "floor": 0, "settle": "1s"}}
+
+
+async def test_a_name_reused_while_the_leaver_is_held_is_the_new_persons(worlds: Worlds) -> None:
+    world = await worlds.make(tenant={"driftInterval": "1h", **TWO_A_DAY})
+    await world.declare("ann")
+    await world.settle()
+    await world.delete("TeamsUser", "ann")
+    await world.settle()
+    assert await world.reason("ann") == "False ApprovalRequired"
+    _gives_name_to_new_person(world, "ann")
+    await world.declare("ann", as_object="ann-the-second")
+    await world.settle()
+    assert await world.reason("ann-the-second") == "Succeeded"
+    assert world.number_of("new-ann") == "+442079460001"
+    assert await world.reason("ann") == "False ApprovalRequired"
+    assert world.number_of("ann") == "+442079460000"
+
+
+async def test_what_a_moved_object_had_proposed_leaves_the_gate(worlds: Worlds) -> None:
+    world = await worlds.make(tenant=TWO_A_DAY)
+    await world.declare("ann")
+    await world.settle()
+    await world.delete("TeamsUser", "ann")
+    await world.settle()
+    assert await world.reason("ann") == "False ApprovalRequired"
+    await world.declare("ann", as_object="ann-elsewhere")
+    await world.settle()
+    assert await world.reason("ann-elsewhere") == "Succeeded"
+    assert not await world.exists("TeamsUser", "ann")
+    assert await world.gate_rows() == []
+
+
+def _gives_name_to_new_person(world: EngineWorld, name: str) -> None:
+    """The old account keeps its id under another name, a new one has the name."""
+    old = world.platform.true.people[user_id(name)]
+    freed = dataclasses.replace(old, user_principal_name=f"gone-{name}@example.com")
+    world.seed_people([f"new-{name}"])
+    new = world.platform.true.people[user_id(f"new-{name}")]
+    world.platform.put_people(
+        [freed, Person(new.user_id, old.user_principal_name, usage_location="GB")]
+    )
