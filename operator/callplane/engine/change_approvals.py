@@ -18,8 +18,9 @@ from callplane.apis.change_approvals import (
 )
 from callplane.apis.reasons import Reason
 from callplane.engine.connections import ConnectionRuntime
+from callplane.engine.gathering import starts_again
 from callplane.engine.keyed_queue import Priority
-from callplane.engine.scope import Gone, Scope
+from callplane.engine.scope import Gone, Parked, Scope
 from callplane.errors import Stalled, Waiting
 from callplane.plan.gate import GateRow, GateStatus
 from callplane.status.conditions import Succeeded
@@ -83,6 +84,9 @@ def _runtime(scope: Scope, spec: ChangeApprovalSpec) -> ConnectionRuntime:
             f"namespace {scope.key.namespace} has no {key.kind} {key.name}; an approval counts "
             "only in the namespace of its connection",
         )
+    if starts_again(scope, key):
+        scope.engine.queue.add_later(scope.key, Priority.INITIAL, LOOK_SECONDS)
+        raise Parked
     raise Waiting(
         Reason.DEPENDENCY_NOT_READY, f"{key} is not at work", after_seconds=CONNECTION_LOOK_SECONDS
     )

@@ -13,8 +13,10 @@ from callplane.apis.model import API_VERSION
 from callplane.apis.reasons import Reason
 from callplane.cluster.api_errors import AlreadyExists, Forbidden
 from callplane.engine.connections import ConnectionRuntime
+from callplane.engine.gathering import starts_again
 from callplane.engine.intents import describe
-from callplane.engine.scope import Gone, Scope
+from callplane.engine.keyed_queue import Priority
+from callplane.engine.scope import Gone, Parked, Scope
 from callplane.errors import Stalled, Waiting
 from callplane.plan.change import plan_name
 from callplane.plan.gate import GateRow, GateStatus
@@ -106,6 +108,9 @@ async def run(scope: Scope) -> Succeeded:
     if finished and not any(row.status is not GateStatus.CONSUMED for row in rows):
         return Succeeded(str(scope.cached.status["state"]), reason=Reason.COMPLETED)
     if runtime is None:
+        if starts_again(scope, key):
+            scope.engine.queue.add_later(scope.key, Priority.INITIAL, LOOK_SECONDS)
+            raise Parked
         raise Waiting(Reason.DEPENDENCY_NOT_READY, f"{key} is not ready", after_seconds=60.0)
     counts = Counter(row.status for row in rows)
     held, approved = counts[GateStatus.HELD], counts[GateStatus.APPROVED]

@@ -15,7 +15,7 @@ from callplane.apis.teams_users import TeamsUser
 from callplane.desired import references
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.provider_incidents import freeze_of
-from callplane.engine.scope import Scope
+from callplane.engine.scope import Parked, Scope
 from callplane.errors import Stalled, Waiting
 from callplane.status.conditions import Circumstances
 from callplane.values import ObjectKey
@@ -43,6 +43,8 @@ async def gather(scope: Scope, user: TeamsUser) -> Gathered:
     key = ObjectKey("TeamsTenant", tenant.namespace, tenant.name)
     runtime = scope.engine.connections.get(key)
     if runtime is None or not runtime.is_ready:
+        if starts_again(scope, key):
+            raise Parked
         raise Waiting(
             Reason.DEPENDENCY_NOT_READY,
             f"{key} is not ready",
@@ -53,6 +55,19 @@ async def gather(scope: Scope, user: TeamsUser) -> Gathered:
         runtime=runtime,
         consent=await _people_consent(scope, tenant),
     )
+
+
+def starts_again(scope: Scope, connection: ObjectKey) -> bool:
+    """Is a connection that was Ready when it last said so only not at work yet in this process?
+
+    Then nothing is known to be wrong, and nothing is reported: the end of its first listing brings
+    everybody back, and so does a Ready that is no longer True.
+    """
+    cached = scope.engine.cache.get(connection)
+    if cached is None or cached.is_deleting or cached.ready != "True":
+        return False
+    runtime = scope.engine.connections.get(connection)
+    return runtime is None or not (runtime.health.breaker or runtime.health.lost_to)
 
 
 async def consenting(

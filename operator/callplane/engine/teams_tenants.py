@@ -20,7 +20,7 @@ from callplane.engine.evidence import is_stale_long
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import FORCE_DELETE, REGISTER_CONFIRMED
 from callplane.engine.register_mirror import RegisterMirror
-from callplane.engine.scope import Gone, Scope
+from callplane.engine.scope import Gone, Parked, Scope
 from callplane.engine.teams_users import ensure_finalizer
 from callplane.errors import Stalled, Waiting
 from callplane.numbering.lifecycle import HELD
@@ -365,6 +365,11 @@ def _show_freshness(scope: Scope, runtime: ConnectionRuntime) -> None:
     scope.status["registerSequence"] = runtime.mirror.sequence
 
 
+def _said_ready(scope: Scope) -> bool:
+    generation = scope.cached.status.get("observedGeneration")
+    return scope.cached.ready == "True" and generation == scope.cached.generation
+
+
 def _end(scope: Scope, runtime: ConnectionRuntime) -> Succeeded | NotKnown:
     health = runtime.health
     if health.breaker:
@@ -382,6 +387,9 @@ def _end(scope: Scope, runtime: ConnectionRuntime) -> Succeeded | NotKnown:
             after_seconds=5.0,
         )
     if not runtime.snapshot.complete:
+        if not health.listing_problem and _said_ready(scope):
+            # A restart is no news; the end of the first listing brings this object back.
+            raise Parked
         problem = f": {health.listing_problem}" if health.listing_problem else ""
         raise Waiting(
             Reason.SNAPSHOT_PENDING,
