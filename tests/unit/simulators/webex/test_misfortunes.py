@@ -1,0 +1,44 @@
+"""Bad days hold everything the service does wrong, and the world outlives them."""
+
+from __future__ import annotations
+
+from callplane.simulators.faults import Effect
+from callplane.simulators.webex import routing
+from callplane.simulators.webex.misfortunes import bad_days
+from callplane.testing.webex_desk import FIRST, SMALL_WORLD, WebexDesk
+
+NOT_OF_WEBEX = {Effect.ORDER_SKIPPED, Effect.ORDER_LOST}
+"""Jobs here are neither skipped nor forgotten."""
+
+
+def test_every_effect_is_in_it() -> None:
+    found = {rule.effect for rule in bad_days()}
+    assert found >= {Effect.REFUSED_AFTER, Effect.LICENCE_SKIPPED, Effect.LISTING_LOOP}
+    assert found.isdisjoint(NOT_OF_WEBEX)
+
+
+def test_every_kind_in_it_is_a_kind_of_request() -> None:
+    named = {kind for rule in bad_days() for kind in rule.kinds}
+    assert named <= {"*", "reads", "writes"} | routing.KINDS
+
+
+async def test_numbers_have_one_holder_through_bad_days(desk: WebexDesk) -> None:
+    for rule in bad_days(5.0):
+        desk.world.faults.add(rule)
+    outcomes = set()
+    for turn in range(300):
+        name = ("ada", "bob", "cat")[turn % 3]
+        answer = await desk.give(name, f"+44207946000{1 + turn % 5}")
+        outcomes.add(answer.status)
+        if turn % 7 == 0:
+            desk.portal.unassign(FIRST)
+        held = [row.number for row in desk.organisation.people.rows() if row.number]
+        owned = [
+            row.number
+            for row in desk.organisation.numbers.rows()
+            if row.owner is not None and row.owner.type == "PEOPLE"
+        ]
+        assert sorted(held) == owned
+
+    assert {200, 400, 429, 0} <= outcomes
+    assert len(SMALL_WORLD.organisations) == 1
