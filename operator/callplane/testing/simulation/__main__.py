@@ -22,7 +22,7 @@ def main() -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":
         # The order of sets follows from it, and with it the order of what happens at one time.
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
     wish = fortnight.Wish(chosen.seed, chosen.days, chosen.busy, chosen.mutant)
     fortnight.live(wish).save(chosen.journal)

@@ -40,7 +40,7 @@ from callplane.store.ports import (
 from callplane.telemetry import Telemetry
 from callplane.testing.cluster_state import ClusterState
 from callplane.testing.condition_checks import ConditionWatch
-from callplane.testing.fake_cluster import Fault, FakeCluster
+from callplane.testing.fake_cluster import FakeCluster, Fault
 from callplane.testing.simulation import graph_line
 from callplane.testing.simulation.journal import Journal, row_json
 from callplane.testing.simulation.processes import Fence, Life, belonging_to

@@ -24,7 +24,7 @@ CLOSES_SECONDS = 18 * 3600.0
 WEEKEND = (5, 6)
 GITOPS_PAUSE_SECONDS = 600.0
 FIRST_PEOPLE = 24
-LIMITS = {"maxCount": 8, "maxPercent": 100, "floor": 5, "settle": "3s", "settleMax": "30s"}
+LIMITS = {"maxCount": 10, "maxPercent": 100, "floor": 5, "settle": "3s", "settleMax": "30s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,7 @@ async def _day(days: Days, wish: Wish, day: int) -> None:
         happening = _drawn(chance)
         running.append(asyncio.create_task(_happen(days, happening, one_process)))
     await asyncio.gather(*running)
+    await _answer_before_going_home(days)
     gitops.cancel()
     await asyncio.gather(gitops, return_exceptions=True)
     await _mend(days)
@@ -135,6 +136,13 @@ async def _happen(days: Days, happening: Happening, one_process: asyncio.Lock) -
         said = await happening(days)
     seconds = days.estate.clock.monotonic() - began
     days.estate.journal.note("script", what=said, began=began, seconds=seconds)
+
+
+async def _answer_before_going_home(days: Days) -> None:
+    """Most of what waits is approved in the evening; the rest is for another day."""
+    for plan in days.company.held_plans():
+        if days.chance.random() < 0.7:
+            await days.company.answer(plan, "Approve")
 
 
 async def _gitops(days: Days) -> None:

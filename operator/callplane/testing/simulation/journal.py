@@ -7,13 +7,12 @@ mistake of ours cannot make a mistake of the engine look right.
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
-
-import json
 
 from callplane.clock import Clock
 from callplane.cluster.resource_kinds import ResourceKind
