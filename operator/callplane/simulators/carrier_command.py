@@ -18,17 +18,20 @@ import uvloop
 import yaml
 
 from callplane.simulators.carriers.running import running_carrier
-from callplane.simulators.carriers.seeding import DEFAULT_ACCOUNT, WorldSeed, world_seed_from
+from callplane.simulators.carriers.seeding import WorldSeed, world_seed_from
 from callplane.simulators.carriers.surface import Surface
 from callplane.simulators.carriers.world import CarrierWorld
 from callplane.simulators.simwood.surface import SimwoodSurface
 from callplane.simulators.simwood.world import SimwoodWorld
 from callplane.simulators.telnyx.surface import TelnyxSurface
 from callplane.simulators.telnyx.world import TelnyxWorld
+from callplane.simulators.twilio.surface import TwilioSurface
+from callplane.simulators.twilio.world import TwilioWorld
 
 CARRIERS: Final[Mapping[str, tuple[type[CarrierWorld], type[Surface]]]] = {
     "simwood": (SimwoodWorld, SimwoodSurface),
     "telnyx": (TelnyxWorld, TelnyxSurface),
+    "twilio": (TwilioWorld, TwilioSurface),
 }
 
 
@@ -73,7 +76,9 @@ def _seed(options: argparse.Namespace) -> WorldSeed:
         if options.account is not None or options.first is not None:
             raise ValueError("--account and --first describe a world without a seed file")
     else:
-        document["accounts"] = [{"id": options.account or DEFAULT_ACCOUNT}]
+        document["accounts"] = [
+            {"id": options.account or CARRIERS[options.world][0].default_account}
+        ]
         first = options.first or "+442079460000"
         document["ranges"] = [{"first": first, "count": options.numbers}]
     settings = document.setdefault("settings", {})

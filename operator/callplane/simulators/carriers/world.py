@@ -23,7 +23,12 @@ from callplane.simulators.carriers.rows import (
     Port,
     derive_guid,
 )
-from callplane.simulators.carriers.seeding import AccountSeed, RangeSeed, WorldSeed
+from callplane.simulators.carriers.seeding import (
+    DEFAULT_ACCOUNT,
+    AccountSeed,
+    RangeSeed,
+    WorldSeed,
+)
 from callplane.simulators.carriers.settings import CarrierSettings
 from callplane.simulators.faults import FaultScript, rule_from
 from callplane.simulators.recording import ChangeLog, Recorder
@@ -73,9 +78,13 @@ class CarrierWorld:
     name = "carrier"
     owned_state = "active"
     """The carrier's word for a number that works."""
+    default_account = DEFAULT_ACCOUNT
+    """An account id in the carrier's own form, for descriptions that name none."""
 
     def __init__(self, *, clock: Clock | None = None, seed: WorldSeed | None = None) -> None:
-        description = seed if seed is not None else WorldSeed()
+        description = (
+            seed if seed is not None else WorldSeed(accounts=(AccountSeed(self.default_account),))
+        )
         self.clock = clock if clock is not None else SystemClock()
         self.seed = description.seed
         self.settings = CarrierSettings()

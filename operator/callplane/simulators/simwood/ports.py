@@ -40,13 +40,16 @@ def open_gnp(call: Call) -> Response:
         raise refusals.failed(f"{missing[0]} is required")
     if body["type"] not in _TYPES:
         raise refusals.failed(f"type must be one of {', '.join(_TYPES)}")
-    if int(str(body["lcp_cupid"])) not in {int(cupid) for _, cupid in LOSING_CARRIERS}:
+    if str(body["lcp_cupid"]).zfill(3) not in {cupid for _, cupid in LOSING_CARRIERS}:
         raise refusals.failed("lcp_cupid is not a known losing communications provider")
     if "orig_ref" in body:
         before = call.account.ports.get(str(body["orig_ref"]))
         if before is None or before.is_open:
             raise refusals.failed("orig_ref is not a closed port of this account")
-    also = [each for each in body.get("numbers", ()) if each.get("action") == "port"]
+    numbers = body.get("numbers", [])
+    if not isinstance(numbers, list) or not all(isinstance(each, dict) for each in numbers):
+        raise refusals.failed("numbers must be an array of numbers")
+    also = [each for each in numbers if each.get("action") == "port"]
     wanted = [_ported(body["mbn"]), *(_ported(each.get("number")) for each in also)]
     port = porting.open_port(
         call.world,
