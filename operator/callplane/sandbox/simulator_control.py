@@ -2,7 +2,7 @@
 
 For the demo, end-to-end tests and benchmarks. Blocking, and made of the standard library alone, so
 that it can be used from anywhere. The endpoints are described in
-`callplane.simulators.graph.control`.
+`callplane.simulators.controlling` and in the module `control` of each simulator.
 
     control = SimulatorControl("http://127.0.0.1:4010/_simulator")
     control.portal("unassign", number="+442079460001")

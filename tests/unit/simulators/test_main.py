@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from callplane.simulators.__main__ import main
 from callplane.sandbox.simulator_control import SimulatorControl
+from callplane.simulators.__main__ import main
 
 SEED_FILE = """\
 seed: 3

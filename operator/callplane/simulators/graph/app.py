@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from callplane.simulators import exchange
+from callplane.simulators import controlling, exchange
 from callplane.simulators.exchange import Receive, Request, Response, Scope, Send, json_response
 from callplane.simulators.faults import Effect, FaultRule
 from callplane.simulators.graph import batch, identity, odata, refusals, routing, token_endpoint
@@ -25,7 +25,7 @@ from callplane.simulators.graph.world import GraphWorld
 from callplane.simulators.recording import Entry, Outcome
 from callplane.simulators.throttling import TokenBucket
 
-CONTROL_PREFIX = "/_simulator"
+CONTROL_PREFIX = controlling.PREFIX
 _SEEN_PATH_CHARACTERS = 300
 
 Sleep = Callable[[float], Awaitable[None]]

@@ -64,6 +64,14 @@ class GraphWorld:
             raise ValueError(f"no tenant {key!r}")
         return found
 
+    def realm(self, key: str | None = None) -> Tenant:
+        """The same, under the name that control endpoints share."""
+        return self.tenant(key)
+
+    def realm_ids(self) -> list[str]:
+        """The ids of all tenants."""
+        return list(self.tenants)
+
     def portal(self, key: str | None = None) -> Portal:
         """An administrator of a tenant."""
         return Portal(self.tenant(key))
