@@ -1,4 +1,4 @@
-"""One world for this folder; its operator is started by the first test that wants one."""
+"""One world for the whole run; its operator is started by the first test that wants one."""
 
 from __future__ import annotations
 

@@ -7,8 +7,10 @@ drama blocks; `live_world` hands the stretches out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from callplane.clock import SystemClock
 from callplane.sandbox.simulator_control import SimulatorControl
 from callplane.values import E164
 
@@ -57,8 +59,12 @@ class Estate:
         """Both namespaces; the team's carries the label that the range admits."""
         return [
             _manifest("v1", "Namespace", {"name": self.platform}),
-            _manifest("v1", "Namespace", {"name": self.team, "labels": {"team": self.team}}),
+            self.namespace(self.team),
         ]
+
+    def namespace(self, name: str) -> Manifest:
+        """A namespace for people, with the label that the range admits."""
+        return _manifest("v1", "Namespace", {"name": name, "labels": {"team": self.team}})
 
     def secret(self, value: str = SECRET) -> Manifest:
         """The client secret."""
@@ -121,13 +127,16 @@ class Estate:
         """The first `count` people."""
         return [self.user(index) for index in range(1, count + 1)]
 
-    def approval(self, name: str, *, decision: str, expires_at: str, **about: Any) -> Manifest:
-        """A ChangeApproval in the connection's namespace; `about` is digest= or changeIds=."""
+    def approval(self, name: str, *, decision: str, **about: Any) -> Manifest:
+        """A ChangeApproval of an hour in the connection's namespace; `about` is digest= or
+        changeIds=.
+        """
+        expires_at = SystemClock().now() + timedelta(hours=1)
         spec = {
             "connectionRef": {"kind": "TeamsTenant", "name": TENANT},
             "decision": decision,
             "approvedBy": "maria@example.com",
-            "expiresAt": expires_at,
+            "expiresAt": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "reason": "asked for by a test",
             **about,
         }
@@ -159,6 +168,11 @@ class Estate:
     def writes(self) -> list[str]:
         """The kinds of all attempts to write so far, in order."""
         return [entry["kind"] for entry in self.control.writes()]
+
+    def listings(self) -> int:
+        """How many pages of its people's configurations the tenant has listed."""
+        kinds: dict[str, dict[str, int]] = self.control.counters()["by_kind"]
+        return sum(kinds.get("listUserConfigurations", {}).values())
 
     def mark(self) -> int:
         """Where the record of writes stands now; see `writes_since`."""

@@ -25,24 +25,25 @@ from callplane.sandbox import components, processes
 from callplane.sandbox.components import GRAPH, Surroundings
 from callplane.sandbox.kubectl import Kubectl
 from callplane.sandbox.processes import ProcessRecord
+from callplane.sandbox.simulator_control import SimulatorControl
 from callplane.simulators.graph.rows import derive_guid
 from callplane.simulators.graph.seeding import DRAMA_BLOCKS
-from callplane.testing import polling
+from callplane.testing import audit_log, polling
 from callplane.testing.control_plane import ThrowAway, ThrowAwayCluster, ThrowAwayPostgres
 from callplane.testing.estates import Endpoint, Estate, Manifest
-from callplane.sandbox.simulator_control import SimulatorControl
 from callplane.values import E164
 
 Server = TypeVar("Server", bound=ThrowAway)
 BLOCK_NUMBERS = 1000
 SLICE_NUMBERS = 100
 # A standby has to wait for a Lease to run out; tests do not want to wait for the half minute that
-# a cluster with pods needs.
-LEASE: Mapping[str, str] = {
+# a cluster with pods needs, nor a second for each order.
+QUICK: Mapping[str, str] = {
     "lease_seconds": "8",
     "renew_deadline_seconds": "6",
     "write_timeout_seconds": "3",
     "unknown_outcome_seconds": "5",
+    "operation_poll_seconds": "0.3",
 }
 
 
@@ -153,7 +154,7 @@ class LiveWorld(ThrowAway):
         `OperatorSettings` as text; the Lease is short unless they say otherwise.
         """
         name = f"operator-{next(self._names)}"
-        fields = {"database_url": self.database_url, **LEASE, **settings}
+        fields = {"database_url": self.database_url, **QUICK, **settings}
         component = components.operator(name=name, timeout_seconds=60, **fields)
         if not wait:
             component = dataclasses.replace(component, ready=None)
@@ -238,6 +239,22 @@ class LiveWorld(ThrowAway):
         document = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
         return (kubectl or self.kubectl)("apply", "-f", "-", stdin=json.dumps(document)).stdout
 
+    def look_again(self, estate: Estate) -> None:
+        """Ask for a pass of the connection now, as a user would."""
+        self.kubectl(
+            *("annotate", "--overwrite", "teamstenant", "--all", "-n", estate.platform),
+            f"callplane.dev/reconcile-requested-at={next(self._names)}",
+        )
+
+    def apply_refused(self, *manifests: Manifest) -> str:
+        """`kubectl apply --validate=strict`, which must fail; returns what it complained."""
+        document = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+        answer = self.kubectl(
+            "apply", "--validate=strict", "-f", "-", stdin=json.dumps(document), check=False
+        )
+        assert answer.returncode != 0, f"accepted: {answer.stdout}"
+        return answer.stderr
+
     def ready(self, estate: Estate, *, seconds: int = 60, kubectl: Kubectl | None = None) -> None:
         """Wait until the connection, the range and every person of the estate are Ready."""
         self.base_ready(estate, seconds=seconds, kubectl=kubectl)
@@ -291,6 +308,48 @@ class LiveWorld(ThrowAway):
             if entry["type"] == of:
                 return entry["status"], entry["reason"], entry["message"]
         return "", "", ""
+
+    def held_plan(self, estate: Estate, *, seconds: float = 60.0) -> dict[str, Any]:
+        """The one ChangePlan of the estate that waits for an answer."""
+
+        def held() -> list[dict[str, Any]]:
+            plans = self.items("changeplans", namespace=estate.platform)
+            return [plan for plan in plans if plan.get("status", {}).get("state") == "Held"]
+
+        [plan] = polling.until(held, "a ChangePlan is held", seconds=seconds)
+        return plan
+
+    def exists(self, kind: str, name: str, *, namespace: str = "default") -> bool:
+        """Whether an object is there, being deleted or not."""
+        answer = self.kubectl("get", kind, name, "-n", namespace, "-o", "name", check=False)
+        return answer.returncode == 0
+
+    def gone(
+        self, kind: str, name: str, *, namespace: str = "default", seconds: float = 60.0
+    ) -> None:
+        """Wait until an object is no more."""
+        polling.until(
+            lambda: not self.exists(kind, name, namespace=namespace),
+            f"{kind}/{name} is gone",
+            seconds=seconds,
+        )
+
+    def api_writes(self, estate: Estate) -> list[str]:
+        """Writes of operators to objects of an estate so far, as the API server's log has them."""
+        found = []
+        for line in self.cluster.plane.audit_log.read_text().splitlines():
+            event = json.loads(line)
+            about = event.get("objectRef", {})
+            agent = event.get("userAgent", "")
+            if (
+                about.get("namespace") in (estate.platform, estate.team)
+                and event["verb"] in audit_log.WRITE_VERBS
+                and not agent.startswith("kubectl")
+                and "controller" not in agent
+            ):
+                place = "/".join(filter(None, (about["resource"], about.get("subresource"))))
+                found.append(f"{event['verb']} {place} {about.get('name', '')}")
+        return found
 
     def sql(self, statement: str) -> list[list[str]]:
         """Rows of the register's database, read by psql."""
