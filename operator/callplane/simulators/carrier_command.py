@@ -21,6 +21,8 @@ from callplane.simulators.carriers.running import running_carrier
 from callplane.simulators.carriers.seeding import WorldSeed, world_seed_from
 from callplane.simulators.carriers.surface import Surface
 from callplane.simulators.carriers.world import CarrierWorld
+from callplane.simulators.didww.surface import DidwwSurface
+from callplane.simulators.didww.world import DidwwWorld
 from callplane.simulators.simwood.surface import SimwoodSurface
 from callplane.simulators.simwood.world import SimwoodWorld
 from callplane.simulators.telnyx.surface import TelnyxSurface
@@ -32,6 +34,7 @@ CARRIERS: Final[Mapping[str, tuple[type[CarrierWorld], type[Surface]]]] = {
     "simwood": (SimwoodWorld, SimwoodSurface),
     "telnyx": (TelnyxWorld, TelnyxSurface),
     "twilio": (TwilioWorld, TwilioSurface),
+    "didww": (DidwwWorld, DidwwSurface),
 }
 
 

@@ -68,9 +68,7 @@ def place(
     if seconds <= 0:
         finish(world, order, by=account.id)
     else:
-        world.agenda.add(
-            world.clock.monotonic() + seconds, lambda _: finish(world, order, by=account.id)
-        )
+        world.later(world.now() + seconds, lambda _: finish(world, order, by=account.id))
     return order
 
 

@@ -40,25 +40,21 @@ def open_port(world: CarrierWorld, account: Account, request: PortRequest) -> Po
     return port
 
 
-def enter(
-    world: CarrierWorld, port: Port, *, states: Sequence[str], at: float | None = None
-) -> None:
-    """Put a port into the first of `states` and plan the next ones; `at` is when it was due."""
-    now = world.clock.monotonic()
-    since = now if at is None else at
+def enter(world: CarrierWorld, port: Port, *, states: Sequence[str]) -> None:
+    """Put a port into the first of `states` and plan the next ones."""
     port.status = states[0]
     port.revision += 1
-    port.events.append({"at": world.timestamp(since - now), "status": port.status, "text": ""})
+    port.events.append({"at": world.timestamp(), "status": port.status, "text": ""})
     if len(states) == 1:
         complete(world, port)
         return
     revision = port.revision
 
-    def next_step(due: float) -> None:
+    def next_step(_: float) -> None:
         if port.is_open and port.revision == revision:
-            enter(world, port, states=states[1:], at=due)
+            enter(world, port, states=states[1:])
 
-    world.agenda.add(since + world.settings.port_step_seconds, next_step)
+    world.later(world.now() + world.settings.port_step_seconds, next_step)
 
 
 def halt(world: CarrierWorld, port: Port, *, status: str, text: str, closes: bool = True) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from callplane.clock import Clock, SystemClock
-from callplane.simulators.agenda import Agenda
+from callplane.simulators.agenda import Agenda, Deed
 from callplane.simulators.carriers import misfortunes
 from callplane.simulators.carriers.rows import (
     SOMEBODY_ELSE,
@@ -96,6 +96,7 @@ class CarrierWorld:
         self.faults = FaultScript(self.seed)
         self.recorder = Recorder()
         self._issued = 0
+        self._due: float | None = None
         self._owned: dict[str, set[str]] = {}
         """Numbers by account: what a listing of 50,000 numbers walks in place of all the stock."""
         self._by_id: dict[str, str] = {}
@@ -115,13 +116,29 @@ class CarrierWorld:
 
     def advance(self) -> float:
         """Let everything happen that is due. Returns the time now."""
-        now = self.clock.monotonic()
-        self.agenda.advance(now)
-        return now
+        self.agenda.advance(self.clock.monotonic())
+        return self.clock.monotonic()
+
+    def now(self) -> float:
+        """Seconds of the world's monotonic clock; while a promise is kept, when it was due."""
+        return self.clock.monotonic() if self._due is None else self._due
+
+    def later(self, due: float, deed: Deed) -> None:
+        """Promise a deed for the time `due`; to the deed it is that time, whenever it is run."""
+
+        def keep(at: float) -> None:
+            self._due = at
+            try:
+                deed(at)
+            finally:
+                self._due = None
+
+        self.agenda.add(due, keep)
 
     def moment(self, seconds_from_now: float = 0.0) -> datetime.datetime:
         """Wall time, UTC."""
-        return self.clock.now() + datetime.timedelta(seconds=seconds_from_now)
+        late = self.clock.monotonic() - self.now()
+        return self.clock.now() + datetime.timedelta(seconds=seconds_from_now - late)
 
     def timestamp(self, seconds_from_now: float = 0.0) -> str:
         """Wall time in ISO 8601 with a Z; carriers with another habit have their own."""
@@ -188,7 +205,7 @@ class CarrierWorld:
                 row = self._owned_row(row, numbers.owner, {})
             self._put(row, _LONG_AGO)
             if numbers.owner is not None:
-                self._bill_monthly(row.e164, row.id, self.clock.monotonic())
+                self._bill_monthly(row.e164, row.id, self.now())
 
     # Numbers.
 
@@ -208,7 +225,7 @@ class CarrierWorld:
 
     def on_sale(self, account: Account | None = None) -> list[NumberRow]:
         """What can be bought now; what the account has reserved itself included."""
-        now = self.clock.monotonic()
+        now = self.now()
         held = self.held_numbers(account)
         return [
             row
@@ -222,7 +239,7 @@ class CarrierWorld:
     def held_numbers(self, account: Account | None) -> set[str]:
         """Numbers that another account, or an open order, holds without owning them."""
         held: set[str] = set()
-        now = self.clock.monotonic()
+        now = self.now()
         for each in self.accounts.values():
             for order in each.orders.values():
                 if order.status == "pending":
@@ -246,7 +263,7 @@ class CarrierWorld:
         """Sell a number: owner, price, monthly fee. Raises NotForSale and its siblings."""
         row = self.stock.get(e164)
         taken = not for_order and e164 in self.held_numbers(account)
-        now = self.clock.monotonic()
+        now = self.now()
         if row is None or row.owner is not None or not row.is_on_sale or taken:
             raise NotForSale(e164)
         if row.rests_until > now:
@@ -267,7 +284,7 @@ class CarrierWorld:
         attributes: Mapping[str, object] | None = None,
     ) -> NumberRow:
         """Make an account the owner, and start the monthly fee."""
-        now = self.clock.monotonic()
+        now = self.now()
         held = self._owned_row(row, account.id, attributes or {})
         self.put(held, by=by)
         self.charge(account, "month", held.e164, held.monthly_minor)
@@ -279,7 +296,7 @@ class CarrierWorld:
         row = self.stock.get(e164)
         if row is None or row.owner is None:
             raise ValueError(f"nobody owns {e164}")
-        rests_until = self.clock.monotonic() + self.settings.numbers_rest_seconds
+        rests_until = self.now() + self.settings.numbers_rest_seconds
         self.put(
             dataclasses.replace(
                 row, owner=None, id="", state="", since="", attributes={}, rests_until=rests_until
@@ -291,7 +308,7 @@ class CarrierWorld:
     def put(self, row: NumberRow, *, by: str) -> None:
         """Change a number and say so in the log."""
         before = self.stock.get(row.e164)
-        now = self.clock.monotonic()
+        now = self.now()
         owners = (before.owner if before is not None else None, row.owner)
         if owners[0] != owners[1]:
             self.changes.add(now, row.e164, aspect="owner", values=owners, by=by)
@@ -315,31 +332,31 @@ class CarrierWorld:
         lag = self.settings.read_lag_seconds
         if lag <= 0:
             return self.stock.get(e164)
-        return self.stock.seen(e164, self.clock.monotonic() - lag)
+        return self.stock.seen(e164, self.now() - lag)
 
     def listing_cutoff(self) -> float | None:
         """Up to when listings know; None: up to now."""
         lag = self.settings.listing_lag_seconds
-        return self.clock.monotonic() - lag if lag > 0 else None
+        return self.now() - lag if lag > 0 else None
 
     # Money.
 
     def charge(self, account: Account, what: str, subject: str, minor: int) -> None:
         """Take money; the balance may fall below zero."""
         account.balance_minor -= minor
-        account.charges.append(Charge(self.clock.monotonic(), what, subject, minor))
+        account.charges.append(Charge(self.now(), what, subject, minor))
 
     def _bill_monthly(self, e164: str, ownership: str, start: float) -> None:
         due = start + self.settings.month_seconds
 
-        def bill(at: float) -> None:
+        def bill(_: float) -> None:
             row = self.stock.get(e164)
             if row is None or row.id != ownership or row.owner not in self.accounts:
                 return
             self.charge(self.accounts[row.owner], "month", e164, row.monthly_minor)
-            self._bill_monthly(e164, ownership, at)
+            self._bill_monthly(e164, ownership, self.now())
 
-        self.agenda.add(due, bill)
+        self.later(due, bill)
 
     def _owned_row(self, row: NumberRow, owner: str, attributes: Mapping[str, object]) -> NumberRow:
         return dataclasses.replace(

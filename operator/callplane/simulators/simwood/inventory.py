@@ -209,14 +209,14 @@ def request_report(call: Call) -> Response:
 
 def list_files(call: Call) -> Response:
     """GET files: reports nobody has fetched yet."""
-    now = call.world.clock.monotonic()
+    now = call.world.now()
     reports = call.account.shelf("reports")
     return ok([name for name, report in reports.items() if now < _when(report["expires"])])
 
 
 def fetch_file(call: Call) -> Response:
     """GET files/{hash}: 204 until ready, then the file once, 404 from then on."""
-    now = call.world.clock.monotonic()
+    now = call.world.now()
     reports = call.account.shelf("reports")
     report = reports.get(call.names["hash"])
     if report is None or now >= _when(report["expires"]) or report["is_lost"]:

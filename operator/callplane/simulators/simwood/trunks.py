@@ -35,7 +35,7 @@ _CLI_FORMATS = ("e164", "+164", "uk", "us")
 
 def list_trunks(call: Call) -> Response:
     """GET trunks: a new one may be missing for a while."""
-    now, lag = call.world.clock.monotonic(), call.world.settings.listing_lag_seconds
+    now, lag = call.world.now(), call.world.settings.listing_lag_seconds
     shown = [
         shown_trunk(name, trunk)
         for name, trunk in call.account.shelf("trunks").items()
@@ -62,7 +62,7 @@ def put_trunk(call: Call) -> Response:
         if kind not in (None, "ip", "auth"):
             raise refusals.failed("type must be one of ip, auth")
         trunk = new_trunk(str(kind or "auth"), _password(call))
-        trunk["_since"] = call.world.clock.monotonic()
+        trunk["_since"] = call.world.now()
         trunks[name] = trunk
         if trunk["type"] == "auth":
             shown["password"] = trunk["_password"]

@@ -32,7 +32,7 @@ class SimwoodWorld(CarrierWorld):
 
     def report(self, account: Account, request: Mapping[str, object], seconds: float) -> str:
         """Ask for a report. The same question before it was fetched gives the same hash."""
-        now = self.clock.monotonic()
+        now = self.now()
         text = json.dumps(request, sort_keys=True)
         reports = account.shelf("reports")
         for name, report in reports.items():

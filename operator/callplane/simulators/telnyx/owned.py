@@ -170,7 +170,7 @@ def _job(call: Call, kind: str, deed: Callable[[NumberRow], None]) -> Response:
     accepted["successful_operations"], accepted["failed_operations"] = [], []
     slow = call.strike(Effect.ORDER_SLOW)
     seconds = slow.seconds if slow is not None else world.settings.order_seconds
-    world.agenda.add(world.clock.monotonic() + seconds, work)
+    world.later(world.now() + seconds, work)
     return data(accepted, status=202)
 
 

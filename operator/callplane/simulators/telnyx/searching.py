@@ -43,7 +43,7 @@ def reserve(call: Call) -> Response:
         call.account.shelf("reservations")[world.new_guid("reserved")] = {
             "group": group,
             "e164": e164,
-            "expires": world.clock.monotonic() + world.settings.reservation_seconds,
+            "expires": world.now() + world.settings.reservation_seconds,
             "created_at": world.timestamp(),
             "reference": str(call.body.get("customer_reference", "")),
         }
@@ -69,13 +69,13 @@ def extend_reservation(call: Call) -> Response:
         raise refusals.unprocessable("The reservation has expired.")
     for each in call.account.shelf("reservations").values():
         if each["group"] == call.names["id"]:
-            each["expires"] = world.clock.monotonic() + world.settings.reservation_seconds
+            each["expires"] = world.now() + world.settings.reservation_seconds
     return data(_reservation(call, call.names["id"]))
 
 
 def _reservation(call: Call, group: str) -> dict[str, object]:
     world = call.world
-    now = world.clock.monotonic()
+    now = world.now()
     numbers: list[dict[str, object]] = []
     reference = created_at = ""
     for key, each in call.account.shelf("reservations").items():
