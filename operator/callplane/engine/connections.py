@@ -270,6 +270,9 @@ class ConnectionRuntime:
         if self.snapshot.complete and not was_complete:
             for key in self.engine.cache.dependents(self.key):
                 self.engine.queue.add(key, Priority.INITIAL)
+        for key in self.mirror.proposers():
+            if self.engine.cache.get(key) is None:
+                await self.gate.withdraw(key)
         self.engine.queue.add(self.key, Priority.DRIFT)
 
     async def list_family(self, family: Family, *, priority: Priority) -> str:

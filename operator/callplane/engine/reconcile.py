@@ -62,6 +62,9 @@ async def reconcile(engine: Engine, key: ObjectKey, priority: Priority) -> None:
     if cached is None:
         engine.queue.forget(key)
         engine.progress.forget(key)
+        for runtime in engine.connections.values():
+            # Nobody is left who wants what this object had proposed.
+            await runtime.gate.withdraw(key)
         if key.kind == "TeamsTenant":
             await teams_tenants.vanished(engine, key)
         return

@@ -152,6 +152,10 @@ class RegisterMirror:
         if row is not None:
             self._proposals.get(row.proposer, set()).discard(change_id)
 
+    def proposers(self) -> list[ObjectKey]:
+        """Objects with rows in the gate."""
+        return [key for key, change_ids in self._proposals.items() if change_ids]
+
     def proposed_by(self, proposer: ObjectKey) -> dict[str, GateRow]:
         """Rows of one object by change id."""
         return {
