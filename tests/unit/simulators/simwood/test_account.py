@@ -56,7 +56,7 @@ async def test_another_accounts_paths_are_closed(desk: CarrierDesk) -> None:
 
 async def test_failures_may_come_under_200(desk: CarrierDesk) -> None:
     desk.settings(refuses_with_200=True)
-    answer = await desk.request("PUT", f"/numbers/{A}/allocated/442079469999")
+    answer = await desk.request("PUT", f"/numbers/{A}/allocated/442079460999")
     assert answer.status == 200
     assert answer.document["success"] is False
 

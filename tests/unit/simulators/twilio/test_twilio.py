@@ -65,7 +65,7 @@ async def test_a_number_is_bought_and_buying_again_updates(desk: CarrierDesk, po
     ("form", "code"),
     [
         ({"PhoneNumber": "442079460000"}, 21421),
-        ({"PhoneNumber": "+442079469999"}, 21422),
+        ({"PhoneNumber": "+442079460999"}, 21422),
         ({"AreaCode": "113"}, 21452),
         ({}, 21452),
         ({"PhoneNumber": FIRST, "TrunkSid": "TK0"}, 20001),
