@@ -157,6 +157,6 @@ def _is_detached(scope: Scope, plan: ChangePlan) -> bool:
         and cached.key.namespace == scope.key.namespace
         and cached.resource.spec.digest == plan.spec.digest
         and cached.resource.spec.decision is Decision.DETACH
-        and (cached.resource.status.matched or 0) > 0
+        and int(cached.status.get("matched") or 0) > 0
         for cached in scope.engine.cache.of_kind("ChangeApproval")
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -27,6 +28,8 @@ DETACH = "callplane.dev/detach"
 FORCE_DELETE = "callplane.dev/force-delete"
 REGISTER_CONFIRMED = "callplane.dev/register-confirmed"
 CONNECTION_KINDS = ("TeamsTenant",)
+# Kinds whose dependents also look at whether they are ready.
+_SHOWN_READY = frozenset({*CONNECTION_KINDS, "EmergencyLocation"})
 
 
 class Arrival(Enum):
@@ -95,7 +98,7 @@ class ObjectCache:
         self._dependents: dict[ObjectKey, dict[ObjectKey, None]] = {}
         self._declared: dict[tuple[ObjectKey, str], set[ObjectKey]] = {}
         self._stating: set[ObjectKey] = set()
-        self._projections: dict[ObjectKey, str] = {}
+        self._projections: dict[ObjectKey, bytes] = {}
 
     def put(self, key: ObjectKey, body: dict[str, Any]) -> tuple[Arrival, bool]:
         """Take a body. Returns what the event meant and whether dependents must look again.
@@ -110,15 +113,30 @@ class ObjectCache:
             and before.uid == body["metadata"].get("uid")
         ):
             return Arrival.ECHO, False
-        parsed = parse_lenient(body, kind=key.kind)
-        cached = CachedObject(key, body, parsed.resource, parsed.errors)
-        self._index(cached, before)
-        projection = _projection(cached)
-        woken = self._projections.get(key) != projection
-        self._projections[key] = projection
+        body = _lean(body)
+        if before is not None and _same_spec(before, body):
+            cached = CachedObject(key, body, before.resource, before.errors)
+            self._keep(cached)
+            woken = key.kind in _SHOWN_READY and self._project(cached)
+        else:
+            parsed = parse_lenient(_without_status(body), kind=key.kind)
+            cached = CachedObject(key, body, parsed.resource, parsed.errors)
+            self._index(cached, before)
+            woken = self._project(cached)
         if before is None or before.uid != cached.uid:
             return Arrival.FIRST, woken
         return (Arrival.USER if _moved(before, cached) else Arrival.ECHO), woken
+
+    def _project(self, cached: CachedObject) -> bool:
+        """Has what dependents read of the object changed?"""
+        projection = _projection(cached)
+        changed = self._projections.get(cached.key) != projection
+        self._projections[cached.key] = projection
+        return changed
+
+    def _keep(self, cached: CachedObject) -> None:
+        self._objects[cached.key] = cached
+        self._by_kind.setdefault(cached.key.kind, {})[cached.key] = cached
 
     def place(self, cached: CachedObject) -> None:
         """Take an object that has been read already, and wake nobody: for a plan, which has them
@@ -168,8 +186,7 @@ class ObjectCache:
             self._unindex(before)
             if before.uid != cached.uid:
                 self._by_uid.pop(before.uid, None)
-        self._objects[cached.key] = cached
-        self._by_kind.setdefault(cached.key.kind, {})[cached.key] = cached
+        self._keep(cached)
         self._by_uid[cached.uid] = cached.key
         if cached.resource is None:
             return
@@ -216,11 +233,43 @@ def _moved(before: CachedObject, after: CachedObject) -> bool:
     return any(before.annotations.get(name) != after.annotations.get(name) for name in names)
 
 
-def _projection(cached: CachedObject) -> str:
-    """What dependents read of an object, hashed: its spec, whether it goes, and readiness of a
-    connection.
+def _same_spec(before: CachedObject, body: dict[str, Any]) -> bool:
+    """Can only status, labels or annotations have moved? A generation is one spec."""
+    metadata = body["metadata"]
+    return (
+        before.uid == metadata["uid"]
+        and before.generation == int(metadata.get("generation", 0)) > 0
+        and before.is_deleting == (metadata.get("deletionTimestamp") is not None)
+    )
+
+
+def _lean(body: dict[str, Any]) -> dict[str, Any]:
+    """The body without what nobody here reads, its keys shared with all other bodies: a large
+    estate is kept in memory.
+    """
+    metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
+    lean: dict[str, Any] = _shared_keys({**body, "metadata": metadata})
+    return lean
+
+
+def _shared_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {sys.intern(key): _shared_keys(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_shared_keys(inner) for inner in value]
+    return value
+
+
+def _without_status(body: dict[str, Any]) -> dict[str, Any]:
+    """Status is read from the body: it moves far more often than what is parsed."""
+    return {key: value for key, value in body.items() if key != "status"}
+
+
+def _projection(cached: CachedObject) -> bytes:
+    """What dependents read of an object, hashed: its spec, whether it goes, and for some kinds
+    whether it is ready.
     """
     parts: dict[str, Any] = {"spec": cached.body.get("spec"), "deleting": cached.is_deleting}
-    if cached.key.kind in CONNECTION_KINDS or cached.key.kind == "EmergencyLocation":
+    if cached.key.kind in _SHOWN_READY:
         parts["ready"] = cached.ready
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
