@@ -30,6 +30,22 @@ async def test_a_name_reused_while_the_leaver_is_held_is_the_new_persons(worlds:
     assert world.number_of("ann") == "+442079460000"
 
 
+async def test_a_leaver_is_taken_away_although_a_new_person_has_the_name(worlds: Worlds) -> None:
+    world = await worlds.make(tenant={"driftInterval": "1h", **TWO_A_DAY})
+    await world.declare("ann")
+    await world.settle()
+    await world.delete("TeamsUser", "ann")
+    await world.settle()
+    _gives_name_to_new_person(world, "ann")
+    await world.declare("ann", as_object="ann-the-second")
+    await world.settle()
+    await world.answer()
+    await world.settle()
+    assert not await world.exists("TeamsUser", "ann")
+    assert world.number_of("ann") is None
+    assert await world.state(0) == "Quarantined"
+
+
 async def test_what_a_moved_object_had_proposed_leaves_the_gate(worlds: Worlds) -> None:
     world = await worlds.make(tenant=TWO_A_DAY)
     await world.declare("ann")

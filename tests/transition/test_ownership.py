@@ -54,7 +54,7 @@ async def test_object_renamed_or_moved_in_one_commit(
 
 
 async def test_deleted_and_made_again_at_once_keeps_the_number(worlds: Worlds) -> None:
-    """`kubectl replace --force`: the old object is still going while nobody can make the new one."""
+    """`kubectl replace --force` with a leaver's pause in between."""
     world = await one_user(worlds)
     await world.delete("TeamsUser", "ann", namespace="team-a")
     await world.settle(60)

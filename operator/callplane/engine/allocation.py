@@ -4,6 +4,7 @@ one.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Sequence
 
 from callplane.values import E164, NumberSpan
@@ -20,6 +21,7 @@ class RangeStock:
     def __init__(self, spans: Sequence[NumberSpan], excluded: frozenset[E164]) -> None:
         self._spans = tuple(spans)
         self._excluded = excluded
+        self._given_back: list[E164] = []
         self.refill()
 
     def refill(self) -> None:
@@ -28,10 +30,18 @@ class RangeStock:
 
     def next(self, is_free: Callable[[E164], bool]) -> E164 | None:
         """The lowest candidate that is free; None when there is none left."""
+        while self._given_back:
+            number = heapq.heappop(self._given_back)
+            if is_free(number):
+                return number
         for number in self._candidates:
             if number not in self._excluded and is_free(number):
                 return number
         return None
+
+    def give_back(self, number: E164) -> None:
+        """It was handed out and could not be claimed: the next to ask gets it."""
+        heapq.heappush(self._given_back, number)
 
     def __contains__(self, number: E164) -> bool:
         return any(number in span for span in self._spans)

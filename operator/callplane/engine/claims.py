@@ -84,10 +84,10 @@ async def desired_number(
         return WantedNumber(DesiredNumber(managed=True, number=None))
     stock = await _stock(scope, declared)
     _check_use(stock, gathered)
+    _check_not_outside(gathered, holder, stock, declared)
     number = _stated(declared, stock) or _kept(gathered, holder, stock)
     if not writable:
-        number = number or _allocate(scope, gathered, stock)
-        gathered.runtime.end_claim(number)
+        number = number or _preview(scope, gathered, holder, stock)
         return WantedNumber(_desired(number, stock), location=stock.location)
     if number is None:
         number = await _claim_next(scope, gathered, holder, stock)
@@ -154,6 +154,22 @@ def _check_use(stock: Stock, gathered: Gathered) -> None:
         raise Stalled(Reason.UNSUPPORTED, f"{stock.key} has a route that Teams cannot use")
 
 
+def _check_not_outside(
+    gathered: Gathered, holder: HolderId, stock: Stock, declared: PhoneNumberSource
+) -> None:
+    """A range that was shrunk below a number it once gave never renumbers its holder."""
+    if declared.range_ref is None:
+        return
+    for row in gathered.runtime.mirror.rows_of(holder):
+        is_theirs = row.holder == holder and row.state in HELD
+        if is_theirs and row.range_name == stock.name and row.number not in stock:
+            raise Stalled(
+                Reason.SHRUNK_BELOW_CLAIMS,
+                f"{row.number.masked} was given by {stock.key} and lies outside it now; nothing "
+                "is changed: let the range hold it again, or state another number or range",
+            )
+
+
 def _stated(declared: PhoneNumberSource, stock: Stock) -> E164 | None:
     if declared.e164 is not None:
         return E164(declared.e164)
@@ -212,17 +228,31 @@ def _allocate(scope: Scope, gathered: Gathered, stock: Stock) -> E164:
     return number
 
 
+def _preview(scope: Scope, gathered: Gathered, holder: HolderId, stock: Stock) -> E164:
+    """What somebody who is only observed would get: the same at every look while it is free."""
+    runtime = gathered.runtime
+    number = runtime.previews.get(holder)
+    if number is None or number not in stock or not runtime.is_free(number):
+        number = _allocate(scope, gathered, stock)
+        runtime.end_claim(number)
+        runtime.previews[holder] = number
+    return number
+
+
 async def _claim_next(scope: Scope, gathered: Gathered, holder: HolderId, stock: Stock) -> E164:
     for _ in range(ATTEMPTS):
         number = _allocate(scope, gathered, stock)
+        is_free_still = True
         try:
             await _commit_claim(scope, gathered, holder, (stock, number, Cause.ALLOCATE))
+            is_free_still = False
             return number
         except MoveRefused:
             # Another connection of the same range was quicker; the next candidate is tried.
+            is_free_still = False
             continue
         finally:
-            gathered.runtime.end_claim(number)
+            gathered.runtime.end_claim(number, is_free_still=is_free_still, of=stock.key)
     raise Waiting(
         Reason.PROGRESSING,
         f"numbers of {stock.key} are being claimed by others",

@@ -127,6 +127,8 @@ class ConnectionRuntime:
         self.operations.ring = self._bells["operations"].set
         self._stocks: dict[ObjectKey, tuple[int, RangeStock]] = {}
         self._claiming: set[E164] = set()
+        # What observed holders would be given.
+        self.previews: dict[HolderId, E164] = {}
         # Tells whether the credentials in use are still those that the spec names.
         self.fingerprint = ""
         # The register's sequence that the connection's status is known to have shown.
@@ -305,7 +307,9 @@ class ConnectionRuntime:
         return self.snapshot.end(family, has_end_marker=has_end_marker)
 
     def _listing_problem(self, text: str) -> None:
-        changed = self.health.listing_problem != text
+        changed = self.health.listing_problem != scrub(text)
+        if changed:
+            log.warning("%s: %s", self.connection, scrub(text))
         self.health.listing_problem = scrub(text)
         if changed:
             self.engine.queue.add(self.key, Priority.DEPENDENCY)
@@ -347,11 +351,13 @@ class ConnectionRuntime:
         if self.health.breaker:
             return
         self.health.breaker = scrub(message)
+        log.warning("%s: credentials refused: %s", self.connection, self.health.breaker)
         self.engine.queue.add(self.key, Priority.DEPENDENCY)
 
     def _close_breaker(self) -> None:
         if self.health.breaker:
             self.health.breaker = ""
+            log.info("%s: credentials work again", self.connection)
             self.engine.queue.add(self.key, Priority.DEPENDENCY)
 
     # Targeted reads: each goes into the snapshot.
@@ -502,5 +508,11 @@ class ConnectionRuntime:
     def begin_claim(self, number: E164) -> None:
         self._claiming.add(number)
 
-    def end_claim(self, number: E164) -> None:
+    def end_claim(
+        self, number: E164, *, is_free_still: bool = False, of: ObjectKey | None = None
+    ) -> None:
+        """The claim is made or came to nothing; then its range may hand the number out again."""
         self._claiming.discard(number)
+        known = self._stocks.get(of) if of is not None else None
+        if is_free_still and known is not None:
+            known[1].give_back(number)

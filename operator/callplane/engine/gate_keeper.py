@@ -7,6 +7,7 @@ Rows are stored before anything acts on them, so a failover at any moment finds 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +18,9 @@ from callplane.plan import gate
 from callplane.plan.change import Change
 from callplane.plan.gate import ChangeLimits, GateAnswer, GateRow, GateStatus
 from callplane.store.ports import Commit
-from callplane.values import ObjectKey
+from callplane.values import ConnectionId, ObjectKey
+
+log = logging.getLogger(__name__)
 
 
 class GateKeeper:
@@ -130,6 +133,7 @@ class GateKeeper:
                 claims_by_range=self._mirror.claims_by_range(),
             )
             await self._store(changed, (), now)
+        _say_closed(self._mirror.connection, changed)
         self._wake({row.proposer for row in changed})
         return None
 
@@ -147,6 +151,10 @@ class GateKeeper:
                 now=now,
             )
             await self._store(approved, (), now)
+        if approved:
+            log.info(
+                "%s: %d changes approved by %s", self._mirror.connection, len(approved), approval
+            )
         self._wake({row.proposer for row in approved})
         return approved
 
@@ -164,3 +172,12 @@ class GateKeeper:
             )
             self._moved(digest for digest in digests if digest)
             self.ring()
+
+
+def _say_closed(connection: ConnectionId, changed: Sequence[GateRow]) -> None:
+    """What became of a batch, in the operator's log."""
+    held = [row for row in changed if row.status is GateStatus.HELD]
+    if held:
+        log.warning("%s: %d changes held under %s", connection, len(held), held[0].digest)
+    if len(held) < len(changed):
+        log.info("%s: %d gated changes let through", connection, len(changed) - len(held))

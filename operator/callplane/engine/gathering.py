@@ -147,5 +147,4 @@ def may_write(scope: Scope, user: TeamsUser, gathered: Gathered) -> bool:
     )
     policies = (tenant.spec.management_policy, user.spec.management_policy)
     observed_only = any(policy is not ManagementPolicy.MANAGE for policy in policies)
-    health = gathered.runtime.health
-    return not (suspended or observed_only or health.register_problem or health.restored)
+    return not (suspended or observed_only or gathered.runtime.health.restored)

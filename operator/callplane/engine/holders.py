@@ -36,6 +36,8 @@ from callplane.resources.teams import Person
 from callplane.store.ports import Commit, HolderRow, Move, NumberRow
 from callplane.values import E164, DeclaringObject, HolderId
 
+REASON_CHARACTERS = 256
+
 
 async def resolve(scope: Scope, user: TeamsUser, gathered: Gathered) -> HolderId:
     """The holder this object declares. Raises Stalled when there is none, or when it is somebody
@@ -192,8 +194,12 @@ def claim_of_holder(
     return (row,), moves
 
 
-def same_state(row: NumberRow, *, cause: Cause, declared_by: DeclaringObject | None) -> Move:
-    """A move that changes only who declares the holder."""
+def same_state(
+    row: NumberRow, *, cause: Cause, declared_by: DeclaringObject | None, reason: str = ""
+) -> Move:
+    """A move that changes only who declares the holder. `reason` goes into the history; a claim
+    keeps its own, which says how far it got.
+    """
     return Move(
         number=row.number,
         expected=row.state,
@@ -206,7 +212,7 @@ def same_state(row: NumberRow, *, cause: Cause, declared_by: DeclaringObject | N
         number_type=row.number_type,
         transfer_to=row.transfer_to,
         quarantined_until=row.quarantined_until,
-        reason=row.reason,
+        reason=row.reason if row.state is NumberState.CLAIMED else reason[:REASON_CHARACTERS],
     )
 
 

@@ -15,6 +15,7 @@ from callplane.apis.reasons import Reason
 from callplane.apis.teams_tenants import TeamsTenant
 from callplane.apis.teams_users import OnDelete, TeamsUser
 from callplane.cluster import finalizers
+from callplane.desired.teams_users import person_key
 from callplane.engine import guarding, holders, intents, leftovers, writing
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.gathering import Gathered, may_write
@@ -48,7 +49,7 @@ async def run(scope: Scope) -> Succeeded:
         await _let_go(scope)
         raise Gone
     successor = successor_of(scope, runtime, row)
-    if successor is not None:
+    if successor is not None and await _still_names(runtime, row, successor):
         await _hand_over(scope, runtime, row)
         scope.engine.queue.add(successor.key, Priority.DEPENDENCY)
         await _let_go(scope)
@@ -107,10 +108,29 @@ def successor_of(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> Ca
     if person is not None:
         names.add(person.user_principal_name)
     for name in sorted(names):
+        named = runtime.snapshot.person_by_name(name)
+        if named is not None and named.user_id != row.holder.user_id:
+            continue
         for other in scope.engine.cache.declaring(runtime.key, name):
             if other.uid != scope.cached.uid and not other.is_deleting:
                 return other
     return None
+
+
+async def _still_names(
+    runtime: ConnectionRuntime, row: HolderRow, successor: CachedObject
+) -> bool:
+    """Does the successor mean this very person? A leaver's name may be somebody else's by now, and
+    then nobody would be left to take the leaver's number away.
+    """
+    user = successor.resource
+    if not isinstance(user, TeamsUser):
+        return False
+    try:
+        person = await runtime.read_person(person_key(user.spec))
+    except ProviderError as error:
+        raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
+    return person is not None and person.user_id == row.holder.user_id
 
 
 def ready(scope: Scope, runtime: ConnectionRuntime) -> Gathered | None:
@@ -118,7 +138,7 @@ def ready(scope: Scope, runtime: ConnectionRuntime) -> Gathered | None:
     cached = scope.engine.cache.get(runtime.key)
     if cached is None or not isinstance(cached.resource, TeamsTenant):
         return None
-    if not runtime.is_ready or runtime.health.restored or runtime.health.register_problem:
+    if not runtime.is_ready or runtime.health.restored:
         raise Waiting(
             Reason.DEPENDENCY_NOT_READY,
             f"{runtime.key} is not ready; the number is unassigned when it is",
@@ -131,9 +151,17 @@ def detaches(scope: Scope, gathered: Gathered) -> bool:
     user = scope.cached.resource
     if not isinstance(user, TeamsUser) or scope.cached.annotations.get(DETACH):
         return True
-    if scope.key in gathered.runtime.detach_answers:
+    if scope.key in gathered.runtime.detach_answers or _connection_detaches(scope, gathered):
         return True
     return user.spec.on_delete is OnDelete.DETACH or not may_write(scope, user, gathered)
+
+
+def _connection_detaches(scope: Scope, gathered: Gathered) -> bool:
+    """The connection's own annotation lets all go: the answer where no ChangeApproval can be made,
+    in a namespace that is itself being deleted.
+    """
+    cached = scope.engine.cache.get(gathered.runtime.key)
+    return cached is not None and bool(cached.annotations.get(DETACH))
 
 
 async def _give_up_number(scope: Scope, gathered: Gathered, row: HolderRow) -> None:
@@ -167,7 +195,12 @@ async def detach(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> No
     them.
     """
     moves = tuple(
-        holders.same_state(number_row, cause=Cause.DETACH, declared_by=None)
+        holders.same_state(
+            number_row,
+            cause=Cause.DETACH,
+            declared_by=None,
+            reason=scope.cached.annotations.get(DETACH, ""),
+        )
         for number_row in runtime.mirror.rows_of(row.holder)
         if number_row.holder == row.holder
         and number_row.declared_by is not None

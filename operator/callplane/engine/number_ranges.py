@@ -120,13 +120,12 @@ async def _leave(scope: Scope, rows: list[NumberRow]) -> None:
     """
     if not finalizers.has_finalizer(scope.cached.body, finalizers.PROVIDER_CLEANUP):
         return
-    here = scope.engine.installation
     live = [
         row
         for row in rows
         if row.state in HELD
         and row.declared_by is not None
-        and row.declared_by.installation == here
+        and scope.engine.cache.by_uid(row.declared_by.uid) is not None
     ]
     if live:
         shown = ", ".join(row.number.masked for row in live[:10])

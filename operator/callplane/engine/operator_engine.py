@@ -87,6 +87,13 @@ class Engine:
 
     def offer(self, key: ObjectKey, body: dict[str, Any]) -> None:
         """A body as the watch or a listing gave it, or as our own write was answered."""
+        metadata = body["metadata"]
+        if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
+            # The last thing that is ever told of an object: the server has let it go.
+            known = self.cache.get(key)
+            if known is not None and known.uid == metadata["uid"]:
+                self.withdraw(key)
+            return
         arrival, woken = self.cache.put(key, body)
         if arrival is Arrival.USER:
             self.queue.add(key, Priority.USER)

@@ -17,6 +17,7 @@ from callplane.values import ObjectKey
 if TYPE_CHECKING:
     from callplane.engine.operator_engine import Engine
 
+RECOUNT_SECONDS = 60.0
 _STRENGTH = {Freeze.NONE: 0, Freeze.DESTRUCTIVE: 1, Freeze.ALL: 2}
 
 
@@ -39,6 +40,7 @@ async def run(scope: Scope) -> Succeeded:
     scope.status["affectedObjects"] = affected
     if resolved:
         return Succeeded("resolved", reason=Reason.INCIDENT_RESOLVED)
+    scope.engine.queue.add_later(scope.key, Priority.DRIFT, RECOUNT_SECONDS)
     return Succeeded(
         f"open; {incident.spec.freeze.value} writes are frozen", reason=Reason.INCIDENT_OPEN
     )

@@ -8,6 +8,7 @@ deletion. What the steps are is the kind's own module; how an end becomes status
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from callplane.engine import (
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.reporting import report
 from callplane.engine.scope import Gone, Parked, Scope
-from callplane.errors import Failed, Verdict, Waiting
+from callplane.errors import Failed, Verdict, Waiting, scrub
 from callplane.status.conditions import End, NotKnown, Succeeded
 from callplane.store.ports import EpochLost, MoveRefused, StoreUnavailable
 from callplane.values import ObjectKey
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 Steps = Callable[[Scope], Awaitable[Succeeded | NotKnown]]
 
 # What could not be observed is looked at again, if no listing does so sooner.
+log = logging.getLogger(__name__)
+
 REFUSED_LOOK_SECONDS = 1.0
 LOST_LOOK_SECONDS = 30.0
 NOT_KNOWN_LOOK_SECONDS = 120.0
@@ -106,6 +109,13 @@ async def run_steps(scope: Scope) -> End:
         return Waiting(Reason.CONNECTION_HELD_ELSEWHERE, message, after_seconds=LOST_LOOK_SECONDS)
     except Verdict as verdict:
         return verdict
+    except (Parked, Gone):
+        raise
+    except Exception as error:
+        # A defect of ours: said where people look, and tried again, never a silent old status.
+        log.exception("the pass of %s failed", scope.key)
+        text = scrub(f"{type(error).__name__}: {error}")
+        return Failed(Reason.INTERNAL_ERROR, f"a defect of the operator, see its log: {text}")
 
 
 def schedule(engine: Engine, key: ObjectKey, end: End) -> None:

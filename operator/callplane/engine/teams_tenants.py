@@ -18,7 +18,7 @@ from callplane.engine import change_plans, writing
 from callplane.engine.connections import ConnectionLimits, ConnectionRuntime
 from callplane.engine.evidence import is_stale_long
 from callplane.engine.keyed_queue import Priority
-from callplane.engine.object_cache import FORCE_DELETE, REGISTER_CONFIRMED
+from callplane.engine.object_cache import DETACH, FORCE_DELETE, REGISTER_CONFIRMED
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Gone, Parked, Scope
 from callplane.engine.teams_users import ensure_finalizer
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from callplane.engine.operator_engine import Engine
 
 PROVIDER = "teams"
-SECRET_LOOK_SECONDS = 30.0
+SECRET_LOOK_SECONDS = 5.0
 IN_USE_LOOK_SECONDS = 30.0
 HELD_ELSEWHERE_LOOK_SECONDS = 30.0
 FRESHNESS_SECONDS = 60.0
@@ -52,6 +52,8 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
         await ensure_finalizer(scope)
     if tenant.spec.suspend:
         scope.circumstances = Circumstances(suspended="spec.suspend is set")
+    if scope.cached.is_deleting and not _needs_credentials(scope):
+        await _leave(scope, scope.engine.connections.get(scope.key))
     runtime = await _at_work(scope, tenant)
     if scope.cached.is_deleting:
         await _leave(scope, runtime)
@@ -61,6 +63,13 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
     await change_plans.publish(scope, runtime)
     _show(scope, runtime)
     return _end(scope, runtime)
+
+
+def _needs_credentials(scope: Scope) -> bool:
+    """Is there anybody left who would have to be taken away before a deleted connection goes?"""
+    if scope.cached.annotations.get(FORCE_DELETE) == scope.cached.uid:
+        return False
+    return any(key.kind == "TeamsUser" for key in scope.engine.cache.dependents(scope.key))
 
 
 async def _at_work(scope: Scope, tenant: TeamsTenant) -> ConnectionRuntime | None:
@@ -246,13 +255,15 @@ async def _free_secrets(scope: Scope) -> None:
 
 
 def _claims_here(scope: Scope, runtime: ConnectionRuntime) -> list[NumberRow]:
-    """Claims that objects of this installation declare: what keeps the connection."""
+    """Claims that objects of this cluster declare: what keeps the connection. Claims whose objects
+    are gone have nobody to wait for, and stay in the register as they are.
+    """
     return [
         row
         for row in runtime.mirror.numbers.values()
         if row.state in HELD
         and row.declared_by is not None
-        and row.declared_by.installation == scope.engine.installation
+        and scope.engine.cache.by_uid(row.declared_by.uid) is not None
     ]
 
 
@@ -263,12 +274,18 @@ async def _leave(scope: Scope, runtime: ConnectionRuntime | None) -> None:
     forced = scope.cached.annotations.get(FORCE_DELETE) == scope.cached.uid
     if runtime is not None and not forced:
         claims = _claims_here(scope, runtime)
+        if claims and scope.cached.annotations.get(DETACH):
+            for key in scope.engine.cache.dependents(scope.key):
+                scope.engine.queue.add(key, Priority.USER)
         if claims:
             first = ", ".join(str(row.declared_by) for row in claims[:10])
             await change_plans.publish(scope, runtime)
+            more = f" and {len(claims) - 10} more" if len(claims) > 10 else ""
             raise Waiting(
                 Reason.IN_USE,
-                f"{len(claims)} claims depend on this connection: {first}",
+                f"{len(claims)} claims depend on this connection: {first}{more}; delete their "
+                f'objects and answer what is held, or annotate this object {DETACH}: "<reason>" '
+                "to let them all go as they are",
                 after_seconds=IN_USE_LOOK_SECONDS,
             )
     if runtime is not None:

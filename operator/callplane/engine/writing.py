@@ -5,6 +5,7 @@ budget → compare before write → fence → intent committed → sent → answ
 
 from __future__ import annotations
 
+import logging
 import uuid
 from dataclasses import replace
 
@@ -27,6 +28,19 @@ from callplane.providers.protocol import (
 )
 from callplane.store.ports import Commit, EpochLost, HolderRow, Intent, IntentState
 from callplane.values import E164, HolderId
+
+# What a provider may be sure of; a person has to do something about each of them.
+_KNOWN_REASONS = frozenset(
+    {
+        Reason.POLICY_NOT_FOUND,
+        Reason.USER_NOT_LICENSED,
+        Reason.USAGE_LOCATION_MISMATCH,
+        Reason.EMERGENCY_LOCATION_MISSING,
+        Reason.NUMBER_ON_PREMISES,
+        Reason.PERMISSION_MISSING,
+    }
+)
+log = logging.getLogger(__name__)
 
 UNKNOWN_LOOK_SECONDS = 2.0
 STALE_LOOK_SECONDS = 0.5
@@ -55,6 +69,7 @@ async def _carry_out(scope: Scope, gathered: Gathered, holder: HolderId, change:
         # Only now, so that no wait lies between the fence and the send.
         intent = await _open_intent(scope, gathered, holder, change)
         answer = await _send(scope, gathered, intent, change)
+    log.info("%s for %s: sent", intents.describe(change), scope.key)
     runtime.touch(change)
     undone = _undone(scope, gathered, holder, change)
     if isinstance(answer, Accepted):
@@ -190,6 +205,8 @@ async def _send(scope: Scope, gathered: Gathered, intent: Intent, change: Change
 
 def _verdict_of(refused: Refused, change: Change) -> Waiting | Stalled | Failed:
     text = f"{intents.describe(change)}: {refused}"
+    if refused.reason in _KNOWN_REASONS:
+        return Stalled(refused.reason, text)
     if refused.refusal is RefusalClass.NOT_READY:
         return Waiting(Reason.LICENCE_PENDING, text, after_seconds=guarding.LICENCE_LOOK_SECONDS)
     if refused.refusal is RefusalClass.PERMISSION:
