@@ -22,10 +22,11 @@ from callplane.engine.gathering import Gathered, may_write
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import DETACH, CachedObject
 from callplane.engine.scope import Gone, Scope
-from callplane.errors import Waiting
+from callplane.errors import Failed, Waiting
 from callplane.numbering.lifecycle import HELD, Cause
 from callplane.plan.change import Cause as ChangeCause
 from callplane.plan.change import Change, Operation
+from callplane.providers.protocol import ProviderError
 from callplane.status.conditions import Succeeded
 from callplane.store.ports import Commit, HolderRow, NumberRow
 from callplane.values import ObjectKey
@@ -117,9 +118,7 @@ def successor_of(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> Ca
     return None
 
 
-async def _still_names(
-    runtime: ConnectionRuntime, row: HolderRow, successor: CachedObject
-) -> bool:
+async def _still_names(runtime: ConnectionRuntime, row: HolderRow, successor: CachedObject) -> bool:
     """Does the successor mean this very person? A leaver's name may be somebody else's by now, and
     then nobody would be left to take the leaver's number away.
     """
