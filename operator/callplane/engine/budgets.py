@@ -12,12 +12,16 @@ import itertools
 from collections.abc import Callable
 
 from callplane.engine.keyed_queue import Priority
+from callplane.engine.pacing import Pace
 from callplane.values import ObjectKey
 
 
 class WriteBudget:
-    """Tokens refill at `rate_per_second` up to `burst`; `wake(key, priority)` brings a parked key
-    back.
+    """Tokens refill at `rate_per_second`, or at what the provider grants where that is less;
+    `wake(key, priority)` brings a parked key back.
+
+    Background work has bursts of `burst`. A second's worth is kept for what a user has just done,
+    so that an edit, or a batch that was let through, does not stand behind a mass change.
     """
 
     def __init__(
@@ -28,11 +32,11 @@ class WriteBudget:
         monotonic: Callable[[], float],
         wake: Callable[[ObjectKey, Priority], None],
     ) -> None:
-        self._rate = rate_per_second
+        self._pace = Pace(limit_per_second=rate_per_second, monotonic=monotonic)
         self._burst = burst
         self._monotonic = monotonic
         self._wake = wake
-        self._tokens = burst
+        self._tokens = self._capacity
         self._refilled_at = monotonic()
         self._closed_until = 0.0
         self._order = itertools.count()
@@ -43,27 +47,43 @@ class WriteBudget:
         # Rung when somebody begins to wait, so that whoever calls `serve` can sleep until then.
         self.ring: Callable[[], None] = lambda: None
 
+    @property
+    def _capacity(self) -> float:
+        return max(self._burst, self._pace.per_second)
+
+    def _needed(self, priority: Priority) -> float:
+        """Tokens that must be there for one to be taken."""
+        return 1.0 if priority is Priority.USER else 1.0 + self._capacity - self._burst
+
     def reconfigure(self, *, rate_per_second: float, burst: float) -> None:
         self._refill()
-        self._rate, self._burst = rate_per_second, burst
-        self._tokens = min(self._tokens, burst)
+        self._pace.limit_per_second, self._burst = rate_per_second, burst
+        self._tokens = min(self._tokens, self._capacity)
         self.ring()
 
     def take(self, key: ObjectKey, priority: Priority) -> bool:
         """True: go ahead. False: the key is parked and will be woken when its turn has come."""
         if self._granted.pop(key, None) is not None and self._monotonic() >= self._closed_until:
+            self._pace.sent()
             return True
         self._refill()
         is_open = self._monotonic() >= self._closed_until
-        if is_open and self._tokens >= 1.0 and not self._parked_keys:
+        if is_open and self._tokens >= self._needed(priority) and not self._is_behind(priority):
             self._tokens -= 1.0
+            self._pace.sent()
             return True
         self._park(key, priority)
         return False
 
+    def _is_behind(self, priority: Priority) -> bool:
+        """Does somebody wait who goes first?"""
+        first = self._first()
+        return first is not None and first <= priority
+
     def close_for(self, seconds: float) -> None:
-        """The provider asked for patience."""
+        """The provider has refused a write and asked for patience."""
         self._refill()
+        self._pace.refused()
         self._closed_until = max(self._closed_until, self._monotonic() + seconds)
         self._tokens = 0.0
 
@@ -75,23 +95,31 @@ class WriteBudget:
         now = self._monotonic()
         if now < self._closed_until:
             return self._closed_until - now if self._parked_keys else None
-        while self._parked and self._tokens >= 1.0:
-            priority, _, key = heapq.heappop(self._parked)
-            if self._parked_keys.get(key) is not priority:
-                continue
+        while (first := self._first()) is not None:
+            missing = self._needed(first) - self._tokens
+            if missing > 0:
+                return missing / self._pace.per_second
+            _, _, key = heapq.heappop(self._parked)
             del self._parked_keys[key]
             self._tokens -= 1.0
             self._granted[key] = now
-            self._wake(key, priority)
-        if not self._parked_keys:
-            return None
-        return max((1.0 - self._tokens) / self._rate, 0.0)
+            self._wake(key, first)
+        return None
+
+    def _first(self) -> Priority | None:
+        """The best priority that waits; drops what has gone from the heap's head."""
+        while self._parked:
+            priority, _, key = self._parked[0]
+            if self._parked_keys.get(key) is priority:
+                return priority
+            heapq.heappop(self._parked)
+        return None
 
     def forget(self, key: ObjectKey) -> None:
         """The key no longer wants a token: one that was kept for it goes back."""
         self._parked_keys.pop(key, None)
         if self._granted.pop(key, None) is not None:
-            self._tokens = min(self._tokens + 1.0, self._burst)
+            self._tokens = min(self._tokens + 1.0, self._capacity)
 
     @property
     def parked(self) -> int:
@@ -108,6 +136,6 @@ class WriteBudget:
 
     def _refill(self) -> None:
         now = self._monotonic()
-        earned = max(now - max(self._refilled_at, self._closed_until), 0.0) * self._rate
-        self._tokens = min(self._tokens + earned, self._burst)
+        open_seconds = max(now - max(self._refilled_at, self._closed_until), 0.0)
+        self._tokens = min(self._tokens + open_seconds * self._pace.per_second, self._capacity)
         self._refilled_at = now
