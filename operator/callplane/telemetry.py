@@ -133,3 +133,4 @@ def log_as_json(level: str, *, show_numbers: bool) -> None:
     root.setLevel(level)
     # Kopf logs a line for every event of every object; those lines say nothing that we do not know.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)

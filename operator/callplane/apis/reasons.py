@@ -23,6 +23,7 @@ class Reason(StrEnum):
     # It goes on by itself.
     PROGRESSING = "Progressing"
     PROGRESSING_WITH_RETRY = "ProgressingWithRetry"
+    INTERNAL_ERROR = "InternalError"
     DEPENDENCY_NOT_READY = "DependencyNotReady"
     SETTLING = "Settling"
     OPERATION_RUNNING = "OperationRunning"

@@ -67,15 +67,19 @@ class NumberPlan:
                 return found
         return NumberClass.UNASSIGNED
 
+    def covers(self, number: E164) -> bool:
+        """Does the number start with this plan's calling code?"""
+        return number.text.startswith(f"+{self.calling_code}")
+
     def national(self, number: E164) -> str:
         """The number without calling code. Raises ValueError for a number of another country."""
-        if not number.text.startswith(f"+{self.calling_code}"):
+        if not self.covers(number):
             raise ValueError(f"{number.masked} does not start with +{self.calling_code}")
         return number.text[1 + len(self.calling_code) :]
 
     def objection(self, number: E164) -> str | None:
         """Why nobody can hold this number, as the end of a sentence; None when it is admissible."""
-        if not number.text.startswith(f"+{self.calling_code}"):
+        if not self.covers(number):
             return f"is not a number of {self.country}: it does not start with +{self.calling_code}"
         if not self.pattern.fullmatch(number.text):
             return f"has no length or start that numbers of {self.country} have"

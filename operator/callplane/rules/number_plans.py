@@ -57,8 +57,11 @@ def check_range(resource: NumberRange) -> Iterator[Finding]:
             if objection := plan.objection(number):
                 yield NUMBER_NOT_IN_PLAN.finding(resource, path, f"{number.masked} {objection}")
         for span in spec.spans:
+            if plan.objection(span.first) or not plan.covers(span.last):
+                # Already said above; a number of another plan has no class in this one.
+                continue
             classes = {plan.class_of(span.first), plan.class_of(span.last)}
-            if len(classes) > 1 and plan.is_admissible(span.first):
+            if len(classes) > 1:
                 names = " and ".join(sorted(entry.value for entry in classes))
                 message = f"the block mixes {names} numbers"
                 yield RANGE_MIXES_CLASSES.finding(resource, "spec.last", message)

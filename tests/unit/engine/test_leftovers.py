@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callplane.numbering.lifecycle import NumberState
+from callplane.providers import inmemory
 from callplane.testing.engine_world import TENANT_ID, EngineWorld
 from callplane.values import E164, ConnectionId
 
@@ -30,15 +31,16 @@ async def state_of(world: EngineWorld, number: E164) -> NumberState | None:
 
 async def test_a_claim_that_was_never_sent_is_free_again() -> None:
     world = await started()
-    world.fence.is_open = False
+    world.platform.faults.add(inmemory.throttle(30), verb=inmemory.Verb.SEND, times=1)
     await world.declare("ann")
     await world.settle(5)
     assert await state_of(world, FIRST) is NumberState.CLAIMED
     await world.declare("ann", phoneNumber={"none": {}})
-    world.fence.is_open = True
     await world.settle(60)
     assert await state_of(world, FIRST) is None
-    assert world.sent() == []
+    assert world.number_of("ann") is None
+    # The one attempt that was turned away, and nothing after it.
+    assert world.sent() == ["AssignNumber"]
     await world.stop()
 
 
