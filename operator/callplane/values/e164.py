@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from callplane.errors import mask_number
 
-_FORM = re.compile(r"\+[1-9]\d{6,14}\Z")
+# Not \d, which takes the digits of every script.
+_FORM = re.compile(r"\+[1-9][0-9]{6,14}\Z")
 
 
 @dataclass(frozen=True, slots=True, order=True)
