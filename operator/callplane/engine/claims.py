@@ -194,8 +194,12 @@ def _kept(gathered: Gathered, holder: HolderId, stock: Stock) -> E164 | None:
         row_of_number = gathered.runtime.mirror.numbers.get(seen.number)
         if seen.number in stock and (row_of_number is None or row_of_number.holder == holder):
             return seen.number
-    resting = [row for row in rows if row.state is NumberState.QUARANTINED and row.holder == holder]
-    return resting[0].number if resting else None
+    for row in rows:
+        if row.state is not NumberState.QUARANTINED or row.holder != holder:
+            continue
+        if _may_have(gathered.runtime.snapshot.number(row.number), holder):
+            return row.number
+    return None
 
 
 def _may_have(observed: NumberOnTeams | None, holder: HolderId) -> bool:

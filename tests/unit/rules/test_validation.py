@@ -115,6 +115,14 @@ def test_block_over_two_classes() -> None:
     assert ("range-mixes-classes", "a", "spec.last") in told(mixed)
 
 
+def test_block_of_another_country() -> None:
+    # The French drama range; the range's country is the default, GB.
+    ends = {"first": "+33" + "199000000", "last": "+33" + "199000050"}
+    foreign = made("numberrange", "a", reservations=None, emergencyLocationRef=None, **ends)
+    places = [path for rule, _, path in told(foreign) if rule == "number-not-in-plan"]
+    assert places == ["spec.first", "spec.last"]
+
+
 def test_reservation_outside_the_range() -> None:
     odd = block("a", 1, 9, reservations=[{"number": "+442079460005"}, {"number": "+442079460010"}])
     assert told(odd) == [("reservation-outside-range", "a", "spec.reservations[1].number")]
