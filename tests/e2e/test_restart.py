@@ -81,6 +81,94 @@ def test_database_down_reads_go_on_nothing_is_claimed_and_it_recovers(
         assert operator.alive
 
 
+def test_two_clusters_with_databases_of_their_own_stop_fighting(live_world: LiveWorld) -> None:
+    live_world.leader()
+    estate = live_world.estate(users=1)
+
+    def granted(name: str) -> list[dict[str, str]]:
+        return [{"type": "OnlineVoiceRoutingPolicy", "name": name}]
+
+    person = {"phoneNumber": None}
+    live_world.apply(
+        *estate.base(driftInterval="1s"), estate.user(1, policies=granted("UK-Domestic"), **person)
+    )
+    live_world.ready(estate)
+    with (
+        live_world.empty_cluster() as cluster,
+        live_world.postgres.database() as database,
+        live_world.operating(cluster=cluster, database_url=database),
+    ):
+        live_world.apply(
+            *estate.base(driftInterval="1s"),
+            estate.user(1, policies=granted("UK-International"), **person),
+            kubectl=cluster.kubectl,
+        )
+
+        def contested() -> bool:
+            path = "{.status.conditions[?(@.type=='Ready')].reason}"
+            ask = ("get", "teamsuser/user-1", "-n", estate.team, "-o", f"jsonpath={path}")
+            return "Contested" in {
+                each(*ask).stdout for each in (live_world.kubectl, cluster.kubectl)
+            }
+
+        polling.until(contested, "the third time undone, one of them stops", seconds=60)
+        polling.until(lambda: _quiet(estate), "and then there is peace, for the other is satisfied")
+        assert len(estate.writes()) < 20
+
+
+def test_database_restored_from_yesterday_nothing_is_written_until_a_human_says_so(
+    live_world: LiveWorld,
+) -> None:
+    live_world.stop_operators()
+    with live_world.postgres.database() as database:
+        estate = live_world.estate()
+        with live_world.operating(database_url=database):
+            live_world.apply(*estate.base(driftInterval="3s"), *estate.people(3))
+            live_world.ready(estate)
+        yesterday = live_world.postgres.copy_database(database)
+        with live_world.operating(database_url=database):
+            live_world.apply(*estate.people(6))
+            live_world.ready(estate)
+            # The connection's status mirrors the register's sequence at most once a minute; this
+            # one is made to look older than that.
+            aged = json.dumps({"status": {"lastObservedTime": "2026-01-01T00:00:00Z"}})
+            live_world.kubectl(
+                *("patch", "teamstenant/main", "-n", estate.platform, "--type=merge"),
+                *("--subresource=status", "-p", aged),
+            )
+            polling.until(lambda: _sequence(live_world, estate) > 6, "the sequence is mirrored")
+        before, assigned = estate.mark(), estate.assigned()
+        with live_world.operating(database_url=yesterday):
+            live_world.apply(estate.user(7))
+
+            def tenant() -> tuple[str, str, str]:
+                return live_world.condition("teamstenant", "main", namespace=estate.platform)
+
+            polling.until(lambda: tenant()[1] == "RegisterRestored", "it is recognised")
+            polling.stays(lambda: estate.writes_since(before) == [], "nothing written", seconds=4)
+            assert estate.assigned() == assigned
+            confirmation = tenant()[2].rpartition(": ")[2]
+            live_world.kubectl(
+                *("annotate", "teamstenant/main", "-n", estate.platform),
+                f"callplane.dev/register-confirmed={confirmation}",
+            )
+            polling.until(lambda: estate.number_of(7), "writes resume", seconds=60)
+            # What the older register does not know is adopted, for it is what git says.
+            live_world.ready(estate)
+            assert {n: h for n, h in estate.assigned().items() if n in assigned} == assigned
+
+
+def _sequence(world: LiveWorld, estate: Estate) -> int:
+    status = world.get("teamstenant", "main", namespace=estate.platform)["status"]
+    return int(status.get("registerSequence", 0))
+
+
+def _quiet(estate: Estate) -> bool:
+    before = estate.mark()
+    polling.stays(lambda: estate.writes_since(before) == [], "nobody writes", seconds=4)
+    return True
+
+
 def _settled(world: LiveWorld, estate: Estate) -> bool:
     users = world.items("teamsusers", namespace=estate.team)
     [tenant] = world.items("teamstenants", namespace=estate.platform)

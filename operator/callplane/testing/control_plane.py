@@ -95,6 +95,10 @@ class ThrowAwayPostgres(ThrowAway):
         name = dsn.rpartition("/")[2]
         self.address.run_sql(f'drop database if exists "{name}" with (force)')
 
+    def copy_database(self, dsn: str) -> str:
+        """A copy of a database as it is now, as a backup would have it; nobody may be connected."""
+        return self.create_database(template=dsn.rpartition("/")[2])
+
     @contextmanager
     def database(self, *, template: str = "template0") -> Iterator[str]:
         """Lend the DSN of a fresh database for the length of a block."""
