@@ -62,6 +62,7 @@ class Change:
     after: Fields | None
     irreversible: bool = False
     cause: Cause = field(default=Cause.DECLARED, compare=False)
+    _known_id: str = field(default="", init=False, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The content the id is computed from."""
@@ -93,7 +94,11 @@ class Change:
     @property
     def change_id(self) -> str:
         """SHA-256 over the canonical JSON (RFC 8785) of the content, lower-case hex."""
-        return hashlib.sha256(rfc8785.dumps(self.to_json())).hexdigest()
+        if not self._known_id:
+            # Asked for again and again by the gate; a change never changes, so once is enough.
+            known = hashlib.sha256(rfc8785.dumps(self.to_json())).hexdigest()
+            object.__setattr__(self, "_known_id", known)
+        return self._known_id
 
     @property
     def number(self) -> str | None:
