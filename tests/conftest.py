@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Generator
 from pathlib import Path
@@ -49,6 +50,8 @@ LEAKS: Final = frozenset(
 )
 for leak in LEAKS:
     os.environ.pop(leak, None)
+# A shell that runs the tests in its background has them ignore SIGINT, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile(
     "callplane",
