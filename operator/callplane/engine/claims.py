@@ -179,7 +179,8 @@ def _stated(declared: PhoneNumberSource, stock: Stock) -> E164 | None:
 def _kept(gathered: Gathered, holder: HolderId, stock: Stock) -> E164 | None:
     """A number of the range that the holder has, is getting, had until lately, or was seen with."""
     rows = [row for row in gathered.runtime.mirror.rows_of(holder) if row.number in stock]
-    for row in rows:
+    # A number that is in use goes before one that was only claimed, however the two came about.
+    for row in sorted(rows, key=lambda row: row.state is not NumberState.ASSIGNED):
         if row.holder != holder or row.state not in (NumberState.CLAIMED, NumberState.ASSIGNED):
             continue
         observed = gathered.runtime.snapshot.number(row.number)

@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from callplane.apis.reasons import Reason
+from callplane.apis.references import ManagementPolicy
 from callplane.apis.teams_tenants import TeamsTenant
-from callplane.apis.teams_users import OnDelete, TeamsUser
+from callplane.apis.teams_users import OnDelete, TeamsUser, TeamsUserSpec
 from callplane.cluster import finalizers
 from callplane.desired.teams_users import person_key
 from callplane.engine import guarding, holders, intents, leftovers, writing
@@ -51,7 +52,7 @@ async def run(scope: Scope) -> Succeeded:
         raise Gone
     successor = successor_of(scope, runtime, row)
     if successor is not None and await _still_names(runtime, row, successor):
-        await _hand_over(scope, runtime, row)
+        await _hand_over(scope, runtime, row, successor)
         scope.engine.queue.add(successor.key, Priority.DEPENDENCY)
         await _let_go(scope)
         raise Gone
@@ -213,12 +214,46 @@ async def detach(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> No
     await runtime.gate.withdraw(scope.key)
 
 
-async def _hand_over(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> None:
-    """Leave the holder to the object that now declares them; its own pass takes over."""
-    await runtime.mirror.commit(
-        Commit(holders=(replace(row, declared_by=None),)), now=scope.engine.clock.now()
+async def _hand_over(
+    scope: Scope, runtime: ConnectionRuntime, row: HolderRow, successor: CachedObject
+) -> None:
+    """Leave the holder and their numbers to the object that now declares them.
+
+    It carries our finalizer before it has them: its own pass may be held up for days, and it may be
+    deleted before that, and then somebody must still take the numbers away. An object that is only
+    observed is never given any.
+    """
+    spec = getattr(successor.resource, "spec", None)
+    if not isinstance(spec, TeamsUserSpec) or spec.suspend:
+        return await detach(scope, runtime, row)
+    if spec.management_policy is not ManagementPolicy.MANAGE:
+        return await detach(scope, runtime, row)
+    engine = scope.engine
+    body = await finalizers.add(
+        engine.objects, engine.kind(successor.key.kind), body=successor.body
     )
-    await runtime.gate.withdraw(scope.key)
+    if body is None or not finalizers.has_finalizer(body, finalizers.PROVIDER_CLEANUP):
+        raise Waiting(
+            Reason.PROGRESSING,
+            f"{successor.key}, which declares the same person, is going too",
+            after_seconds=CONNECTION_LOOK_SECONDS,
+        )
+    engine.offer(successor.key, body)
+    theirs = replace(
+        scope.declaring,
+        namespace=successor.key.namespace,
+        name=successor.key.name,
+        uid=successor.uid,
+    )
+    moves = tuple(
+        holders.same_state(number_row, cause=Cause.TAKE_OVER, declared_by=theirs)
+        for number_row in runtime.mirror.rows_of(row.holder)
+        if number_row.holder == row.holder and number_row.state in HELD
+    )
+    await runtime.mirror.commit(
+        Commit(moves=moves, holders=(replace(row, declared_by=theirs),)), now=engine.clock.now()
+    )
+    return await runtime.gate.withdraw(scope.key)
 
 
 async def _forget_holder(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> None:

@@ -23,6 +23,7 @@ from callplane.store.ports import (
     NumberRow,
     Register,
     RegisterState,
+    StoreUnavailable,
 )
 from callplane.values import E164, ConnectionId, HolderId, ObjectKey
 
@@ -48,6 +49,7 @@ class RegisterMirror:
         self._proposals: dict[ObjectKey, set[str]] = {}
         self.sequence = 0
         self._moved = moved
+        self._is_uncertain = False
         self._numbers_of: dict[HolderId, set[E164]] = {}
         self._holder_by_uid: dict[str, HolderId] = {}
         self._intents: dict[HolderId, dict[str, Intent]] = {}
@@ -84,7 +86,18 @@ class RegisterMirror:
         """One transaction, and its result taken into the mirror. Raises as `Register.commit`
         does.
         """
-        committed = await self._register.commit(self.connection, commit, epoch=self.epoch, now=now)
+        if self._is_uncertain:
+            await self.load()
+            self._is_uncertain = False
+            raise StoreUnavailable("the register has been read anew after it was away")
+        try:
+            committed = await self._register.commit(
+                self.connection, commit, epoch=self.epoch, now=now
+            )
+        except StoreUnavailable:
+            # It may have been committed: what the next commit is built on has to be read first.
+            self._is_uncertain = True
+            raise
         for move in commit.moves:
             if move.to is NumberState.FREE:
                 self._drop_number(move.number)
