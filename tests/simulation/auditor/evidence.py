@@ -51,6 +51,8 @@ class Evidence:
         self.changes: list[Entry] = journal["changes"]
         self.commits: list[Entry] = journal["commits"]
         self.snapshots: list[Entry] = journal["snapshots"]
+        self.policies: dict[str, str] = journal["policies"]
+        """Names of policies by the ids that stand for them in writes."""
         self._versions: dict[str, list[Entry]] = {}
         for entry in journal["objects"]:
             self._versions.setdefault(entry["uid"], []).append(entry)
@@ -115,8 +117,9 @@ class Evidence:
         return [(commit["at"], move) for commit in self.commits for move in commit["moves"]]
 
     def intent_of(self, write: Entry) -> Entry | None:
-        """The intent that was there when the write left."""
-        return _before(self.intents.get(write["requestId"], []), write["at"] + 1e-9)
+        """The intent as it was first committed, when that was before the write left."""
+        committed = self.intents.get(write["requestId"], [])
+        return committed[0][1] if committed and committed[0][0] <= write["at"] else None
 
     # Objects.
 

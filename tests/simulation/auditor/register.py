@@ -66,10 +66,11 @@ def rests_in_the_register(evidence: Evidence) -> Iterator[Finding]:
             continue
         if move["to"] == "Free" and at < left[1] - 1:
             yield Finding("quarantine", at, f"{number} was freed {left[1] - at:.0f} s early")
-        if move["to"] in HELD and move["holder"] != left[0] and move["cause"] != "Adopt":
-            if at < left[1] - 1:
+        if move["to"] in HELD:
+            is_another = move["holder"] != left[0] and move["cause"] != "Adopt"
+            if is_another and at < left[1] - 1:
                 yield Finding("quarantine", at, f"{number} was claimed while it rested")
-            resting.pop(number)
+        resting.pop(number)
 
 
 def one_claim_each(evidence: Evidence) -> Iterator[Finding]:

@@ -37,8 +37,10 @@ def subject(evidence: Evidence, write: Entry) -> str | None:
     return str(body["value"][0]["userId"])
 
 
-def effect_of(write: Entry) -> tuple[str, ...]:
-    """What a write brings about, so that two of the same can be told."""
+def effect_of(evidence: Evidence, write: Entry) -> tuple[str, ...]:
+    """What a write brings about: aspect, subject and value as the provider's change log has them,
+    with an empty value for nothing.
+    """
     body = write["body"]
     if write["path"] == "assignNumber":
         return ("holder", body["telephoneNumber"], body["assignmentTargetId"])
@@ -47,8 +49,8 @@ def effect_of(write: Entry) -> tuple[str, ...]:
     if write["path"] == "updateNumber":
         return ("location", body["telephoneNumber"], body.get("locationId", ""))
     element = body["value"][0]
-    policy_id = element.get("policyId", "") if write["path"] == "assign" else ""
-    return (f"policy:{element['policyType']}", element["userId"], policy_id)
+    name = evidence.policies[element["policyId"]] if write["path"] == "assign" else ""
+    return (f"policy:{element['policyType']}", element["userId"], name)
 
 
 def was_refused(write: Entry) -> bool:
@@ -63,10 +65,10 @@ def write_of(evidence: Evidence, change: Entry) -> Entry | None:
     for write in evidence.writes:
         if write["at"] > change["at"] + 1e-6:
             break
-        kind, name, value = effect_of(write)
+        kind, name, value = effect_of(evidence, write)
         if (kind, name) != (aspect, subject_of_change) or was_refused(write):
             continue
-        if aspect != "holder" or value == (change["after"] or ""):
+        if value == (change["after"] or ""):
             found = write
     return found
 
@@ -80,15 +82,15 @@ def every_write_has_an_intent(evidence: Evidence) -> Iterator[Finding]:
 
 
 def only_the_leader_writes(evidence: Evidence) -> Iterator[Finding]:
-    epochs = evidence.journal["epochs"]
+    """A process that starts has the Lease: whoever was there before must not write any more."""
+    started = [entry for entry in evidence.journal["processes"] if entry["event"] == "starts"]
     for write in evidence.writes:
-        newest = [entry for entry in epochs if entry["at"] < write["at"]]
-        if newest and newest[-1]["process"] != write["process"]:
+        leader = [entry["process"] for entry in started if entry["at"] <= write["at"]][-1]
+        if leader != write["process"]:
             yield Finding(
                 "fence",
                 write["at"],
-                f"{write['process']} sent {write['path']} although {newest[-1]['process']} had "
-                f"taken over with epoch {newest[-1]['epoch']}",
+                f"{write['process']} sent {write['path']} although {leader} had taken over",
             )
 
 
@@ -275,7 +277,7 @@ def no_order_is_sent_twice(evidence: Evidence) -> Iterator[Finding]:
     """Two sends of one effect need something in between that made the second one necessary."""
     last: dict[tuple[str, ...], Entry] = {}
     for write in evidence.writes:
-        effect = effect_of(write)
+        effect = effect_of(evidence, write)
         before = last.get(effect)
         last[effect] = write
         if before is None or was_refused(before):
@@ -291,7 +293,7 @@ def no_order_is_sent_twice(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _was_needed_again(evidence: Evidence, before: Entry, write: Entry) -> bool:
-    aspect, name, value = effect_of(write)
+    aspect, name, value = effect_of(evidence, write)
     between = [
         change
         for change in evidence.changes
@@ -299,8 +301,8 @@ def _was_needed_again(evidence: Evidence, before: Entry, write: Entry) -> bool:
         and change["subject"] == name
         and before["at"] <= change["at"] < write["at"]
     ]
-    brought = [c for c in between if c["by"] == evidence.ours and _is(c, aspect, value)]
-    undone = [c for c in between if not _is(c, aspect, value)]
+    brought = [c for c in between if c["by"] == evidence.ours and (c["after"] or "") == value]
+    undone = [c for c in between if (c["after"] or "") != value]
     if undone and (not brought or undone[-1]["at"] >= brought[0]["at"]):
         return True
     waited = write["at"] - before["at"]
@@ -315,7 +317,7 @@ def _was_needed_again(evidence: Evidence, before: Entry, write: Entry) -> bool:
 
 def _takes_effect_later(evidence: Evidence, before: Entry, write: Entry) -> bool:
     """Did the first order turn out well although the second was sent?"""
-    aspect, name, value = effect_of(before)
+    aspect, name, value = effect_of(evidence, before)
     later = [
         change
         for change in evidence.changes
@@ -323,18 +325,10 @@ def _takes_effect_later(evidence: Evidence, before: Entry, write: Entry) -> bool
         and change["subject"] == name
         and change["by"] == evidence.ours
         and change["at"] >= write["at"]
-        and _is(change, aspect, value)
+        and (change["after"] or "") == value
     ]
     # An order of the second send takes its own time; what comes at once was the first one's.
     return bool(later) and later[0]["at"] - write["at"] < 1.0
-
-
-def _is(change: Entry, aspect: str, value: str) -> bool:
-    if aspect == "holder":
-        return (change["after"] or "") == value
-    if aspect == "location":
-        return (change["after"] or "") == value
-    return (change["after"] is not None) == bool(value)
 
 
 def one_number_each(evidence: Evidence) -> Iterator[Finding]:

@@ -73,6 +73,11 @@ async def _live(wish: Wish) -> Journal:
     world = company.world_seed(chance, people=FIRST_PEOPLE)
     estate = Estate(world, chance=chance, journal=journal, clock=clock)
     people = _company(estate, chance)
+    journal.content["policies"] = {
+        policy_id: name
+        for ids in estate.graph.tenant().policy_ids.values()
+        for name, policy_id in ids.items()
+    }
     estate.snapshot()
     await estate.start()
     await people.found(LIMITS)
