@@ -288,6 +288,7 @@ async def test_number_moved_in_the_portal_between_approval_and_apply(worlds: Wor
     done = world.changes()[sent:]
     unassigned = [c.subject for c in done if c.operation is Operation.UNASSIGN_NUMBER]
     assert user_id(names[0]) not in unassigned
+    assert "PlanStale" in world.conditions.reasons["TeamsUser", names[0]]
     assert len(unassigned) == 5
     for name in names[1:6]:
         assert await world.reason(name, namespace=TEAM) == "Succeeded"

@@ -21,6 +21,8 @@ class ConditionWatch:
     def __init__(self) -> None:
         self.breaches: list[str] = []
         self.checked = 0
+        # Every reason that Ready ever had, by kind and name.
+        self.reasons: dict[tuple[str, str], list[str]] = {}
         self._last: dict[str, Body] = {}
 
     def saw(self, body: Body) -> None:
@@ -31,6 +33,10 @@ class ConditionWatch:
         if body.get("status") == before.get("status"):
             return
         self.checked += 1
+        key = body["kind"], body["metadata"]["name"]
+        for entry in (body.get("status") or {}).get("conditions") or []:
+            if entry["type"] == "Ready":
+                self.reasons.setdefault(key, []).append(entry["reason"])
         name = f"{body['kind']} {body['metadata']['namespace']}/{body['metadata']['name']}"
         self.breaches.extend(f"{name}: {breach}" for breach in breaches(body))
         self.breaches.extend(f"{name}: {breach}" for breach in _moved_wrongly(before, body))

@@ -192,6 +192,9 @@ class EngineWorld:
         return self.engine
 
     def _watched(self, event: str, kind: ResourceKind, body: dict[str, Any]) -> None:
+        metadata = body["metadata"]
+        if body["kind"] == "Namespace" and self.engine is not None:
+            self.engine.namespace_seen(metadata["name"], dict(metadata.get("labels") or {}))
         if body["kind"] not in KINDS:
             return
         self.conditions.saw(body)
