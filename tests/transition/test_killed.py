@@ -120,3 +120,58 @@ async def test_killed_again_and_again(worlds: Worlds) -> None:
         await world.kill()
         at += 1
     await check_the_end(world)
+
+
+LEAVERS = ("ann", "ben", "cid")
+
+
+async def leave(worlds: Worlds, wire: Tripwire, decision: str) -> EngineWorld:
+    """Three leave, which is too many; a person answers; the process dies somewhere on the way."""
+    tenant = {"changeLimits": {"maxCount": 1, "settle": "1s"}}
+    world = await worlds.make(LEAVERS, tenant=tenant)
+    for name in LEAVERS:
+        await world.declare(name)
+    await world.settle(20)
+    await world.kill()
+    for name in LEAVERS:
+        await world.delete("TeamsUser", name)
+    await world.start(wire)
+    digests: set[str] = set()
+    for _ in range(400):
+        await world.settle(0.5)
+        if world.wire.is_dead:
+            await world.kill()
+            await world.start()
+        if world.running.connections:
+            digests |= set(world.held_digests())
+        if digests and not await world.exists("ChangeApproval", "answer"):
+            await world.answer(decision, digest=min(digests))
+        if not await world.names("TeamsUser"):
+            break
+    await world.settle(10)
+    assert await world.names("TeamsUser") == []
+    assert len(digests) == 1
+    return world
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_killed_on_the_way_through_the_gate(worlds: Worlds, after: bool) -> None:
+    wire = Tripwire()
+    await leave(worlds, wire, "Approve")
+    for at in range(len(wire.points)):
+        wire = Tripwire(at=at, after=after)
+        world = await leave(worlds, wire, "Approve")
+        assert wire.is_dead or at > len(wire.points) - 3
+        assert {await world.state(index) for index in range(3)} == {"Quarantined"}
+        assert world.sent().count("UnassignNumber") == 3
+        assert world.repeated_changes() == []
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_killed_while_an_answer_lets_go(worlds: Worlds, after: bool) -> None:
+    wire = Tripwire()
+    await leave(worlds, wire, "Detach")
+    for at in range(len(wire.points)):
+        world = await leave(worlds, Tripwire(at=at, after=after), "Detach")
+        assert {await world.state(index) for index in range(3)} == {"Assigned"}
+        assert world.sent() == ["AssignNumber"] * 3
