@@ -28,7 +28,7 @@ async def run(scope: Scope) -> Succeeded:
     assert isinstance(found, NumberRange)
     _check_rules(scope, found)
     await ensure_finalizer(scope)
-    _check_not_shrunk(scope, found, rows)
+    _check_not_shrunk(scope, found)
     _count(scope, found, rows)
     return Succeeded(f"{scope.status['free']} of {scope.status['total']} numbers are free")
 
@@ -72,15 +72,17 @@ def refuse(findings: list[Finding]) -> None:
         raise Stalled(Reason.INVALID_SPEC, "; ".join(errors))
 
 
-def _check_not_shrunk(scope: Scope, found: NumberRange, rows: list[NumberRow]) -> None:
+def _check_not_shrunk(scope: Scope, found: NumberRange) -> None:
     """A range may grow; live claims outside of it mean that it was shrunk below them."""
     name = f"{scope.key.namespace}/{scope.key.name}"
-    inside = {row.number for row in rows}
+    spans = found.spec.spans
     outside = [
         row.number.masked
         for runtime in scope.engine.connections.values()
         for row in runtime.mirror.numbers.values()
-        if row.range_name == name and row.state in HELD and row.number not in inside
+        if row.range_name == name
+        and row.state in HELD
+        and not any(row.number in span for span in spans)
     ]
     if outside:
         shown = ", ".join(sorted(outside)[:10])
