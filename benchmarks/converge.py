@@ -46,6 +46,7 @@ class Converged:
 async def converge(options: StageOptions) -> Converged:
     """Create all people at once and wait for the last to be Ready."""
     async with stage.stage(options) as on:
+        on.start_operator()
         await on.prepare()
         await on.wait_until_ready()
         on.simulator.forget()

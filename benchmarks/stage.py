@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import math
 import os
 import re
 import time
@@ -27,15 +29,18 @@ from callplane.cluster.client import KubernetesClient
 from callplane.cluster.ports import Body
 from callplane.cluster.resource_kinds import NAMESPACES, SECRETS, callplane_kind
 from callplane.sandbox import components, lifecycle
-from callplane.sandbox.components import Component
+from callplane.sandbox.components import Component, Surroundings
 from callplane.sandbox.lifecycle import Sandbox, UpOptions
+from callplane.sandbox.simulator_control import SimulatorControl
+from callplane.sandbox.state import SandboxState
 from callplane.simulators.graph import seeding
-from callplane.testing.simulator_control import SimulatorControl
 
 API_VERSION = "callplane.dev/v1alpha1"
 TENANT_ID = seeding.DEFAULT_TENANT_ID
 PLATFORM, TEAM = "platform", "benchmark"
 TENANT, SECRET = "main", "graph"
+OPERATOR = "operator"
+START_SECONDS = 120.0
 TENANTS, RANGES = callplane_kind("teamstenants"), callplane_kind("numberranges")
 USERS = callplane_kind("teamsusers")
 RANGE_SIZE = 1000
@@ -47,16 +52,16 @@ WRITE_VERBS = frozenset({"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLE
 
 @dataclass(frozen=True, slots=True)
 class StageOptions:
-    """`rates` are fields of the TeamsTenant's spec, `world` settings of the simulator, `operator`
-    settings of the operator; `operators` names its processes in the order of their start.
+    """`rates` are fields of the TeamsTenant's spec, `world` settings of the simulator.
+
+    The first `holders` of the `users` people have their numbers in the tenant from the beginning.
     """
 
     name: str
     users: int
     rates: dict[str, Any]
     world: dict[str, Any] = field(default_factory=dict)
-    operator: dict[str, str] = field(default_factory=dict)
-    operators: tuple[str, ...] = ("operator",)
+    holders: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class Stage:
         self.sandbox = sandbox
         self.options = options
         self.objects = objects
+        self._probes: dict[str, str] = {}
         self.simulator = SimulatorControl(sandbox.addresses["graph/http"] + "/_simulator")
         self.connection = credentials.from_kubeconfig(sandbox.kubeconfig, clock=SystemClock())
 
@@ -141,6 +147,44 @@ class Stage:
             if time.monotonic() > deadline:
                 raise SystemExit(f"the tenant is not Ready after {seconds:.0f} s: {body['status']}")
             await asyncio.sleep(0.2)
+
+    def start_operator(self, name: str = OPERATOR, *, wait: bool = True) -> None:
+        """Start an operator under that name and identity; `wait` until it leads and works."""
+        component = components.operator(name=name, timeout_seconds=START_SECONDS)
+        state = SandboxState.load(self.sandbox.folder)
+        assert state is not None
+        known = Surroundings(
+            folder=self.sandbox.folder,
+            kubeconfig=self.sandbox.kubeconfig,
+            database_url=self.sandbox.database_url,
+            identity=lambda user, groups: self.sandbox.kubeconfig,
+        )
+        started = components.start(
+            component if wait else dataclasses.replace(component, ready=None), state, known
+        )
+        self._probes[name] = started.url(name, "probes")
+
+    async def operator_metric(self, metric: str, name: str = OPERATOR) -> float:
+        """The sum of a metric's values as the operator shows it; `metric` may hold labels."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(self._probes[name] + "/metrics") as response,
+        ):
+            text = await response.text()
+        lines = (line for line in text.splitlines() if line.startswith(metric))
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    async def quiet(self, *, seconds: float = 3.0, at_most_seconds: float = 300.0) -> None:
+        """Until the API server and the provider have taken no write for so long."""
+        deadline = time.monotonic() + at_most_seconds
+        before: Any = None
+        while time.monotonic() < deadline:
+            now = (await self.cluster_writes(), self.provider_calls()["writes"])
+            if now == before:
+                return
+            before = now
+            await asyncio.sleep(seconds)
+        raise SystemExit(f"writes did not end within {at_most_seconds:.0f} s")
 
     async def create(self, bodies: Iterable[Body]) -> None:
         """Create objects by concurrent clients."""
@@ -357,9 +401,11 @@ def simulator(users: int, world: dict[str, Any], *extra: str) -> Component:
 
 @contextlib.asynccontextmanager
 async def stage(options: StageOptions) -> AsyncIterator[Stage]:
-    """Everything up, everything down again whatever happens; the tenant is not there yet."""
-    processes = [components.operator(name=name, **options.operator) for name in options.operators]
-    up = UpOptions(components=(simulator(options.users, options.world), *processes))
+    """Servers and simulator up, everything down again whatever happens. Operator and tenant are the
+    caller's to start.
+    """
+    extra = () if not options.holders else (f"--holders={options.holders}",)
+    up = UpOptions(components=(simulator(options.users, options.world, *extra),))
     say(f"starting {options.name}: {options.users} people, rates {options.rates}")
     sandbox = lifecycle.up(options.name, up, report=lambda _: None)
     try:
@@ -368,6 +414,12 @@ async def stage(options: StageOptions) -> AsyncIterator[Stage]:
             yield Stage(sandbox, options, objects)
     finally:
         lifecycle.down(options.name, report=lambda _: None)
+
+
+def share(seconds: Iterable[float], percent: float) -> float:
+    """The time that so many percent of them do not exceed: nearest rank, never interpolated."""
+    ordered = sorted(seconds)
+    return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1]
 
 
 def say(text: str) -> None:
