@@ -239,6 +239,22 @@ class LiveWorld(ThrowAway):
         document = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
         return (kubectl or self.kubectl)("apply", "-f", "-", stdin=json.dumps(document)).stdout
 
+    def create(self, *manifests: Manifest) -> None:
+        """`kubectl create` of many manifests: one request each, where `apply` needs two."""
+        document = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+        self.kubectl("create", "-f", "-", stdin=json.dumps(document))
+
+    def all_ready(self, estate: Estate, count: int, *, seconds: float = 60.0) -> None:
+        """Wait until that many people are Ready; for many, whom `kubectl wait` asks one by one."""
+
+        def ready() -> bool:
+            people = self.items("teamsusers", namespace=estate.team)
+            said = [condition for body in people for condition in _conditions(body)]
+            assert said.count(("Ready", "True")) == count
+            return True
+
+        polling.until(ready, f"{count} people are Ready", seconds=seconds)
+
     def look_again(self, estate: Estate) -> None:
         """Ask for a pass of the connection now, as a user would."""
         self.kubectl(
@@ -374,6 +390,11 @@ class LiveWorld(ThrowAway):
             database_url=getattr(self, "database_url", ""),
             identity=used.client_kubeconfig,
         )
+
+
+def _conditions(body: dict[str, Any]) -> list[tuple[str, str]]:
+    conditions = body.get("status", {}).get("conditions", [])
+    return [(condition["type"], condition["status"]) for condition in conditions]
 
 
 def _slices() -> list[int]:
