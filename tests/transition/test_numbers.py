@@ -314,3 +314,45 @@ async def test_a_bolt_on_route_needs_the_entitlement(worlds: Worlds) -> None:
     await world.settle()
     assert await world.reason("ann") == "False EntitlementMissing"
     assert world.sent() == []
+
+
+async def test_a_reserved_number_is_found_by_its_person_and_ends(worlds: Worlds) -> None:
+    world = await worlds.make(numbers=3)
+    await world.seed_range(
+        size=3,
+        reservations=[
+            {"number": number(0), "holder": "cid@example.com"},
+            {"number": number(1), "until": "2026-11-02T10:00:00Z"},
+        ],
+    )
+    await world.declare("ann")
+    await world.settle()
+    assert world.number_of("ann") == number(2)
+    status = await world.status("NumberRange", "london")
+    assert (status["free"], status["reserved"], status["claimed"]) == (0, 2, 1)
+    await world.declare("cid")
+    await world.settle()
+    assert world.number_of("cid") == number(0)
+    await world.declare("ben")
+    await world.settle()
+    assert await world.reason("ben") == "False RangeExhausted"
+    await world.settle(3600)
+    assert world.number_of("ben") == number(1)
+
+
+async def test_a_single_number_that_is_reserved(worlds: Worlds) -> None:
+    world = await worlds.make()
+    await world.seed_range(size=5)
+    spec = {
+        "e164": number(7),
+        "route": "DirectRouting",
+        "acquisition": "Owned",
+        "reservation": {"holder": "cid@example.com", "reason": "for the director"},
+    }
+    await world.apply("PhoneNumber", "director", spec)
+    await world.declare("ann", phoneNumber={"phoneNumberRef": {"name": "director"}})
+    await world.settle()
+    assert await world.reason("ann") == "False NumberReserved"
+    await world.declare("cid", phoneNumber={"phoneNumberRef": {"name": "director"}})
+    await world.settle()
+    assert world.number_of("cid") == number(7)

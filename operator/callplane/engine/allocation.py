@@ -11,16 +11,14 @@ from callplane.values import E164, NumberSpan
 
 
 class RangeStock:
-    """Candidates of one range in ascending order; each is handed out once, then only after
-    `refill`.
+    """Candidates of one range, ascending; each is handed out once until `refill`.
 
     Choosing walks the range once over all claims together, where a search from the start for each
     claim would be quadratic in the size of the range.
     """
 
-    def __init__(self, spans: Sequence[NumberSpan], excluded: frozenset[E164]) -> None:
+    def __init__(self, spans: Sequence[NumberSpan]) -> None:
         self._spans = tuple(spans)
-        self._excluded = excluded
         self._given_back: list[E164] = []
         self.refill()
 
@@ -35,7 +33,7 @@ class RangeStock:
             if is_free(number):
                 return number
         for number in self._candidates:
-            if number not in self._excluded and is_free(number):
+            if is_free(number):
                 return number
         return None
 

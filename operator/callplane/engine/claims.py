@@ -7,7 +7,6 @@ again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from callplane.apis.number_ranges import NumberRange, NumberReservation, NumberUse
 from callplane.apis.phone_numbers import PhoneNumber
@@ -16,7 +15,7 @@ from callplane.apis.references import ObjectRef
 from callplane.apis.teams_users import PhoneNumberSource, TeamsUser
 from callplane.desired import references
 from callplane.desired.teams_users import NUMBER_TYPES, DesiredNumber
-from callplane.engine import transfers
+from callplane.engine import reservations, transfers
 from callplane.engine.allocation import RangeStock
 from callplane.engine.gathering import DEPENDENCY_LOOK_SECONDS, Gathered, consenting
 from callplane.engine.holders import claim_of_holder
@@ -62,9 +61,7 @@ class Stock:
 
 @dataclass(frozen=True, slots=True)
 class WantedNumber:
-    """The number part of the desired line; `waits_for_transfer` while another holder still has
-    it.
-    """
+    """The number part of the desired line; `waits_for_transfer` while another has it."""
 
     desired: DesiredNumber
     waits_for_transfer: NumberRow | None = None
@@ -74,9 +71,7 @@ class WantedNumber:
 async def desired_number(
     scope: Scope, user: TeamsUser, gathered: Gathered, holder: HolderId, *, writable: bool
 ) -> WantedNumber:
-    """Resolve `spec.phoneNumber` to a number and claim it. Without `writable` nothing is
-    claimed.
-    """
+    """Resolve `spec.phoneNumber` to a number and, if `writable`, claim it."""
     declared = user.spec.phone_number
     if declared is None:
         return WantedNumber(DesiredNumber(managed=False))
@@ -86,6 +81,7 @@ async def desired_number(
     _check_use(stock, gathered)
     _check_not_outside(gathered, holder, stock, declared)
     number = _stated(declared, stock) or _kept(gathered, holder, stock)
+    number = number or _kept_back_for(scope, gathered, holder, stock)
     if not writable:
         number = number or _preview(scope, gathered, holder, stock)
         return WantedNumber(_desired(number, stock), location=stock.location)
@@ -135,7 +131,7 @@ def _stock_of(resource: object) -> Stock:
         generation=resource.generation,
         number_type=NUMBER_TYPES[resource.spec.route],
         use=resource.spec.use,
-        reservations=resource.spec.reservations if isinstance(resource, NumberRange) else (),
+        reservations=reservations.of(resource),
         source=resource,
     )
 
@@ -211,18 +207,22 @@ def _allocate(scope: Scope, gathered: Gathered, stock: Stock) -> E164:
     """The next free number, marked as being claimed. Raises Stalled RangeExhausted."""
     runtime = gathered.runtime
 
+    reserved = reservations.in_force(stock.reservations, scope.engine.clock.now())
+
     def build() -> RangeStock:
         source = stock.source
         assert isinstance(source, NumberRange)
-        reserved = frozenset(E164(entry.number) for entry in stock.reservations)
-        return RangeStock(source.spec.spans, reserved)
+        return RangeStock(source.spec.spans)
+
+    def is_free(number: E164) -> bool:
+        return number not in reserved and runtime.is_free(number)
 
     candidates = runtime.stock(stock.key, stock.generation, build)
-    number = candidates.next(runtime.is_free)
+    number = candidates.next(is_free)
     if number is None:
         # Numbers that were passed over may have become free since: once more from the lowest.
         candidates.refill()
-        number = candidates.next(runtime.is_free)
+        number = candidates.next(is_free)
     if number is None:
         scope.engine.waiters.wait_for_range(scope.key, stock.name)
         raise Stalled(
@@ -291,14 +291,12 @@ async def _commit_claim(
 async def _secure(
     scope: Scope, gathered: Gathered, holder: HolderId, stock: Stock, number: E164
 ) -> NumberRow | None:
-    """Make the stated or kept number ours; returns the row while another live holder gives it
-    up.
-    """
+    """Make the number ours; returns its row while another live holder gives it up."""
     runtime = gathered.runtime
     row = runtime.mirror.numbers.get(number)
     if row is None:
         _check_observed(scope, gathered, holder, number)
-        _check_reserved(scope, stock, holder, number)
+        _check_reserved(scope, gathered, stock, holder, number)
         observed = runtime.snapshot.number(number)
         if observed is not None and observed.holder_id == holder.user_id:
             return None
@@ -333,31 +331,32 @@ def _check_observed(scope: Scope, gathered: Gathered, holder: HolderId, number: 
         )
 
 
-def _check_reserved(scope: Scope, stock: Stock, holder: HolderId, number: E164) -> None:
-    now = scope.engine.clock.now()
-    for entry in stock.reservations:
-        if entry.number != number.text:
-            continue
-        if entry.until is not None and _as_datetime(entry.until) <= now:
-            continue
-        if entry.holder is not None and entry.holder.lower() in (
-            holder.user_id,
-            str(
-                getattr(getattr(scope.resource, "spec", None), "user_principal_name", "") or ""
-            ).lower(),
-        ):
-            continue
-        raise Stalled(
-            Reason.NUMBER_RESERVED,
-            f"{number.masked} is reserved in {stock.key}"
-            + (f": {entry.reason}" if entry.reason else ""),
-        )
+def _check_reserved(
+    scope: Scope, gathered: Gathered, stock: Stock, holder: HolderId, number: E164
+) -> None:
+    entry = reservations.in_force(stock.reservations, scope.engine.clock.now()).get(number)
+    if entry is None or reservations.is_for(entry, _names(scope, gathered, holder)):
+        return
+    raise Stalled(
+        Reason.NUMBER_RESERVED,
+        f"{number.masked} is reserved in {stock.key}"
+        + (f": {entry.reason}" if entry.reason else ""),
+    )
 
 
-def _as_datetime(until: object) -> datetime:
-    if isinstance(until, datetime):
-        return until
-    return datetime.fromisoformat(str(until)).replace(tzinfo=UTC)
+def _names(scope: Scope, gathered: Gathered, holder: HolderId) -> list[str]:
+    person = gathered.runtime.snapshot.person(holder.user_id)
+    return [holder.user_id, *([person.user_principal_name] if person is not None else [])]
+
+
+def _kept_back_for(scope: Scope, gathered: Gathered, holder: HolderId, stock: Stock) -> E164 | None:
+    """The number of the range that is reserved for this very person."""
+    names = _names(scope, gathered, holder)
+    reserved = reservations.in_force(stock.reservations, scope.engine.clock.now())
+    for number, entry in sorted(reserved.items()):
+        if reservations.is_for(entry, names) and gathered.runtime.is_free(number):
+            return number
+    return None
 
 
 def _taken(scope: Scope, number: E164, row: NumberRow | None) -> Stalled:

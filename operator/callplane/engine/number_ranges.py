@@ -5,6 +5,8 @@ from __future__ import annotations
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.reasons import Reason
 from callplane.cluster import finalizers
+from callplane.engine import reservations
+from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Scope
 from callplane.engine.teams_users import ensure_finalizer
 from callplane.errors import Stalled, Waiting
@@ -13,7 +15,6 @@ from callplane.rules import overlaps, validation
 from callplane.rules.findings import Finding
 from callplane.status.conditions import Succeeded
 from callplane.store.ports import NumberRow
-from callplane.values import E164
 
 IN_USE_LOOK_SECONDS = 60.0
 
@@ -30,6 +31,14 @@ async def run(scope: Scope) -> Succeeded:
     await ensure_finalizer(scope)
     _check_not_shrunk(scope, found)
     _count(scope, found, rows)
+    # Who waits for a number of this range is told by the moves of numbers; this catches the rest.
+    name = f"{scope.key.namespace}/{scope.key.name}"
+    scope.engine.waiters.range_has_free(name, scope.status["free"])
+    now = scope.engine.clock.now()
+    ends_at = reservations.next_end(found.spec.reservations, now)
+    if ends_at is not None:
+        seconds = (ends_at - now).total_seconds()
+        scope.engine.queue.add_later(scope.key, Priority.DRIFT, seconds)
     return Succeeded(f"{scope.status['free']} of {scope.status['total']} numbers are free")
 
 
@@ -97,12 +106,12 @@ def _count(scope: Scope, found: NumberRange, rows: list[NumberRow]) -> None:
     claimed = sum(1 for row in rows if row.state in HELD)
     resting = sum(1 for row in rows if row.state is NumberState.QUARANTINED)
     taken = {row.number for row in rows}
-    reserved = sum(1 for entry in found.spec.reservations if E164(entry.number) not in taken)
+    kept_back = reservations.in_force(found.spec.reservations, scope.engine.clock.now())
+    reserved = sum(1 for number in kept_back if number not in taken)
     free = max(total - len(rows) - reserved, 0)
     scope.status.update(
         total=total, claimed=claimed, quarantined=resting, reserved=reserved, free=free
     )
-    kept_back = {E164(entry.number) for entry in found.spec.reservations}
     scope.status["nextFree"] = next(
         (
             number.text
