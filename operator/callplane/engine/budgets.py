@@ -88,9 +88,7 @@ class WriteBudget:
         self._tokens = 0.0
 
     def serve(self) -> float | None:
-        """Hand free tokens to parked keys; returns the seconds until the next one, None when nobody
-        waits.
-        """
+        """Hand free tokens to parked keys; returns seconds until the next, None if nobody waits."""
         self._refill()
         now = self._monotonic()
         if now < self._closed_until:

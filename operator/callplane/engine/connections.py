@@ -253,9 +253,7 @@ class ConnectionRuntime:
         return min(pause_seconds, self.limits.drift_interval_seconds)
 
     async def list_everything(self) -> None:
-        """One full observation. Objects whose holders changed are woken; the first one wakes
-        all.
-        """
+        """One full observation. It wakes objects whose holders changed; the first wakes all."""
         was_complete = self.snapshot.complete
         began = self.engine.clock.now()
         problems: list[str] = []

@@ -35,9 +35,7 @@ class Gathered:
 
 
 async def gather(scope: Scope, user: TeamsUser) -> Gathered:
-    """Raises Waiting DependencyNotReady while something it names is missing, not ready or without
-    consent.
-    """
+    """Raises Waiting while something it names is missing, not ready or does not consent."""
     tenant = await consenting(scope, "TeamsTenant", user.spec.tenant_ref)
     assert isinstance(tenant, TeamsTenant)
     key = ObjectKey("TeamsTenant", tenant.namespace, tenant.name)
@@ -96,9 +94,7 @@ async def consenting(
 async def _people_consent(
     scope: Scope, tenant: TeamsTenant
 ) -> tuple[ConnectionConsent, ...] | None:
-    """The consents that let this namespace in; None for the tenant's own namespace, which needs
-    none.
-    """
+    """The consents that let this namespace in; None for the tenant's own, which needs none."""
     if tenant.namespace == scope.key.namespace:
         return None
     labels = await scope.engine.labels_of(scope.key.namespace)
@@ -132,9 +128,7 @@ async def location_id(
 
 
 def may_write(scope: Scope, user: TeamsUser, gathered: Gathered) -> bool:
-    """Suspended and observed objects are planned and reported, never written; the stricter side
-    wins.
-    """
+    """Suspended and observed objects are never written; the stricter of both sides wins."""
     tenant = gathered.tenant
     suspended = ""
     if user.spec.suspend:

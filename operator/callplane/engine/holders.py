@@ -249,8 +249,7 @@ def to_json(value: SettingValue) -> Any:
 async def adopt(
     scope: Scope, gathered: Gathered, holder: HolderId, desired: Line, observed: Line
 ) -> None:
-    """Record what already is as declared: an assigned number becomes ours, applied values are
-    remembered.
+    """Record what already is as declared: numbers become ours, values are remembered.
 
     It writes only to the register. Numbers that are not as declared and have no row stay foreign.
     """
@@ -281,9 +280,7 @@ async def adopt(
 def confirmation(
     scope: Scope, gathered: Gathered, holder: HolderId, number: LineNumber
 ) -> tuple[Move, ...]:
-    """The observed number is the declared one: a claim is confirmed, a number without a row is
-    adopted.
-    """
+    """The observed number is the declared one: confirm the claim, or adopt the number."""
     row = gathered.runtime.mirror.numbers.get(number.number)
     if row is None:
         state, cause, range_name = NumberState.FREE, Cause.ADOPT, ""

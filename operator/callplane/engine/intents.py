@@ -33,9 +33,7 @@ DEFAULT_QUARANTINE_DAYS = 90
 
 
 async def settle(scope: Scope, gathered: Gathered, holder: HolderId) -> None:
-    """Settle every open intent of a holder. Raises Waiting while one is under way, Failed when one
-    failed.
-    """
+    """Settle every open intent of a holder. Raises Waiting while one runs, Failed if one did."""
     for intent in gathered.runtime.mirror.open_intents(holder):
         await _settle_one(scope, gathered, intent)
 
@@ -79,9 +77,7 @@ async def _settle_one(scope: Scope, gathered: Gathered, intent: Intent) -> None:
 
 
 def _may_still_appear(scope: Scope, intent: Intent, ended: OperationStatus | None) -> bool:
-    """An order that ended well may lag for a while; a request without an answer may still be
-    carried out.
-    """
+    """A good order may lag for a while; a request without an answer may still take effect."""
     settings = scope.engine.settings
     seconds = settings.unknown_outcome_seconds
     if ended is not None and ended.state is OperationState.SUCCEEDED:
@@ -134,9 +130,7 @@ async def finish(
 
 
 async def confirm(scope: Scope, gathered: Gathered, intent: Intent, change: Change) -> None:
-    """A read shows the effect: one transaction moves the number, remembers what was applied, closes
-    the intent.
-    """
+    """A read shows the effect: move the number, remember what was applied, close the intent."""
     mirror = gathered.runtime.mirror
     moves, receiver = _moves_of(scope, gathered, intent, change)
     done = replace(intent, state=IntentState.CONFIRMED)
@@ -211,9 +205,7 @@ def _applied(row: HolderRow, change: Change) -> HolderRow:
 
 
 def count_undone(row: HolderRow, change: Change, *, now: datetime) -> tuple[HolderRow, int]:
-    """The row with one more undone write of the change's setting, and how many there were in 24
-    hours.
-    """
+    """The row with one more undone write of the setting, and how many 24 hours have seen."""
     name = setting_name(change)
     since = now - timedelta(hours=24)
     recent = [at for at in row.undone.get(name, ()) if datetime.fromisoformat(at) > since]

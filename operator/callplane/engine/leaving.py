@@ -83,9 +83,7 @@ def find(scope: Scope) -> tuple[ConnectionRuntime | None, HolderRow | None]:
 
 
 async def _without_connection(scope: Scope) -> None:
-    """No connection is at work: only an explicit detach, or a tenant that never was, lets the
-    object go.
-    """
+    """No connection is at work: only a detach, or a tenant that never was, lets it go."""
     if scope.cached.annotations.get(DETACH):
         return
     user = scope.cached.resource
@@ -191,9 +189,7 @@ def unassignment(runtime: ConnectionRuntime, row: HolderRow, number_row: NumberR
 
 
 async def detach(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> None:
-    """The claims stay assigned without a declaring object; re-applying the same holder adopts
-    them.
-    """
+    """Claims stay without a declaring object; re-applying the same holder adopts them."""
     moves = tuple(
         holders.same_state(
             number_row,

@@ -135,9 +135,7 @@ class OperationWatch:
         self._end(operation, status)
 
     async def _list_numbers(self) -> float:
-        """One listing answers for all: an order whose number shows the expected holder has
-        ended.
-        """
+        """One listing answers for all: an order has ended when its number shows the effect."""
         now = self._runtime.engine.clock.monotonic()
         wait_seconds = self._listed_at + BULK_PAUSE_SECONDS - now
         if wait_seconds > POLL_PAUSE_SECONDS:

@@ -121,9 +121,7 @@ class Engine:
             self.queue.add(key, Priority.USER)
 
     def wake_dependents(self, key: ObjectKey) -> None:
-        """Those who name the object; for a range or a number also those who state a number of
-        it.
-        """
+        """Those who name the object; for a range or number also those who state one of it."""
         for dependent in self.cache.dependents(key):
             self.queue.add(dependent, Priority.DEPENDENCY)
         if key.kind in ("NumberRange", "PhoneNumber"):
@@ -184,9 +182,7 @@ class Engine:
     # Work
 
     def start(self) -> None:
-        """Start the workers. Only after the start barrier: every kind listed, and the Lease
-        held.
-        """
+        """Start the workers: only after every kind is listed, and with the Lease."""
         self.barrier_passed = True
         for number in range(self.settings.workers):
             task = asyncio.create_task(self._work(), name=f"worker:{number}")

@@ -32,7 +32,7 @@ class Pace:
         if self._learnt is None:
             return self.limit_per_second
         learnt, at = self._learnt
-        grown = learnt * GROWTH ** min((self._monotonic() - at) / GROWTH_SECONDS, 1000.0)
+        grown: float = learnt * GROWTH ** min((self._monotonic() - at) / GROWTH_SECONDS, 1000.0)
         if grown >= self.limit_per_second:
             self._learnt = None
             return self.limit_per_second

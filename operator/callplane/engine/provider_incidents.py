@@ -59,9 +59,7 @@ def _users_of(engine: Engine, connection: ObjectKey) -> list[ObjectKey]:
 
 
 def freeze_of(engine: Engine, tenant: TeamsTenant) -> ProviderIncidentSpec | None:
-    """The open incident of this connection that freezes most; it acts only in the connection's
-    namespace.
-    """
+    """The open incident of this connection, in its own namespace, that freezes most."""
     found: ProviderIncidentSpec | None = None
     for cached in engine.cache.of_kind("ProviderIncident"):
         incident = cached.resource

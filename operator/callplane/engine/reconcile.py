@@ -58,9 +58,7 @@ PASSES: dict[str, Steps] = {
 
 
 async def reconcile(engine: Engine, key: ObjectKey, priority: Priority) -> None:
-    """Run the pass of one key and schedule the next look. Anything but a verdict is a defect and
-    propagates.
-    """
+    """Run the pass of one key and schedule the next look. Defects, not verdicts, propagate."""
     cached = engine.cache.get(key)
     if cached is None:
         engine.queue.forget(key)
@@ -119,9 +117,7 @@ async def run_steps(scope: Scope) -> End:
 
 
 def schedule(engine: Engine, key: ObjectKey, end: End) -> None:
-    """When to look again: waiting says when, a failure backs off, a stall waits for an input to
-    change.
-    """
+    """When to look again: waiting says when, a failure backs off, a stall waits for an input."""
     engine.telemetry.verdict(key.kind, getattr(end, "reason", "Unknown"))
     if isinstance(end, Failed):
         engine.queue.failed(key)

@@ -59,9 +59,7 @@ class RegisterMirror:
         self._take(await self._register.load(self.connection), complete=True)
 
     async def refresh(self) -> set[HolderId]:
-        """What others changed since (an administrator's command); returns the holders it
-        touches.
-        """
+        """What others have changed since, an administrator say; returns the holders it touches."""
         state = await self._register.load(self.connection, since=self.sequence)
         touched = {row.holder for row in state.holders}
         touched |= {row.holder for row in state.numbers if row.holder is not None}
@@ -83,9 +81,7 @@ class RegisterMirror:
         self.sequence = max(self.sequence, state.sequence)
 
     async def commit(self, commit: Commit, *, now: datetime) -> Committed:
-        """One transaction, and its result taken into the mirror. Raises as `Register.commit`
-        does.
-        """
+        """One transaction, its result taken into the mirror. Raises as `Register.commit` does."""
         if self._is_uncertain:
             await self.load()
             self._is_uncertain = False

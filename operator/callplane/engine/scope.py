@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 class Parked(Exception):
-    """The pass waits for a write token; the budget brings its key back. Not an end: nothing is
-    reported.
-    """
+    """The pass waits for a write token; nothing is reported, the budget brings its key back."""
 
 
 class Gone(Exception):
@@ -29,9 +27,7 @@ class Gone(Exception):
 
 @dataclass(slots=True)
 class Scope:
-    """One pass over one object. `status` collects what the kind itself reports beside its
-    conditions.
-    """
+    """One pass over one object. `status` collects what the kind reports beside conditions."""
 
     engine: Engine
     cached: CachedObject
@@ -45,9 +41,7 @@ class Scope:
 
     @property
     def resource(self) -> Resource:
-        """The object as its model. Raises Stalled InvalidSpec with every reason when it cannot be
-        read.
-        """
+        """The object as its model. Raises Stalled InvalidSpec with every reason against it."""
         if self.cached.resource is None:
             reasons = "; ".join(str(error) for error in self.cached.errors)
             raise Stalled(Reason.INVALID_SPEC, reasons)

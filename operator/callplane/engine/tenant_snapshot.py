@@ -11,9 +11,7 @@ from callplane.values import E164
 
 
 class TenantSnapshot:
-    """Families keyed by user id, number and user id; people also by user name, numbers by
-    holder.
-    """
+    """People by id and name, numbers by themselves and by holder, configurations by id."""
 
     def __init__(self) -> None:
         self.people: FamilySnapshot[Person] = FamilySnapshot()

@@ -72,9 +72,7 @@ def gives_up(scope: Scope, cached: CachedObject, number: E164) -> bool:
 
 
 def _inside(scope: Scope, key: ObjectKey, user: TeamsUser, number: E164) -> bool:
-    """Is the number one of the range or object that the declaration refers to? Unknown counts as
-    yes.
-    """
+    """Is the number one of what the declaration refers to? Unknown counts as yes."""
     for target in references.targets(user):
         found = scope.engine.cache.get(target)
         if target.kind == "NumberRange":
@@ -123,9 +121,7 @@ def _awaited_by(gathered: Gathered, holder: HolderId) -> HolderId | None:
 def after_unassign(
     scope: Scope, gathered: Gathered, row: NumberRow, *, quarantine_days: int
 ) -> tuple[Move, ObjectKey | None]:
-    """The move of a number that its holder no longer has: to the receiver it is kept for, else to
-    rest.
-    """
+    """The move of a number that its holder has no more: to whom it is kept for, or to rest."""
     receiver = row.transfer_to
     claimant = _live_claimant(scope, gathered, receiver)
     if row.state is NumberState.TRANSFERRING and receiver is not None and claimant is not None:

@@ -99,9 +99,7 @@ def _undone(
 
 
 async def _compare_before_write(scope: Scope, gathered: Gathered, change: Change) -> None:
-    """A gated change runs only on what a person could have reviewed: exactly its `from` value, read
-    now.
-    """
+    """A gated change runs only on exactly the `from` value that a person could have reviewed."""
     runtime = gathered.runtime
     row = configuration = None
     try:
@@ -123,9 +121,7 @@ async def _compare_before_write(scope: Scope, gathered: Gathered, change: Change
 async def _open_intent(
     scope: Scope, gathered: Gathered, holder: HolderId, change: Change
 ) -> Intent:
-    """Committed before the send, under the fence; a gated change consumes its grant in the same
-    transaction.
-    """
+    """Committed before the send, under the fence; a gated change consumes its grant with it."""
     runtime, engine = gathered.runtime, scope.engine
     check_fence(scope)
     now = engine.clock.now()
@@ -159,9 +155,7 @@ async def _open_intent(
 
 
 def check_fence(scope: Scope) -> None:
-    """A write begun now must certainly end while we still lead. Raises Waiting when it might
-    not.
-    """
+    """Raises Waiting unless a write begun now must end while we still lead."""
     if not scope.engine.fence.may_write(scope.engine.settings.write_timeout_seconds):
         raise Waiting(
             Reason.PROGRESSING,
@@ -171,9 +165,7 @@ def check_fence(scope: Scope) -> None:
 
 
 async def _send(scope: Scope, gathered: Gathered, intent: Intent, change: Change) -> object:
-    """Send once; every answer that is not a yes is turned into a verdict with the intent settled to
-    match.
-    """
+    """Send once; an answer that is not a yes becomes a verdict, with the intent to match."""
     runtime = gathered.runtime
     try:
         return await runtime.provider.send(change, request_id=intent.request_id)

@@ -30,9 +30,7 @@ def numbers_rest(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-def _handed_over(
-    evidence: Evidence, number: str, people: tuple[str, str], since: float
-) -> bool:
+def _handed_over(evidence: Evidence, number: str, people: tuple[str, str], since: float) -> bool:
     """The receiver stated the number before the giver lost it, and the giver was there to give."""
     giver, receiver = people
     stated = [

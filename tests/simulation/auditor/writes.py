@@ -143,9 +143,7 @@ def taking_away_has_a_cause(evidence: Evidence) -> Iterator[Finding]:
         yield from _unjustified(evidence, write, number, person)
 
 
-def _unjustified(
-    evidence: Evidence, write: Entry, number: str, person: str
-) -> Iterator[Finding]:
+def _unjustified(evidence: Evidence, write: Entry, number: str, person: str) -> Iterator[Finding]:
     at = write["at"]
     declaring = evidence.declarers(person, at, since=at - 2 * GRACE_SECONDS)
     causes = [

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from callplane.sandbox.simulator_control import SimulatorControl, SimulatorRefused
 from callplane.simulators.graph.running import running_graph
 from callplane.simulators.graph.seeding import DEFAULT_TENANT_ID, TenantSeed, WorldSeed
 from callplane.simulators.graph.world import GraphWorld
-from callplane.sandbox.simulator_control import SimulatorControl, SimulatorRefused
 
 FIRST, SECOND = "+442079460000", "+442079460001"
 ADA, BOB = "user00001@tenant.example", "user00002@tenant.example"

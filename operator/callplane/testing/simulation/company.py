@@ -237,8 +237,12 @@ class Company:
         everybody = [{"name": team} for team in TEAMS]
         for index, location in enumerate(LOCATION_IDS, start=1):
             self.git["EmergencyLocation", PLATFORM, f"office-{index}"] = {
-                "address": {"street": "1 Example Street", "town": "London", "country": "GB",
-                    "postcode": "ZZ99 9ZZ"},
+                "address": {
+                    "street": "1 Example Street",
+                    "town": "London",
+                    "country": "GB",
+                    "postcode": "ZZ99 9ZZ",
+                },
                 "teamsLocationId": location,
                 "allowedNamespaces": everybody,
             }
@@ -260,7 +264,7 @@ class Company:
         self._range("manchester", MANCHESTER, 25, emergencyLocationRef={"name": "office-1"})
         for person in self.employees:
             where = {"name": "london" if self.chance.random() < 0.6 else "manchester"}
-            number = {"rangeRef": {**where, "namespace": PLATFORM}}
+            number: Any = {"rangeRef": {**where, "namespace": PLATFORM}}
             held = self.number_of(person)
             if held is not None:
                 number = {"e164": held} if self.chance.random() < 0.5 else number

@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from callplane.simulators.faults import Effect, FaultRule
 from callplane.simulators.graph import misfortunes
@@ -84,9 +85,7 @@ async def leaver(days: Days) -> str:
     if days.chance.random() < 0.4 and person.user_id:
         await asyncio.sleep(days.chance.uniform(0, 600))
         days.estate.portal.delete_user(person.user_id)
-        days.estate.journal.note(
-            "directory", name=person.upn, id=person.user_id, event="removed"
-        )
+        days.estate.journal.note("directory", name=person.upn, id=person.user_id, event="removed")
     return f"{person.name} leaves"
 
 
@@ -178,7 +177,7 @@ async def number_edit(days: Days) -> str:
     person = days.somebody()
     if person is None:
         return "no number is edited"
-    number = days.chance.choice(
+    number: Any = days.chance.choice(
         (
             _from_range(days),
             _from_range(days),
@@ -224,9 +223,7 @@ async def policy_edit(days: Days) -> str:
     if person is None:
         return "no policy is edited"
     kinds = days.chance.sample(sorted(POLICIES), days.chance.randint(0, 3))
-    policies = [
-        {"type": kind, "name": days.chance.choice((*POLICIES[kind], ""))} for kind in kinds
-    ]
+    policies = [{"type": kind, "name": days.chance.choice((*POLICIES[kind], ""))} for kind in kinds]
     days.company.edit(person, policies=policies or None)
     await days.company.sync()
     return f"{person.name} is to have the policies {policies}"
@@ -428,7 +425,8 @@ async def register_is_down(days: Days) -> str:
 
 
 async def register_loses_answers(days: Days) -> str:
-    days.estate.lost_commits += days.chance.choices(("before", "after"), k=days.chance.randint(1, 4))
+    how_many = days.chance.randint(1, 4)
+    days.estate.lost_commits += days.chance.choices(("before", "after"), k=how_many)
     return "the register loses answers"
 
 
@@ -493,7 +491,8 @@ async def incident(days: Days) -> str:
     """The platform team declares somebody else's outage, or ends it."""
     company, chance = days.company, days.chance
     open_ones = [
-        key for key, spec in company.git.items()
+        key
+        for key, spec in company.git.items()
         if key[0] == "ProviderIncident" and "resolvedAt" not in spec
     ]
     now = days.estate.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
