@@ -60,7 +60,7 @@ golden: $(ENVIRONMENT) #? accept changed golden plans, once you have looked at t
 
 bench: $(ENVIRONMENT) #? run one benchmark, for example BENCH=plan; benchmarks/README.md names them
 	@test -f "benchmarks/$(BENCH).py" || { \
-	  echo "make bench BENCH=name, where name is one of:" $(basename $(notdir $(wildcard benchmarks/*.py))); exit 2; }
+	  echo "make bench BENCH=name, where name is one of:" $(filter-out stage bare_loop,$(basename $(notdir $(wildcard benchmarks/*.py)))); exit 2; }
 	@$(RUN) benchmarks/$(BENCH).py
 
 lock: $(ENVIRONMENT) #? resolve the locks anew from pyproject.toml and requirements/*.in

@@ -1,0 +1,69 @@
+"""Every benchmark runs to its end with a few people, and its last line says what was promised.
+
+Figures of so few people mean little; counts do not depend on the machine and are held here.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[2]
+
+
+def last_line(name: str, *arguments: str) -> dict[str, Any]:
+    """Run a benchmark as `make bench` does; its last line as JSON."""
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{name}.py", *arguments],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_converge() -> None:
+    found = last_line("converge", "--smoke")
+    assert found["users"] == 100
+    assert found["users_per_second"] > 0
+    assert found["operator_cpu_ms_per_user"] > 0
+    assert found["operator_rss_mb"] < 400
+    assert found["apiserver_writes_per_user"] <= 3
+    assert found["provider_reads_per_user"] <= 1
+    # The provider's own burst makes the beginning free.
+    assert found["throttle_bound_ratio"] > 0.4
+    assert found["ratio_to_bare_loop"] > 0
+
+
+def test_steady() -> None:
+    found = last_line("steady", "--smoke")
+    assert found["users"] == 100
+    assert found["provider_calls"] <= found["provider_pages"]
+    assert found["provider_writes"] == 0
+    assert found["apiserver_writes"] == 0
+    assert found["connection_status_writes"] <= found["checks"]
+
+
+def test_edit() -> None:
+    found = last_line("edit", "--smoke")
+    assert 0 < found["edit_p50_seconds"] <= found["edit_p99_seconds"] < 5
+    assert 0 < found["leaver_p50_seconds"] <= found["leaver_p99_seconds"] < 5
+
+
+def test_failover() -> None:
+    found = last_line("failover", "--smoke")
+    assert 0 < found["first_edit_seconds"] < 45
+    assert found["redundant_writes"] == 0
+
+
+def test_plan() -> None:
+    found = last_line("plan", "--users=200", "--runs=1", "--no-cluster")
+    assert found["manifests"] > 200
+    assert found["plan_seconds"] > 0
+    assert found["ratio"] > 0
