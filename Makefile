@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 ENVIRONMENT := $(VENV)/.made-from-$(shell cat requirements/callplane.txt pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools
+.PHONY: help demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools kstatus
 .DELETE_ON_ERROR:
 
 help: #? list the verbs
@@ -25,12 +25,16 @@ sandbox: $(ENVIRONMENT) #? start a real Kubernetes API, PostgreSQL, simulators a
 test: tools #? the fast tiers and one path through the real API server (8 minutes warm)
 	@$(RUN) tests/tiers.py test
 
-test-more: tools #? the remaining tiers: contracts, conformance, end to end, simulation, chaos
+test-more: tools kstatus #? the remaining tiers: contracts, conformance, end to end, simulation, chaos
 	@$(RUN) tests/tiers.py test-more
 
 # Found or built before the tests start, so that a build of some minutes is seen and times nothing out.
 tools: $(ENVIRONMENT)
 	@$(RUN) -m callplane.cli.app sandbox prepare > /dev/null
+
+# Another reader of our conditions, for the end-to-end tests.
+kstatus: $(ENVIRONMENT)
+	@$(RUN) -m callplane.testing.kstatus
 
 check: lint types layers fresh #? lint, formatting, types, layers, generated files
 

@@ -207,7 +207,7 @@ def opened(
         if not keep:
             leaving.enter_context(_gone_afterwards(sandbox))
         stage = Stage(sandbox, page, clock)
-        _copy_tree(tree, stage)
+        copy_tree(tree, stage)
         _populate(stage)
         yield stage
 
@@ -225,7 +225,7 @@ def _gone_afterwards(sandbox: Sandbox) -> Iterator[None]:
         watcher.dismiss()
 
 
-def _copy_tree(tree: Path, stage: Stage) -> None:
+def copy_tree(tree: Path, stage: Stage) -> None:
     """The example as a user would clone it, led to the simulated Graph and set to the demo's
     pace.
     """
