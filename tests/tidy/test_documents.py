@@ -1,4 +1,6 @@
-"""Documents keep their promises: links lead somewhere, verbs exist, manifests are valid."""
+"""Documents keep their promises: links lead somewhere, verbs exist, manifests are valid, every kind
+has its page and every reason its runbook.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from typing import Final
 
 import yaml
 
-from callplane.apis import parsing
+from callplane.apis import kind_pages, parsing, registry
+from callplane.apis.reasons import Reason
 
 Texts = Mapping[PurePosixPath, str]
 
@@ -19,6 +22,8 @@ TARGET: Final = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 MANIFEST: Final = re.compile(
     r"^```yaml\n(apiVersion: callplane\.dev/.*?)^```", re.MULTILINE | re.DOTALL
 )
+REASON: Final = re.compile(r"^\| `([A-Za-z]+)` \|", re.MULTILINE)
+RUNBOOKS: Final = PurePosixPath("docs/runbooks.md")
 
 
 def documents(texts: Texts) -> Texts:
@@ -59,6 +64,43 @@ def invalid_manifests(texts: Texts) -> list[str]:
     ]
 
 
+def kinds_without_a_page(texts: Texts) -> list[str]:
+    """Kinds that have no page of their own, or one that the list of kinds does not lead to."""
+    listed = texts.get(PurePosixPath("docs/kinds/README.md"), "")
+    return [
+        kind.name
+        for kind in registry.KINDS
+        if PurePosixPath(f"docs/kinds/{kind.singular}.md") not in texts
+        or f"({kind.singular}.md)" not in listed
+    ]
+
+
+def stale_pages(texts: Texts) -> list[str]:
+    """Pages of kinds whose generated parts are not what models and samples say."""
+    stale = []
+    for kind in registry.KINDS:
+        page = texts.get(PurePosixPath(f"docs/kinds/{kind.singular}.md"), "")
+        sample = texts[PurePosixPath(f"manifests/samples/{kind.singular}.yaml")]
+        try:
+            is_fresh = kind_pages.filled(page, kind, sample=sample) == page
+        except ValueError:
+            is_fresh = False
+        if not is_fresh:
+            stale.append(f"docs/kinds/{kind.singular}.md: run `make gen`")
+    return stale
+
+
+def reasons_out_of_step(runbooks: str) -> list[str]:
+    """Reasons that the runbooks lack, explain twice or invent."""
+    explained = REASON.findall(runbooks)
+    known = {reason.value for reason in Reason}
+    return [
+        *(f"{name} is explained nowhere" for name in sorted(known - set(explained))),
+        *(f"{name} is no reason" for name in sorted(set(explained) - known)),
+        *(f"{name} is explained twice" for name in sorted(known) if explained.count(name) > 1),
+    ]
+
+
 def test_links_lead_somewhere(texts: Texts, root: Path) -> None:
     assert dead_links(texts, root) == []
 
@@ -71,6 +113,18 @@ def test_verbs_exist(texts: Texts) -> None:
 def test_manifests_are_valid(texts: Texts) -> None:
     assert any(MANIFEST.findall(text) for text in documents(texts).values())
     assert invalid_manifests(texts) == []
+
+
+def test_every_kind_has_a_page(texts: Texts) -> None:
+    assert kinds_without_a_page(texts) == []
+
+
+def test_pages_of_kinds_are_fresh(texts: Texts) -> None:
+    assert stale_pages(texts) == []
+
+
+def test_every_reason_has_a_runbook(texts: Texts) -> None:
+    assert reasons_out_of_step(texts[RUNBOOKS]) == []
 
 
 def page(text: str) -> Texts:
@@ -89,3 +143,25 @@ def test_an_unknown_verb_is_caught() -> None:
 def test_an_invalid_manifest_is_caught() -> None:
     text = "```yaml\napiVersion: callplane.dev/v1alpha1\nkind: TeamsUser\nspec: {}\n```\n"
     assert invalid_manifests(page(text)) != []
+
+
+def test_a_kind_without_a_page_is_caught(texts: Texts) -> None:
+    path = PurePosixPath("docs/kinds/teamsuser.md")
+    without = {name: text for name, text in texts.items() if name != path}
+    assert kinds_without_a_page(without) == ["TeamsUser"]
+
+
+def test_a_stale_page_is_caught(texts: Texts) -> None:
+    path = PurePosixPath("docs/kinds/teamsuser.md")
+    changed = texts[path].replace("Stops all writes for this person.", "Stops most writes.")
+    lost = texts[path].replace("<!-- end -->", "", 1)
+    assert changed != texts[path]
+    for text in (changed, lost):
+        assert stale_pages({**texts, path: text}) == [f"{path}: run `make gen`"]
+
+
+def test_a_reason_without_a_runbook_is_caught(texts: Texts) -> None:
+    lost = texts[RUNBOOKS].replace("| `Foreign` |", "| `Alien` |")
+    twice = texts[RUNBOOKS] + "| `Foreign` | again | nothing |\n"
+    assert reasons_out_of_step(lost) == ["Foreign is explained nowhere", "Alien is no reason"]
+    assert reasons_out_of_step(twice) == ["Foreign is explained twice"]
