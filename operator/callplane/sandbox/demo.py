@@ -59,8 +59,9 @@ def _say_how_to_look_around(stage: Stage, *, keep: bool) -> None:
         )
         return
     program = _program()
-    page.prose("Everything still runs, and the tree the demo edited is yours to edit:")
-    page.command(f"cd {stage.tree}")
+    page.prose("Everything still runs, and the tree that the demo edited is yours to edit.")
+    page.note(f"the tree: {stage.tree}")
+    page.command(f"{program} sandbox kubectl --name {NAME} apply -R -f {stage.tree}")
     page.command(f"{program} sandbox kubectl --name {NAME} get callplane --all-namespaces")
     page.command(f"{program} sandbox kubectl --name {NAME} explain teamsuser.spec.phoneNumber")
     page.command(f"{program} sandbox logs operator --name {NAME} --follow")
