@@ -55,7 +55,7 @@ format: $(ENVIRONMENT) #? format the code and sort its imports
 	@$(VENV)/bin/ruff check --fix-only --quiet .
 	@$(VENV)/bin/ruff format .
 
-gen: $(ENVIRONMENT) #? write crds/ and schemas/ from the API models
+gen: $(ENVIRONMENT) #? write crds/, schemas/ and the fields in docs/kinds/ from the API models
 	@$(RUN) -m callplane.apis.generate
 
 golden: $(ENVIRONMENT) #? accept changed golden plans, once you have looked at them (never in CI)
