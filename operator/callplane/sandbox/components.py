@@ -20,6 +20,7 @@ from callplane.sandbox.state import SandboxState
 START_TIMEOUT_SECONDS = 30.0
 REQUEST_TIMEOUT_SECONDS = 2.0
 GRAPH = "graph"
+TLS = "tls"
 GRAPH_USERS = 100
 
 
@@ -44,8 +45,9 @@ class Surroundings:
         return self.folder / "components" / component
 
     def url(self, component: str, port: str) -> str:
-        """The plain HTTP address of another component's port."""
-        return f"http://{ports.LOOPBACK}:{self.ports[component, port]}"
+        """The address of another component's port; a port named `tls` speaks HTTPS."""
+        scheme = "https" if port == TLS else "http"
+        return f"{scheme}://{ports.LOOPBACK}:{self.ports[component, port]}"
 
 
 @dataclass(frozen=True, slots=True)
