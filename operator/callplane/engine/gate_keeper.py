@@ -155,7 +155,7 @@ class GateKeeper:
             log.info(
                 "%s: %d changes approved by %s", self._mirror.connection, len(approved), approval
             )
-        self._wake({row.proposer for row in approved})
+            self._wake({row.proposer for row in approved})
         return approved
 
     def waiting(self) -> list[GateRow]:

@@ -83,9 +83,10 @@ class OperatorProcess:
 class JournaledRegister:
     """One process's way to the register: what it commits is written down, and answers get lost."""
 
-    def __init__(self, estate: Estate, process: str) -> None:
+    def __init__(self, estate: Estate, life: Life) -> None:
         self._estate = estate
-        self._process = process
+        self._life = life
+        self._process = life.name
         self._loaded: tuple[tuple[int, int], RegisterState] | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -127,6 +128,7 @@ class JournaledRegister:
             raise StoreUnavailable("the session was lost")
         committed = await self._estate.memory.commit(connection, commit, epoch=epoch, now=now)
         self._estate.journal.committed(commit, epoch=epoch, process=self._process)
+        self._life.committed()
         if lost == "after":
             raise StoreUnavailable("the answer to the commit was lost")
         return committed
@@ -171,7 +173,7 @@ class Estate:
         life = Life(name, self.clock)
         client = FakeCluster(state=self.state)
         objects = belonging_to(life, client)
-        register: Any = belonging_to(life, JournaledRegister(self, name))
+        register: Any = belonging_to(life, JournaledRegister(self, life))
 
         def provider(kind: str, ingredients: Ingredients) -> Provider:
             made = graph_line.create(

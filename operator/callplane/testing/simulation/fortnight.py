@@ -29,12 +29,15 @@ LIMITS = {"maxCount": 10, "maxPercent": 100, "floor": 5, "settle": "3s", "settle
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to live through. `busy` is how many things happen on a working day, more or less."""
+    """What to live through. `busy` is how many things happen on a working day, more or less;
+    those named in `often` make up half of them.
+    """
 
     seed: int
     days: int = 14
     busy: int = 22
     mutant: str = ""
+    often: tuple[str, ...] = ()
 
 
 def live(wish: Wish) -> Journal:
@@ -117,7 +120,7 @@ async def _day(days: Days, wish: Wish, day: int) -> None:
     gitops = asyncio.create_task(_gitops(days))
     for moment in moments:
         await _until(midnight + moment)
-        happening = _drawn(chance)
+        happening = _drawn(chance, wish.often)
         running.append(asyncio.create_task(_happen(days, happening, one_process)))
     await asyncio.gather(*running)
     await _answer_before_going_home(days)
@@ -127,7 +130,9 @@ async def _day(days: Days, wish: Wish, day: int) -> None:
     await _until(midnight + DAY_SECONDS)
 
 
-def _drawn(chance: random.Random) -> Happening:
+def _drawn(chance: random.Random, often: tuple[str, ...]) -> Happening:
+    if often and chance.random() < 0.5:
+        return happenings.BY_NAME[chance.choice(often)]
     deeds, weights = zip(*happenings.HAPPENINGS, strict=True)
     return chance.choices(deeds, weights)[0]  # type: ignore[no-any-return]
 

@@ -457,11 +457,16 @@ async def operator_is_updated(days: Days) -> str:
 
 
 async def leader_stands_still(days: Days) -> str:
-    """SIGSTOP: a standby takes over, then the old leader goes on."""
+    """SIGSTOP in the middle of work: a standby takes over, then the old leader goes on."""
     old = days.estate.leader
     if old is None:
         return "there is no leader to stop"
-    await asyncio.sleep(days.chance.uniform(0.0, 3.0))
+    old.life.pauses_in = days.chance.randint(1, 8)
+    await days.chance.choice((joiner, policy_edit, number_edit, handed_over))(days)
+    waited = 0.0
+    while not old.life.stands_still and waited < PATIENCE_SECONDS / 10:
+        await asyncio.sleep(1.0)
+        waited += 1.0
     days.estate.journal.note("processes", process=old.life.name, event="stands still")
     old.life.pause()
     await days.estate.wait_for_lease()
@@ -548,6 +553,8 @@ HAPPENINGS: tuple[tuple[Happening, float], ...] = (
     (incident, 3),
 )
 """What may happen, and how often beside the rest."""
+
+BY_NAME = {happening.__name__: happening for happening, _ in HAPPENINGS}
 
 # What changes the processes themselves: two of these at one time would be about one process.
 UPON_PROCESSES = frozenset(

@@ -21,12 +21,16 @@ RENEWAL_PAUSE_SECONDS = 2.0
 
 
 class Life:
-    """Whether one process runs. `dies_in` counts calls of ports down to a sudden death."""
+    """Whether one process runs. `dies_in` counts calls of ports down to a sudden death,
+    `pauses_in` commits down to standing still with the answer not yet read: the worst moment there
+    is, for the next step of a write is to send it.
+    """
 
     def __init__(self, name: str, clock: Clock) -> None:
         self.name = name
         self.is_dead = False
         self.dies_in: int | None = None
+        self.pauses_in: int | None = None
         self.last_renewal: float | None = None
         self._clock = clock
         self._runs = asyncio.Event()
@@ -52,6 +56,14 @@ class Life:
 
     def go_on(self) -> None:
         self._runs.set()
+
+    def committed(self) -> None:
+        """A commit of this process has taken effect."""
+        if self.pauses_in is not None:
+            self.pauses_in -= 1
+            if self.pauses_in <= 0:
+                self.pauses_in = None
+                self.pause()
 
     async def step(self) -> None:
         """Pass through here before and after each call. Never returns in a dead process."""
