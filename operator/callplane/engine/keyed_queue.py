@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import itertools
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -35,6 +36,10 @@ class Priority(IntEnum):
     DRIFT = 4
 
 
+_LANES = tuple(Priority)
+_DRIFT_FIRST = tuple(reversed(Priority))
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A key handed to a worker; `waited_seconds` is for the metrics."""
@@ -51,7 +56,9 @@ class KeyedQueue:
         self._monotonic = monotonic
         self._chance = chance
         self._order = itertools.count()
-        self._wake = asyncio.Event()
+        self._sleepers: deque[asyncio.Future[None]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
         self._ready: list[list[tuple[int, ObjectKey]]] = [[] for _ in Priority]
         self._waiting: dict[ObjectKey, tuple[Priority, float, int]] = {}
         self._timers: list[tuple[float, int, ObjectKey]] = []
@@ -73,7 +80,7 @@ class KeyedQueue:
         order = next(self._order)
         self._waiting[key] = (priority, since, order)
         heapq.heappush(self._ready[priority], (order, key))
-        self._wake.set()
+        self._rouse()
 
     def add_later(self, key: ObjectKey, priority: Priority, delay_seconds: float) -> None:
         """Ask for a pass after a delay; replaces the key's timer unless that one is due sooner."""
@@ -83,26 +90,57 @@ class KeyedQueue:
             return
         self._due[key] = (when, priority)
         heapq.heappush(self._timers, (when, next(self._order), key))
-        self._wake.set()
+        self._set_alarm()
 
     async def take(self) -> Taken:
         """The next key; waits until there is one. The caller must call `done` for it."""
         while True:
-            self._wake.clear()
             self._fire_timers()
             taken = self._pop()
             if taken is not None:
                 return taken
-            delay = self._timers[0][0] - self._monotonic() if self._timers else None
-            if delay is not None:
-                # A clock cannot sleep less than its own resolution: never spin on the rest.
-                delay = max(delay, TIMER_RESOLUTION_SECONDS)
-            try:
-                # Not wait_for, which may swallow a cancellation that comes with the wake-up.
-                async with asyncio.timeout(delay):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            await self._sleep()
+
+    async def _sleep(self) -> None:
+        """Until there may be something to take. Each new key wakes one sleeper, not all of them."""
+        sleeper = asyncio.get_running_loop().create_future()
+        self._sleepers.append(sleeper)
+        self._set_alarm()
+        try:
+            await sleeper
+        except asyncio.CancelledError:
+            if sleeper.cancelled():
+                self._sleepers.remove(sleeper)
+            else:
+                # Woken and cancelled at one time: somebody else takes the key.
+                self._rouse()
+            raise
+
+    def _rouse(self) -> None:
+        while self._sleepers:
+            sleeper = self._sleepers.popleft()
+            if not sleeper.done():
+                sleeper.set_result(None)
+                return
+
+    def _set_alarm(self) -> None:
+        """One timer of the loop for all timers of ours, and only while somebody sleeps."""
+        if not self._timers or not self._sleepers:
+            return
+        due_at = self._timers[0][0]
+        if self._alarm is not None:
+            if self._alarm_at <= due_at:
+                return
+            self._alarm.cancel()
+        # A clock cannot sleep less than its own resolution: never spin on the rest.
+        delay = max(due_at - self._monotonic(), TIMER_RESOLUTION_SECONDS)
+        self._alarm_at = due_at
+        self._alarm = asyncio.get_running_loop().call_later(delay, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._fire_timers()
+        self._set_alarm()
 
     def done(self, key: ObjectKey) -> None:
         """The pass of a key has ended; what was asked meanwhile runs now."""
@@ -158,10 +196,7 @@ class KeyedQueue:
 
     def _pop(self) -> Taken | None:
         self._takes += 1
-        lanes = list(Priority)
-        if self._takes % DRIFT_TURN == 0:
-            lanes.reverse()
-        for priority in lanes:
+        for priority in _LANES if self._takes % DRIFT_TURN else _DRIFT_FIRST:
             heap = self._ready[priority]
             while heap:
                 order, key = heapq.heappop(heap)
