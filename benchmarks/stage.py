@@ -407,6 +407,8 @@ async def stage(options: StageOptions) -> AsyncIterator[Stage]:
     extra = () if not options.holders else (f"--holders={options.holders}",)
     up = UpOptions(components=(simulator(options.users, options.world, *extra),))
     say(f"starting {options.name}: {options.users} people, rates {options.rates}")
+    # One that an interrupted run has left would not be as fresh as it looks.
+    lifecycle.down(options.name, report=lambda _: None)
     sandbox = lifecycle.up(options.name, up, report=lambda _: None)
     try:
         connection = credentials.from_kubeconfig(sandbox.kubeconfig, clock=SystemClock())
