@@ -1,43 +1,41 @@
 """Seeded fortnights of a company, audited by a program that imports nothing of ours.
 
-The seed is the bug report: `python -m callplane.testing.simulation --seed N --journal FILE`, then
-`python -I -S tests/simulation/auditor FILE`.
+The seed is the bug report: what fails says which command lives the same days again. More than the
+few seeds of the tier: `CALLPLANE_SEEDS=40 pytest tests/simulation`, from the first one on.
 """
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from pathlib import Path
 
+import lives
 import pytest
 
-AUDITOR = Path(__file__).parent / "auditor"
-DAYS = 5
-SEEDS = (1, 2, 3, 4)
+SEEDS = range(1, int(os.environ.get("CALLPLANE_SEEDS", "3")) + 1)
 
 
-def live(seed: int, journal: Path) -> None:
-    command = [sys.executable, "-m", "callplane.testing.simulation", f"--seed={seed}"]
-    subprocess.run([*command, f"--days={DAYS}", f"--journal={journal}"], check=True)
-
-
-def audit(journal: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-I", "-S", str(AUDITOR), str(journal)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def fortnights(tmp_path_factory: pytest.TempPathFactory) -> lives.Outcomes:
+    folder = tmp_path_factory.mktemp("fortnights")
+    return lives.live_all([lives.Life(("--seed", str(seed))) for seed in SEEDS], folder)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_an_auditor_finds_nothing_wrong(seed: int, tmp_path: Path) -> None:
-    journal = tmp_path / "journal.json"
-    live(seed, journal)
-    audited = audit(journal)
-    repeat = f"python -m callplane.testing.simulation --seed {seed} --days {DAYS} --journal FILE"
-    assert audited.returncode == 0, f"{audited.stdout}{audited.stderr}\nrepeat: {repeat}"
+def test_an_auditor_finds_nothing_wrong(fortnights: lives.Outcomes, seed: int) -> None:
+    outcome = fortnights[lives.Life(("--seed", str(seed)))]
+    assert outcome.findings == [], outcome.report
 
 
 def test_the_same_seed_lives_the_same_days(tmp_path: Path) -> None:
+    life = lives.Life(("--seed", "7", "--days", "2"))
     first, second = tmp_path / "first.json", tmp_path / "second.json"
-    live(7, first)
-    live(7, second)
+    lives.live(life, first)
+    lives.live(life, second)
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_auditor_can_import_nothing_of_ours() -> None:
+    asked = [*lives.WITHOUT_PACKAGES, "-c", "import callplane"]
+    assert "No module named 'callplane'" in lives.run([sys.executable, *asked]).stderr

@@ -35,7 +35,7 @@ def _handed_over(evidence: Evidence, number: str, people: tuple[str, str], since
     giver, receiver = people
     stated = [
         version["at"]
-        for version in evidence.declarers(receiver, since)
+        for version in evidence.declarers(receiver, since, since=0.0)
         if (version["spec"].get("phoneNumber") or {}).get("e164") == number
     ]
     if not stated:
