@@ -343,12 +343,17 @@ class LiveWorld(ThrowAway):
     def gone(
         self, kind: str, name: str, *, namespace: str = "default", seconds: float = 60.0
     ) -> None:
-        """Wait until an object is no more."""
-        polling.until(
-            lambda: not self.exists(kind, name, namespace=namespace),
-            f"{kind}/{name} is gone",
-            seconds=seconds,
-        )
+        """Wait until an object is no more; the complaint says why it stays."""
+
+        def absent() -> bool:
+            path = "{.status.conditions}"
+            answer = self.kubectl(
+                *("get", kind, name, "-n", namespace, "-o", f"jsonpath={path}"), check=False
+            )
+            assert "NotFound" in answer.stderr, f"{answer.stdout} {answer.stderr}"
+            return True
+
+        polling.until(absent, f"{kind}/{name} is gone", seconds=seconds)
 
     def api_writes(self, estate: Estate) -> list[str]:
         """Writes of operators to objects of an estate so far, as the API server's log has them."""

@@ -28,7 +28,10 @@ def test_applied_becomes_ready_deleted_rests_and_made_again_has_the_same_number(
     assert shown["phoneNumber"]["e164"] == given[3]
 
     # The second deletion keeps another number from being the next free one by chance.
-    live_world.kubectl("delete", "teamsuser", "user-3", "user-4", "-n", estate.team)
+    leaving = ("user-3", "user-4")
+    live_world.kubectl("delete", "teamsuser", *leaving, "-n", estate.team, "--wait=false")
+    for name in leaving:
+        live_world.gone("teamsuser", name, namespace=estate.team)
     assert estate.number_of(3) is None
     assert live_world.number_state(str(given[3])) == "Quarantined"
     live_world.apply(estate.user(6))
