@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 
-from callplane.sandbox import lifecycle
+from callplane.sandbox import lifecycle, locations
 from callplane.sandbox.demo_chapters import CHAPTERS
 
 
 def test_the_demo_tells_its_story_and_leaves_nothing_running() -> None:
     before = set(lifecycle.names())
+    files = set(locations.sandboxes_folder().glob("demo-*"))
     began = time.monotonic()
     answer = subprocess.run(
         [sys.executable, "-m", "callplane.cli.app", "demo"],
@@ -29,4 +30,5 @@ def test_the_demo_tells_its_story_and_leaves_nothing_running() -> None:
     assert sum(line.startswith("ok  ") for line in lines) == len(CHAPTERS)
     assert "writes at Microsoft since the deletion: 0" in answer.stdout.replace("\n    ", " ")
     assert {name for name in lifecycle.names() if name.startswith("demo-")} <= before
+    assert set(locations.sandboxes_folder().glob("demo-*")) <= files
     assert took < 180, "a minute on a quiet machine"

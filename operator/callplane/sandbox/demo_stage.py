@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import yaml
 
 from callplane.clock import Clock
-from callplane.sandbox import components, guardian, lifecycle, locations, postgres
+from callplane.sandbox import components, guardian, lifecycle, locations, locks, postgres
 from callplane.sandbox.components import GRAPH
 from callplane.sandbox.demo_page import Page
 from callplane.sandbox.failures import SandboxError
@@ -223,6 +223,8 @@ def _gone_afterwards(sandbox: Sandbox) -> Iterator[None]:
     finally:
         lifecycle.down(sandbox.name, report=lambda text: None)
         watcher.dismiss()
+        # Nobody else ever uses this name.
+        locks.file_for(sandbox.folder).unlink(missing_ok=True)
 
 
 def copy_tree(tree: Path, stage: Stage) -> None:
