@@ -61,6 +61,7 @@ class KeyedQueue:
         self._alarm_at = 0.0
         self._ready: list[list[tuple[int, ObjectKey]]] = [[] for _ in Priority]
         self._waiting: dict[ObjectKey, tuple[Priority, float, int]] = {}
+        self._counts = [0 for _ in Priority]
         self._timers: list[tuple[float, int, ObjectKey]] = []
         self._due: dict[ObjectKey, tuple[float, Priority]] = {}
         self._running: set[ObjectKey] = set()
@@ -77,6 +78,9 @@ class KeyedQueue:
         if waiting is not None and waiting[0] <= priority:
             return
         since = waiting[1] if waiting is not None else self._monotonic()
+        if waiting is not None:
+            self._counts[waiting[0]] -= 1
+        self._counts[priority] += 1
         order = next(self._order)
         self._waiting[key] = (priority, since, order)
         heapq.heappush(self._ready[priority], (order, key))
@@ -165,16 +169,19 @@ class KeyedQueue:
 
     def forget(self, key: ObjectKey) -> None:
         """The object is gone: drop its waiting place, timer and failures."""
-        self._waiting.pop(key, None)
+        waiting = self._waiting.pop(key, None)
+        if waiting is not None:
+            self._counts[waiting[0]] -= 1
         self._due.pop(key, None)
         self._failures.pop(key, None)
         self._again.pop(key, None)
 
     def depth(self) -> dict[Priority, int]:
-        counts = dict.fromkeys(Priority, 0)
-        for priority, _, _ in self._waiting.values():
-            counts[priority] += 1
-        return counts
+        return {priority: self._counts[priority] for priority in Priority}
+
+    def waiting(self, priority: Priority) -> int:
+        """How many keys wait with that priority."""
+        return self._counts[priority]
 
     def oldest_wait_seconds(self) -> float:
         """Age of the longest-waiting key that is not a drift check; 0 when nothing waits."""
@@ -203,6 +210,7 @@ class KeyedQueue:
                 waiting = self._waiting.get(key)
                 if waiting is not None and waiting[2] == order:
                     del self._waiting[key]
+                    self._counts[priority] -= 1
                     # The pass looks now and says itself when to look again.
                     self._due.pop(key, None)
                     self._running.add(key)

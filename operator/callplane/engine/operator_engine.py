@@ -38,6 +38,8 @@ from callplane.values import ConnectionId, HolderId, ObjectKey, Platform
 log = logging.getLogger(__name__)
 
 RECOUNT_SECONDS = 2.0
+# New objects beyond so many at one time are a mass change, not somebody who waits for an answer.
+FLOOD = 50
 
 ProviderFactory = Callable[[str, Ingredients], Provider]
 
@@ -102,10 +104,14 @@ class Engine:
                 "generation"
             )
             deleting = body["metadata"].get("deletionTimestamp") is not None
-            urgent = self.barrier_passed and (fresh or deleting)
+            urgent = self.barrier_passed and (fresh or deleting) and not self._is_flooded()
             self.queue.add(key, Priority.USER if urgent else Priority.INITIAL)
         if woken:
             self.wake_dependents(key)
+
+    def _is_flooded(self) -> bool:
+        """Do so many wait that one more new object would stand in the way of an edit?"""
+        return self.queue.waiting(Priority.USER) >= FLOOD
 
     def withdraw(self, key: ObjectKey) -> None:
         """The object is gone from the API server."""

@@ -35,7 +35,17 @@ async def test_keys_come_by_priority_then_in_order_and_once() -> None:
     queue = queue_of("a", "b", "c")
     queue.add(key("c"), Priority.USER)
     queue.add(key("a"), Priority.DRIFT)
+    assert queue.depth() == {**dict.fromkeys(Priority, 0), Priority.USER: 1, Priority.INITIAL: 2}
     assert [await taken(queue) for _ in range(3)] == ["c", "a", "b"]
+    assert queue.is_idle
+    assert set(queue.depth().values()) == {0}
+
+
+async def test_a_forgotten_key_waits_no_more() -> None:
+    queue = queue_of("a", "b")
+    queue.forget(key("a"))
+    assert queue.waiting(Priority.INITIAL) == 1
+    assert await taken(queue) == "b"
     assert queue.is_idle
 
 
