@@ -62,6 +62,7 @@ def stored(row: GateRow) -> dict[str, Any]:
         "expires_at": row.expires_at.isoformat() if row.expires_at else None,
         "consumed_at": row.consumed_at.isoformat() if row.consumed_at else None,
         "used_approvals": list(row.used_approvals),
+        "earlier_runs": [at.isoformat() for at in row.earlier_runs],
     }
 
 
@@ -84,6 +85,7 @@ def loaded(content: dict[str, Any]) -> GateRow:
         expires_at=at("expires_at"),
         consumed_at=at("consumed_at"),
         used_approvals=tuple(content["used_approvals"]),
+        earlier_runs=tuple(datetime.fromisoformat(at) for at in content["earlier_runs"]),
     )
 
 

@@ -30,8 +30,8 @@ async def test_a_shown_sequence_is_kept_for_the_very_same_object_only(register: 
     assert (await hold(register, "uid-2")).mirrored == 0
 
 
-async def test_used_approvals_come_back_with_their_gate_row(register: Register) -> None:
+async def test_the_past_of_a_change_comes_back_with_its_gate_row(register: Register) -> None:
     held = await hold(register, "uid-1")
-    row = gate_row(1, used_approvals=("approval-1", "approval-2"))
+    row = gate_row(1, used_approvals=("approval-1", "approval-2"), earlier_runs=(NOW,))
     await register.commit(TENANT, Commit(gate_rows=(row,)), epoch=held.epoch, now=NOW)
     assert (await register.load(TENANT)).gate_rows == (row,)

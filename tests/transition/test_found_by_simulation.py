@@ -60,6 +60,41 @@ async def test_what_a_moved_object_had_proposed_leaves_the_gate(worlds: Worlds) 
     assert await world.gate_rows() == []
 
 
+async def test_an_approval_for_too_long_does_not_become_valid_by_waiting(worlds: Worlds) -> None:
+    world = await worlds.make(tenant={"driftInterval": "1h", **TWO_A_DAY})
+    await world.declare("ann")
+    await world.settle()
+    await world.delete("TeamsUser", "ann")
+    await world.settle()
+    await world.answer(days=9)
+    await world.settle(3 * 86_400)
+    assert await world.reason("answer", kind="ChangeApproval") == "False ExpiresTooLate"
+    await world.annotate(
+        "ChangeApproval", "answer", {"callplane.dev/reconcile-requested-at": "now"}
+    )
+    await world.settle()
+    assert await world.reason("answer", kind="ChangeApproval") == "False ExpiresTooLate"
+    assert world.number_of("ann") == "+442079460000"
+
+
+async def test_the_same_change_twice_a_day_counts_twice(worlds: Worlds) -> None:
+    limits = {"maxCount": 2, "maxPercent": 100, "floor": 10, "settle": "1s"}
+    world = await worlds.make(tenant={"changeLimits": limits})
+    for _ in range(2):
+        await world.declare("ann")
+        await world.settle()
+        assert world.number_of("ann") == "+442079460000"
+        await world.delete("TeamsUser", "ann")
+        await world.settle()
+        assert world.number_of("ann") is None
+    await world.declare("ann")
+    await world.settle()
+    await world.delete("TeamsUser", "ann")
+    await world.settle()
+    assert await world.reason("ann") == "False ApprovalRequired"
+    await world.settle(86_400)
+
+
 def _gives_name_to_new_person(world: EngineWorld, name: str) -> None:
     """The old account keeps its id under another name, a new one has the name."""
     old = world.platform.true.people[user_id(name)]

@@ -51,10 +51,13 @@ async def run(scope: Scope) -> Succeeded:
         raise Stalled(
             Reason.EXPIRED, f"expired at {expires_at:%Y-%m-%d %H:%M} UTC; it counts for nothing"
         )
-    if expires_at > now + timedelta(days=APPROVAL_DAYS_MAX, minutes=5):
+    # Counted from the object's own beginning: what was too long must not become valid by waiting.
+    made_at = datetime.fromisoformat(scope.cached.created)
+    if expires_at > made_at + timedelta(days=APPROVAL_DAYS_MAX, minutes=5):
         raise Stalled(
             Reason.EXPIRES_TOO_LATE,
-            f"expiresAt is more than {APPROVAL_DAYS_MAX} days away; it counts for nothing",
+            f"expiresAt is more than {APPROVAL_DAYS_MAX} days after the object was made; it counts "
+            "for nothing",
         )
     if approval.spec.digest is not None and not covered:
         if scope.cached.ready == "True":

@@ -66,8 +66,9 @@ class GateKeeper:
             added = gate.propose(rows, changes, proposer=proposer, range_names=range_names, now=now)
             added = tuple(self._answered(row, now) for row in added)
             own = self._mirror.proposed_by(proposer)
+            past = gate.withdrawn(own, proposer, wanted, now=now, limits=self.limits)
             dropped = gate.left(own, proposer, wanted, now=now, limits=self.limits)
-            await self._store(added, dropped, now)
+            await self._store((*added, *past), dropped, now)
             return gate.answer(self._mirror.gate_rows, wanted, now=now, limits=self.limits)
 
     def remember_answer(

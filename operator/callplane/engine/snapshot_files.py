@@ -204,6 +204,7 @@ def _gate_row(row: GateRow) -> Row:
         _time(row.expires_at),
         _time(row.consumed_at),
         list(row.used_approvals),
+        [_time(at) for at in row.earlier_runs],
     )
 
 
@@ -363,7 +364,7 @@ def _holder(row: Row, connection: ConnectionId, holder: _Holder) -> HolderRow:
 
 def _gate(row: Row) -> GateRow:
     change, proposer, range_name, status, proposed_at, digest, *rest = row
-    approval, expires_at, consumed_at, used = rest
+    approval, expires_at, consumed_at, used, earlier_runs = rest
     return GateRow(
         change=Change.from_json(change),
         proposer=ObjectKey(*proposer),
@@ -375,6 +376,7 @@ def _gate(row: Row) -> GateRow:
         expires_at=_moment(expires_at),
         consumed_at=_moment(consumed_at),
         used_approvals=tuple(used),
+        earlier_runs=tuple(datetime.fromisoformat(at) for at in earlier_runs),
     )
 
 

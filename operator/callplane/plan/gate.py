@@ -20,6 +20,11 @@ from enum import Enum
 from callplane.plan.change import Change, approval_digest
 from callplane.values import ObjectKey
 
+# Of one change; more within a window would have been held long before.
+EARLIER_RUNS_KEPT = 100
+# Longer than any approval lasts.
+APPROVALS_REMEMBERED = timedelta(days=8)
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeLimits:
@@ -50,6 +55,7 @@ class GateRow:
 
     `approval` is the identity of the answer that let it through, `expires_at` when that ends.
     `used_approvals` are those that earlier runs of the same change have consumed: each counts once.
+    `earlier_runs` are the times of its earlier runs that nobody approved: they count as any other.
     """
 
     change: Change
@@ -62,6 +68,7 @@ class GateRow:
     expires_at: datetime | None = None
     consumed_at: datetime | None = None
     used_approvals: tuple[str, ...] = ()
+    earlier_runs: tuple[datetime, ...] = ()
 
     @property
     def change_id(self) -> str:
@@ -131,9 +138,19 @@ def propose(
                 status=GateStatus.OPEN,
                 proposed_at=now,
                 used_approvals=_used(known),
+                earlier_runs=_earlier_runs(known),
             )
         )
     return tuple(added)
+
+
+def _earlier_runs(known: GateRow | None) -> tuple[datetime, ...]:
+    if known is None:
+        return ()
+    is_unapproved_run = known.status is GateStatus.CONSUMED and not known.approval
+    if not is_unapproved_run or known.consumed_at is None:
+        return known.earlier_runs
+    return (*known.earlier_runs, known.consumed_at)[-EARLIER_RUNS_KEPT:]
 
 
 def _used(known: GateRow | None) -> tuple[str, ...]:
@@ -187,20 +204,23 @@ def close(
 
 
 def counted(rows: GateRows, *, now: datetime, limits: ChangeLimits) -> list[GateRow]:
-    """The rows that the limits are compared with."""
-    return [row for row in rows.values() if _counts(row, now=now, limits=limits)]
-
-
-def _counts(row: GateRow, *, now: datetime, limits: ChangeLimits) -> bool:
-    """Does a row count against the limits: under way, held, or run within the window without an
-    approval.
+    """The rows that the limits are compared with, each as often as it counts: under way, held, or
+    run within the window without an approval.
     """
+    return [
+        row for row in rows.values() for _ in range(_times_counted(row, now=now, limits=limits))
+    ]
+
+
+def _times_counted(row: GateRow, *, now: datetime, limits: ChangeLimits) -> int:
+    since = now - timedelta(seconds=limits.window_seconds)
+    earlier = sum(1 for at in row.earlier_runs if at > since)
     if row.status is GateStatus.APPROVED:
-        return False
+        return earlier
     if row.status is not GateStatus.CONSUMED:
-        return True
-    recent = timedelta(seconds=limits.window_seconds)
-    return not row.approval and row.consumed_at is not None and row.consumed_at > now - recent
+        return earlier + 1
+    is_recent = row.consumed_at is not None and row.consumed_at > since
+    return earlier + int(is_recent and not row.approval)
 
 
 def _exceeds(counted: Sequence[GateRow], limits: ChangeLimits, claims: int) -> bool:
@@ -278,8 +298,53 @@ def left(
         for change_id, row in rows.items()
         if row.proposer == proposer
         and change_id not in keep
-        and (row.status is not GateStatus.CONSUMED or _is_history(row, now=now, limits=limits))
+        and not _has_past(row, now=now, limits=limits)
     )
+
+
+def withdrawn(
+    rows: GateRows,
+    proposer: ObjectKey,
+    still_proposed: Iterable[str],
+    *,
+    now: datetime,
+    limits: ChangeLimits,
+) -> tuple[GateRow, ...]:
+    """Rows of a proposer that nobody proposes any more and that stay for their past: earlier runs
+    still count, and an approval that is used up must not be used again.
+    """
+    keep = set(still_proposed)
+    return tuple(
+        _as_past(row, now)
+        for change_id, row in rows.items()
+        if row.proposer == proposer
+        and change_id not in keep
+        and row.status is not GateStatus.CONSUMED
+        and _has_past(row, now=now, limits=limits)
+    )
+
+
+def _as_past(row: GateRow, now: datetime) -> GateRow:
+    past = replace(row, status=GateStatus.CONSUMED, digest="", approval="", expires_at=None)
+    if row.used_approvals:
+        return replace(
+            past,
+            used_approvals=row.used_approvals[:-1],
+            approval=row.used_approvals[-1],
+            consumed_at=now,
+            expires_at=now + APPROVALS_REMEMBERED,
+        )
+    return replace(past, consumed_at=row.earlier_runs[-1], earlier_runs=row.earlier_runs[:-1])
+
+
+def _has_past(row: GateRow, *, now: datetime, limits: ChangeLimits) -> bool:
+    """Must the row be remembered although nobody proposes its change?"""
+    since = now - timedelta(seconds=limits.window_seconds)
+    if any(at > since for at in row.earlier_runs):
+        return True
+    if row.status is GateStatus.CONSUMED:
+        return not _is_history(row, now=now, limits=limits)
+    return bool(row.used_approvals)
 
 
 def _is_history(row: GateRow, *, now: datetime, limits: ChangeLimits) -> bool:

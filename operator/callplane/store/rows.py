@@ -175,6 +175,7 @@ def _gate_row(row: GateRow) -> dict[str, Any]:
             "expires_at": row.expires_at,
             "consumed_at": row.consumed_at,
             "used_approvals": list(row.used_approvals),
+            "earlier_runs": [at.isoformat() for at in row.earlier_runs],
         }
     )
 
@@ -241,7 +242,7 @@ def intent(connection: ConnectionId, columns: Columns) -> Intent:
 
 def gate_row(columns: Columns) -> GateRow:
     change, cause, proposer, range_name, status, proposed_at = columns[:6]
-    digest, approval, expires_at, consumed_at, used_approvals = columns[6:]
+    digest, approval, expires_at, consumed_at, used_approvals, earlier_runs = columns[6:]
     return GateRow(
         change=replace_cause(Change.from_json(change), cause),
         proposer=ObjectKey(**proposer),
@@ -253,6 +254,7 @@ def gate_row(columns: Columns) -> GateRow:
         expires_at=expires_at,
         consumed_at=consumed_at,
         used_approvals=tuple(used_approvals),
+        earlier_runs=tuple(datetime.fromisoformat(at) for at in earlier_runs),
     )
 
 

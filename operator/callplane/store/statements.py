@@ -70,7 +70,7 @@ order by sent_at, request_id collate "C"
 """
 LOAD_GATE_ROWS = """
 select change, cause, proposer, range_name, status, proposed_at, digest, approval, expires_at,
-    consumed_at, used_approvals
+    consumed_at, used_approvals, earlier_runs
 from register.gate_rows where provider = %s and external_id = %s order by change_id collate "C"
 """
 LOAD_REMOVED = """

@@ -103,6 +103,7 @@ create table register.gate_rows (
     expires_at timestamptz,
     consumed_at timestamptz,
     used_approvals jsonb not null,
+    earlier_runs jsonb not null,
     primary key (provider, external_id, change_id)
 );
 
@@ -365,7 +366,8 @@ begin
             select * from jsonb_to_recordset(p_commit -> 'gate_rows') as given(
                 change_id text, is_dropped boolean, change jsonb, cause text, proposer jsonb,
                 range_name text, status text, proposed_at timestamptz, digest text, approval text,
-                expires_at timestamptz, consumed_at timestamptz, used_approvals jsonb)
+                expires_at timestamptz, consumed_at timestamptz, used_approvals jsonb,
+                earlier_runs jsonb)
         loop
             if v_gate_row.is_dropped then
                 delete from register.gate_rows
@@ -377,14 +379,15 @@ begin
                     v_gate_row.cause, v_gate_row.proposer, v_gate_row.range_name,
                     v_gate_row.status, v_gate_row.proposed_at, v_gate_row.digest,
                     v_gate_row.approval, v_gate_row.expires_at, v_gate_row.consumed_at,
-                    v_gate_row.used_approvals)
+                    v_gate_row.used_approvals, v_gate_row.earlier_runs)
                 on conflict (provider, external_id, change_id) do update set
                     change = excluded.change, cause = excluded.cause,
                     proposer = excluded.proposer, range_name = excluded.range_name,
                     status = excluded.status, proposed_at = excluded.proposed_at,
                     digest = excluded.digest, approval = excluded.approval,
                     expires_at = excluded.expires_at, consumed_at = excluded.consumed_at,
-                    used_approvals = excluded.used_approvals;
+                    used_approvals = excluded.used_approvals,
+                    earlier_runs = excluded.earlier_runs;
             end if;
         end loop;
     end if;
