@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import psycopg
+
 from callplane.testing import polling
 from callplane.testing.estates import Estate
 from callplane.testing.live_world import LiveWorld, OperatorProcess
@@ -136,7 +138,9 @@ def test_database_restored_from_yesterday_nothing_is_written_until_a_human_says_
                 *("patch", "teamstenant/main", "-n", estate.platform, "--type=merge"),
                 *("--subresource=status", "-p", aged),
             )
-            polling.until(lambda: _sequence(live_world, estate) > 6, "the sequence is mirrored")
+            # What yesterday's register cannot have said.
+            known = _last_sequence(yesterday)
+            polling.until(lambda: _sequence(live_world, estate) > known, "the sequence is mirrored")
         before, assigned = estate.mark(), estate.assigned()
         with live_world.operating(database_url=yesterday):
             live_world.apply(estate.user(7))
@@ -156,6 +160,13 @@ def test_database_restored_from_yesterday_nothing_is_written_until_a_human_says_
             # What the older register does not know is adopted, for it is what git says.
             live_world.ready(estate)
             assert {n: h for n, h in estate.assigned().items() if n in assigned} == assigned
+
+
+def _last_sequence(database_url: str) -> int:
+    with psycopg.connect(database_url) as session:
+        row = session.execute("select last_value from register.version").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _sequence(world: LiveWorld, estate: Estate) -> int:

@@ -8,6 +8,7 @@ deletion. What the steps are is the kind's own module; how an end becomes status
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -36,11 +37,11 @@ if TYPE_CHECKING:
 
 Steps = Callable[[Scope], Awaitable[Succeeded | NotKnown]]
 
-# What could not be observed is looked at again, if no listing does so sooner.
 log = logging.getLogger(__name__)
 
 REFUSED_LOOK_SECONDS = 1.0
 LOST_LOOK_SECONDS = 30.0
+# What could not be observed is looked at again, if no listing does so sooner.
 NOT_KNOWN_LOOK_SECONDS = 120.0
 # How soon a pass is tried again that found the Lease not held.
 FENCE_LOOK_SECONDS = 1.0
@@ -61,13 +62,7 @@ async def reconcile(engine: Engine, key: ObjectKey, priority: Priority) -> None:
     """Run the pass of one key and schedule the next look. Defects, not verdicts, propagate."""
     cached = engine.cache.get(key)
     if cached is None:
-        engine.queue.forget(key)
-        engine.progress.forget(key)
-        for runtime in engine.connections.values():
-            # Nobody is left who wants what this object had proposed.
-            await runtime.gate.withdraw(key)
-        if key.kind == "TeamsTenant":
-            await teams_tenants.vanished(engine, key)
+        await forget(engine, key)
         return
     if not engine.fence.may_write(0.0):
         # Somebody else may lead by now: nothing is ours to write, the status of objects neither.
@@ -88,6 +83,19 @@ async def reconcile(engine: Engine, key: ObjectKey, priority: Priority) -> None:
     schedule(engine, key, end)
     if look_seconds is not None:
         engine.queue.add_later(key, Priority.RETRY, look_seconds)
+
+
+async def forget(engine: Engine, key: ObjectKey) -> None:
+    """The object is gone: nobody is left who wants what it had proposed."""
+    engine.queue.forget(key)
+    engine.progress.forget(key)
+    for runtime in engine.connections.values():
+        # A gate that cannot be asked now is asked again after the next listing; one that another
+        # installation works is not ours to ask.
+        with contextlib.suppress(EpochLost, StoreUnavailable):
+            await runtime.gate.withdraw(key)
+    if key.kind == "TeamsTenant":
+        await teams_tenants.vanished(engine, key)
 
 
 async def run_steps(scope: Scope) -> End:

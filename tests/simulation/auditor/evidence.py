@@ -171,6 +171,17 @@ class Evidence:
                     found.append(version)
         return found
 
+    def stating(self, number: str, since: float, at: float) -> set[str]:
+        """People who were to have exactly this number at any time from `since` to `at`."""
+        return {
+            person
+            for versions in self.versions("TeamsUser")
+            for version in versions
+            if version["at"] <= at
+            and (version["spec"].get("phoneNumber") or {}).get("e164") == number
+            for person in self.person_of(version, max(version["at"], since))
+        }
+
     def tenant_at(self, at: float) -> Entry | None:
         tenants = self.objects_at("TeamsTenant", at)
         return tenants[0] if tenants else None

@@ -21,13 +21,30 @@ def numbers_rest(evidence: Evidence) -> Iterator[Finding]:
         if left is None or left[0] == change["after"]:
             continue
         person, since = left
-        if at < since + evidence.rest_seconds(number, since) and not _handed_over(
-            evidence, number, (person, change["after"]), since
+        if at < since + evidence.rest_seconds(number, since) and not _handed_along(
+            evidence, number, (person, change["after"]), (since, at)
         ):
             days = (at - since) / 86_400
             yield Finding(
                 "quarantine", at, f"{number} went to another person after a rest of {days:.2f} days"
             )
+
+
+def _handed_along(
+    evidence: Evidence, number: str, people: tuple[str, str], times: tuple[float, float]
+) -> bool:
+    """Handed over by the giver, or by somebody who was to have it and gave it on before they did.
+
+    Who waits for a licence has a right to the number all the same, and may hand that over.
+    """
+    (giver, receiver), (since, at) = people, times
+    if _handed_over(evidence, number, people, since):
+        return True
+    return any(
+        _handed_over(evidence, number, (giver, between), since)
+        and _handed_over(evidence, number, (between, receiver), at)
+        for between in evidence.stating(number, since, at) - {giver, receiver}
+    )
 
 
 def _handed_over(evidence: Evidence, number: str, people: tuple[str, str], since: float) -> bool:
