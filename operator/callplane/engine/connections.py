@@ -182,6 +182,7 @@ class ConnectionRuntime:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        await self.mirror.close()
         await self.provider.close()
 
     async def _forever(self, name: str, step: Callable[[], Awaitable[float | None]]) -> None:
@@ -464,6 +465,7 @@ class ConnectionRuntime:
         if self.health.register_problem:
             self.health.register_problem = ""
             self.engine.queue.add(self.key, Priority.DEPENDENCY)
+            self.engine.queue.try_failed()
         self._wake_users((holder.user_id for holder in touched), Priority.DEPENDENCY)
         await self._end_rests()
         return REGISTER_REFRESH_SECONDS

@@ -167,6 +167,11 @@ class KeyedQueue:
         self.add_later(key, Priority.RETRY, delay)
         return delay
 
+    def try_failed(self) -> None:
+        """What made passes fail is over: try them now, not when their back-off ends."""
+        for key in tuple(self._failures):
+            self.add(key, Priority.RETRY)
+
     def forget(self, key: ObjectKey) -> None:
         """The object is gone: drop its waiting place, timer and failures."""
         waiting = self._waiting.pop(key, None)

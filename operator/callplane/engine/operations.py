@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 POLL_PAUSE_SECONDS = 0.05
 POLL_PAUSE_MAX_SECONDS = 30.0
+# Between listings that answer for many orders: they may take a sixth of the time, since each reads
+# the whole inventory, and nobody waits longer than the longest pause for an end that has come.
 BULK_PAUSE_SECONDS = 1.0
+BULK_PAUSE_MAX_SECONDS = 10.0
+BULK_PAUSE_SHARE = 5.0
 
 
 @dataclass(slots=True)
@@ -50,7 +54,7 @@ class OperationWatch:
         self._runtime = runtime
         self._open: dict[str, OpenOperation] = {}
         self._ended: dict[str, OperationStatus] = {}
-        self._listed_at = float("-inf")
+        self._list_at = float("-inf")
         # Rung when there is something new to watch, so that whoever calls `step` can sleep.
         self.ring: Callable[[], None] = lambda: None
 
@@ -137,17 +141,20 @@ class OperationWatch:
     async def _list_numbers(self) -> float:
         """One listing answers for all: an order has ended when its number shows the effect."""
         now = self._runtime.engine.clock.monotonic()
-        wait_seconds = self._listed_at + BULK_PAUSE_SECONDS - now
-        if wait_seconds > POLL_PAUSE_SECONDS:
-            return wait_seconds
-        self._listed_at = now
+        if self._list_at - now > POLL_PAUSE_SECONDS:
+            return self._list_at - now
+        self._list_at = now + BULK_PAUSE_SECONDS
         await self._runtime.list_family(Family.NUMBERS, priority=Priority.RETRY)
+        ended_at = self._runtime.engine.clock.monotonic()
+        pause_seconds = max(BULK_PAUSE_SECONDS, BULK_PAUSE_SHARE * (ended_at - now))
+        pause_seconds = min(pause_seconds, BULK_PAUSE_MAX_SECONDS)
+        self._list_at = ended_at + pause_seconds
         for operation in list(self._open.values()):
             if self._shows_effect(operation):
                 self._end(operation, OperationStatus(OperationState.SUCCEEDED))
             elif self._is_overdue(operation, now):
                 self._end(operation, await self._runtime.provider.poll(operation.token))
-        return BULK_PAUSE_SECONDS
+        return pause_seconds
 
     def _shows_effect(self, operation: OpenOperation) -> bool:
         if operation.number is None:

@@ -37,7 +37,7 @@ from callplane.values import ConnectionId, HolderId, ObjectKey, Platform
 
 log = logging.getLogger(__name__)
 
-RECOUNT_SECONDS = 2.0
+RECOUNT_SECONDS = 5.0
 # New objects beyond so many at one time are a mass change, not somebody who waits for an answer.
 FLOOD = 50
 

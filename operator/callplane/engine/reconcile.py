@@ -25,6 +25,7 @@ from callplane.engine import (
     teams_users,
 )
 from callplane.engine.keyed_queue import Priority
+from callplane.engine.register_mirror import ReadAnew
 from callplane.engine.reporting import report
 from callplane.engine.scope import Gone, Parked, Scope
 from callplane.errors import Failed, Verdict, Waiting, scrub
@@ -102,6 +103,8 @@ async def run_steps(scope: Scope) -> End:
     """The kind's steps, and their end as a value."""
     try:
         return await PASSES[scope.key.kind](scope)
+    except ReadAnew as error:
+        return Waiting(Reason.PROGRESSING, str(error), after_seconds=REFUSED_LOOK_SECONDS)
     except StoreUnavailable as error:
         return Failed(Reason.REGISTER_UNAVAILABLE, f"the number register does not answer: {error}")
     except MoveRefused as refused:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
+from callplane.engine.commit_groups import CommitGroups
 from callplane.numbering.lifecycle import HELD, NumberState
 from callplane.plan.gate import GateRow, GateStatus
 from callplane.store.ports import (
@@ -26,6 +27,10 @@ from callplane.store.ports import (
     StoreUnavailable,
 )
 from callplane.values import E164, ConnectionId, HolderId, ObjectKey
+
+
+class ReadAnew(StoreUnavailable):
+    """The register was away and has been read anew: look again, this time at what is true."""
 
 
 class RegisterMirror:
@@ -49,6 +54,7 @@ class RegisterMirror:
         self._proposals: dict[ObjectKey, set[str]] = {}
         self.sequence = 0
         self._moved = moved
+        self._groups = CommitGroups(self._send, self._take_committed)
         self._is_uncertain = False
         self._numbers_of: dict[HolderId, set[E164]] = {}
         self._holder_by_uid: dict[str, HolderId] = {}
@@ -82,18 +88,25 @@ class RegisterMirror:
 
     async def commit(self, commit: Commit, *, now: datetime) -> Committed:
         """One transaction, its result taken into the mirror. Raises as `Register.commit` does."""
+        return await self._groups.commit(commit, now)
+
+    async def close(self) -> None:
+        """Commits that were not sent yet are not sent any more."""
+        await self._groups.close()
+
+    async def _send(self, commit: Commit, now: datetime) -> Committed:
         if self._is_uncertain:
             await self.load()
             self._is_uncertain = False
-            raise StoreUnavailable("the register has been read anew after it was away")
+            raise ReadAnew("the register has been read anew after it was away")
         try:
-            committed = await self._register.commit(
-                self.connection, commit, epoch=self.epoch, now=now
-            )
+            return await self._register.commit(self.connection, commit, epoch=self.epoch, now=now)
         except StoreUnavailable:
             # It may have been committed: what the next commit is built on has to be read first.
             self._is_uncertain = True
             raise
+
+    def _take_committed(self, commit: Commit, committed: Committed) -> None:
         for move in commit.moves:
             if move.to is NumberState.FREE:
                 self._drop_number(move.number)
@@ -112,7 +125,6 @@ class RegisterMirror:
         self.sequence = max(self.sequence, committed.sequence)
         if commit.moves:
             self._moved(commit.moves)
-        return committed
 
     async def heartbeat(self, *, now: datetime, mirrored: int) -> None:
         """Say that this installation still works the connection, and what its status is known to

@@ -4,6 +4,7 @@ plus.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -33,8 +34,7 @@ class E164:
         """Read what systems send: with or without the plus, `tel:` prefix, spaces. Raises
         ValueError.
         """
-        digits = text.removeprefix("tel:").replace(" ", "").removeprefix("+")
-        return cls("+" + digits)
+        return _from_provider(text)
 
     @property
     def digits(self) -> int:
@@ -47,3 +47,10 @@ class E164:
 
     def __str__(self) -> str:
         return self.text
+
+
+@functools.lru_cache(maxsize=100_000)
+def _from_provider(text: str) -> E164:
+    """Listings name the same numbers again and again."""
+    digits = text.removeprefix("tel:").replace(" ", "").removeprefix("+")
+    return E164("+" + digits)
