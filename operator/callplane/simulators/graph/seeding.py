@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,8 +165,8 @@ def populate(tenant: Tenant, seed: TenantSeed) -> None:
         descriptions.check_shape(f"tenant {tenant.id}.policies.{policy_type}", "tuple", names)
     tenant.add_policies(seed.policies.items())
     tenant.locations.update(seed.locations)
-    for numbers in seed.ranges or _drama_ranges(max(seed.users, len(seed.people))):
-        _add_range(tenant, numbers)
+    ranges = seed.ranges or _drama_ranges(max(seed.users, len(seed.people)))
+    inventory = [number for numbers in ranges for number in _add_range(tenant, numbers)]
     for index in range(1, seed.users + 1):
         _add_person(
             tenant,
@@ -174,22 +174,23 @@ def populate(tenant: Tenant, seed: TenantSeed) -> None:
         )
     for person in seed.people:
         _add_person(tenant, person)
-    _give_numbers(tenant, seed)
+    _give_numbers(tenant, seed, inventory)
 
 
-def _drama_ranges(people: int) -> list[RangeSeed]:
+def _drama_ranges(people: int) -> Sequence[RangeSeed]:
     blocks = -(-people // 1000)
     if blocks > len(DRAMA_BLOCKS):
         raise ValueError(f"tenant: {people} people need ranges of their own; see `ranges`")
     return [RangeSeed(first, 1000) for first in DRAMA_BLOCKS[:blocks]]
 
 
-def _add_range(tenant: Tenant, numbers: RangeSeed) -> None:
+def _add_range(tenant: Tenant, numbers: RangeSeed) -> list[str]:
+    """Returns the numbers of the range, in order."""
     if numbers.number_type not in NUMBER_TYPES:
         raise ValueError(f"range {numbers.first}: number_type is one of {NUMBER_TYPES}")
     start = int(normalise_number(numbers.first)[1:])
-    for value in range(start, start + numbers.count):
-        e164 = f"+{value}"
+    inventory = [f"+{value}" for value in range(start, start + numbers.count)]
+    for e164 in inventory:
         row = NumberRow(
             id=encoded_id("", e164),
             telephone_number=e164,
@@ -200,6 +201,7 @@ def _add_range(tenant: Tenant, numbers: RangeSeed) -> None:
             capabilities=tuple(numbers.capabilities),
         )
         tenant.put_number(row, _LONG_AGO)
+    return inventory
 
 
 def _add_person(tenant: Tenant, person: PersonSeed) -> None:
@@ -240,17 +242,21 @@ def _add_person(tenant: Tenant, person: PersonSeed) -> None:
     tenant.teams.put(user_id, row, _LONG_AGO)
 
 
-def _give_numbers(tenant: Tenant, seed: TenantSeed) -> None:
+def _give_numbers(tenant: Tenant, seed: TenantSeed, inventory: Sequence[str]) -> None:
+    """Numbers go to holders in the order of the ranges as they are described."""
     wanted = {
         person.user_principal_name: normalise_number(person.number)
         for person in seed.people
         if person.number is not None
     }
     taken = set(wanted.values())
+    rows = (tenant.numbers.get(number) for number in inventory)
     free = (
         row.telephone_number
-        for row in tenant.numbers.rows()
-        if row.telephone_number not in taken and row.number_type == "directRouting"
+        for row in rows
+        if row is not None
+        and row.telephone_number not in taken
+        and row.number_type == "directRouting"
     )
     for index in range(1, min(seed.holders, seed.users) + 1):
         number = next(free, None)
