@@ -37,6 +37,12 @@ class OperatorSettings(BaseModel):
         default=50, description="Above this many open orders, listings are read instead of orders."
     )
     sweep_seconds: float = Field(default=600.0, description="Pause between sweeps of the cache.")
+    checkpoint_seconds: float = Field(
+        default=3600.0, description="Pause between checkpoints of the register's history."
+    )
+    checkpoint_file: str = Field(
+        default="", description="File to which checkpoints are appended, beside the log."
+    )
     probe_port: int = Field(
         default=8080, description="Port of /healthz, /readyz and /metrics; 0 = none."
     )

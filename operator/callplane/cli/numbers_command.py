@@ -212,7 +212,8 @@ def _read_checkpoint(path: Path) -> Checkpoint:
     from callplane.store.ports import Checkpoint
 
     try:
-        position, separator, link = path.read_text().strip().partition(":")
+        # The operator's file has one checkpoint a line; the last one proves the most.
+        position, separator, link = path.read_text().strip().rpartition("\n")[2].partition(":")
         if not separator:
             raise ValueError("it has no colon")
         return Checkpoint(int(position), link)

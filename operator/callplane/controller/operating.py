@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from callplane.cluster.credentials import ClusterConnection
 from callplane.cluster.events import EventRecorder
 from callplane.cluster.lease import LeaderElector, LeadershipLost
+from callplane.controller import keeping
 from callplane.controller.probes import Probes, Readiness
 from callplane.controller.sweeping import sweep, unserved
 from callplane.controller.watching import watch
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 UNSERVED_LOOK_SECONDS = 5.0
 BEAT_SECONDS = 2.0
-LINK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +84,12 @@ async def _work(operator: Operator, readiness: Readiness, stop: asyncio.Event) -
         engine.start()
         readiness.reason = ""
         log.info("working: %d objects", len(engine.cache.known()))
-        group.create_task(_link(engine), name="link")
+        group.create_task(keeping.keep(engine), name="keep")
         while True:
             await asyncio.sleep(engine.settings.sweep_seconds)
             ghosts = await sweep(engine)
             if ghosts:
                 log.warning("dropped %d objects that the watch had not reported as gone", ghosts)
-
-
-async def _link(engine: Engine) -> None:
-    """Chain the register's committed events; nothing waits for it."""
-    while True:
-        with contextlib.suppress(CallplaneError):
-            await engine.register.link_events()
-        await asyncio.sleep(LINK_SECONDS)
 
 
 async def _beat(probes: Probes) -> None:

@@ -247,6 +247,17 @@ class MemoryRegister:
         known = self._holders.get((writing.connection, holder)) if holder else None
         return known.user_name if known else ""
 
+    async def forget_intents(self, before: datetime) -> int:
+        self._ask()
+        finished = [
+            key
+            for key, intent in self._intents.items()
+            if intent.state is not IntentState.OPEN and intent.sent_at < before
+        ]
+        for key in finished:
+            del self._intents[key]
+        return len(finished)
+
     async def numbers_in(self, first: E164, last: E164) -> tuple[NumberRow, ...]:
         self._ask()
         span = NumberSpan(first, last)

@@ -323,6 +323,10 @@ class Register(Protocol):
         """
         ...
 
+    async def forget_intents(self, before: datetime) -> int:
+        """Forget finished intents that were sent before; returns how many. Open ones stay."""
+        ...
+
     async def numbers_in(self, first: E164, last: E164) -> tuple[NumberRow, ...]:
         """Rows of a span over all connections, in order. Raises ValueError as NumberSpan does."""
         ...

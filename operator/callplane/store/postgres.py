@@ -163,6 +163,11 @@ class PostgresRegister:
         async with self._sessions.session() as session:
             return await _write(session, connection, commit, epoch=epoch, now=now)
 
+    async def forget_intents(self, before: datetime) -> int:
+        async with self._sessions.session() as session:
+            cursor = await session.execute(statements.FORGET_INTENTS, (before,))
+            return cursor.rowcount
+
     async def numbers_in(self, first: E164, last: E164) -> tuple[NumberRow, ...]:
         NumberSpan(first, last)
         async with self._sessions.session() as session:

@@ -32,6 +32,7 @@ on conflict (provider, external_id) do update set
     epoch = excluded.epoch, heartbeat_at = excluded.heartbeat_at, released = false,
     mirrored = excluded.mirrored
 """
+FORGET_INTENTS = "delete from register.intents where state <> 'open' and sent_at < %s"
 HEARTBEAT = """
 update register.connections set heartbeat_at = %s, mirrored = greatest(mirrored, %s)
 where provider = %s and external_id = %s and epoch = %s and not released

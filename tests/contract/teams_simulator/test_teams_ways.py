@@ -179,7 +179,9 @@ async def test_what_is_unsupported_is_refused_by_the_tenant_too(
 async def test_a_person_is_found_again_after_being_restored(stage: Stage, portal: Portal) -> None:
     stage.administrator_deletes("ben")
     by_name = (await stage.provider.read_person(upn("ben"))).row
-    assert by_name is None or by_name.deleted
+    assert by_name is not None
+    assert by_name.deleted
+    assert by_name.user_principal_name == upn("ben")
     portal.restore_user(stage.people["ben"])
     row = (await stage.provider.read_person(upn("ben"))).row
     assert row is not None

@@ -1,8 +1,8 @@
 """The part of OData that callers of this world use: `$filter` expressions and `$select` lists.
 
-Grammar: comparisons (`eq`, `ne`), `in` lists, `startswith(a,'x')`, `a/any(x:…)`, joined by `and`,
-`or`, `not` and parentheses. Texts compare without regard to case, as Graph compares names and
-enums.
+Grammar: comparisons (`eq`, `ne`), `in` lists, `startswith(a,'x')`, `endswith(a,'x')`, `a/any(x:…)`,
+joined by `and`, `or`, `not` and parentheses. Texts compare without regard to case, as Graph
+compares names and enums.
 """
 
 from __future__ import annotations
@@ -87,19 +87,20 @@ class _Parser:
             self._expect(")")
             return inner
         word = self._next()
-        if word == "startswith":
-            return self._startswith()
+        if word.lower() in ("startswith", "endswith"):
+            return self._text_at(word.lower())
         if word.endswith("/any"):
             return self._any(word.removesuffix("/any"))
         return self._comparison(word)
 
-    def _startswith(self) -> Predicate:
+    def _text_at(self, function: str) -> Predicate:
         self._expect("(")
         field = self._field(self._next())
         self._expect(",")
-        prefix = str(self._value()).lower()
+        part = str(self._value()).lower()
         self._expect(")")
-        return lambda row: str(_read(row, field) or "").lower().startswith(prefix)
+        holds = str.startswith if function == "startswith" else str.endswith
+        return lambda row: holds(str(_read(row, field) or "").lower(), part)
 
     def _any(self, collection: str) -> Predicate:
         self._expect("(")

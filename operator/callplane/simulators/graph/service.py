@@ -262,11 +262,10 @@ def _people(tenant: Tenant, shelf: Shelf[UserRow], expression: str) -> list[User
 
 
 def _check_advanced(call: Call, expression: str) -> None:
-    """`ne`, `not` and the like are answered only from the eventually consistent index."""
+    """`ne`, `not` and `endswith` are answered only from the eventually consistent index."""
     words = expression.split()
-    if ("ne" in words or "not" in words) and not (
-        _is_eventual(call) and call.request.query.get("$count") == "true"
-    ):
+    needs_index = "ne" in words or "not" in words or "endswith(" in expression.lower()
+    if needs_index and not (_is_eventual(call) and call.request.query.get("$count") == "true"):
         raise refusals.Refusal(
             400,
             "Request_UnsupportedQuery",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -123,6 +124,17 @@ async def intents_are_open_until_they_are_not(register: Register) -> None:
             now=NOW,
         )
         assert [each.request_id for each in (await register.load(TENANT)).open_intents] == ["zero"]
+
+
+@check
+async def finished_intents_are_forgotten_by_age_and_open_ones_never(register: Register) -> None:
+    epoch = await hold(register)
+    done = replace(intent("done"), state=IntentState.CONFIRMED)
+    still = intent("open", "bob")
+    await register.commit(TENANT, Commit(intents=[done, still]), epoch=epoch, now=NOW)
+    assert await register.forget_intents(done.sent_at) == 0
+    assert await register.forget_intents(done.sent_at + timedelta(seconds=1)) == 1
+    assert (await register.load(TENANT)).open_intents == (still,)
 
 
 @check
