@@ -50,13 +50,15 @@ layers: $(ENVIRONMENT)
 
 fresh: $(ENVIRONMENT)
 	@$(RUN) -m callplane.apis.generate --check
+	@$(RUN) -m callplane.deployment.generate --check
 
 format: $(ENVIRONMENT) #? format the code and sort its imports
 	@$(VENV)/bin/ruff check --fix-only --quiet .
 	@$(VENV)/bin/ruff format .
 
-gen: $(ENVIRONMENT) #? write crds/, schemas/ and the fields in docs/kinds/ from the API models
+gen: $(ENVIRONMENT) #? write crds/, schemas/, the fields in docs/kinds/ and the operator's manifests
 	@$(RUN) -m callplane.apis.generate
+	@$(RUN) -m callplane.deployment.generate
 
 golden: $(ENVIRONMENT) #? accept changed golden plans, once you have looked at them (never in CI)
 	@CALLPLANE_ACCEPT_GOLDEN=1 $(RUN) -m pytest -q tests/golden

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 PREFIX = "CALLPLANE_"
+# One Lease for all operators of a cluster, in the namespace of the settings.
+LEASE_NAME = "callplane-operator"
 
 
 class OperatorSettings(BaseModel):

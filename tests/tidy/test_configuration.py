@@ -16,6 +16,7 @@ PURE_PACKAGES: Final = frozenset(
     {
         "apis",
         "billing",
+        "deployment",
         "desired",
         "numbering",
         "plan",

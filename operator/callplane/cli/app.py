@@ -31,6 +31,7 @@ VERBS: Final[dict[str, str]] = {
     "demo": "callplane.cli.demo_command",
     "sandbox": "callplane.cli.sandbox_command",
     "operator": "callplane.cli.operator_command",
+    "database": "callplane.cli.database_command",
 }
 
 

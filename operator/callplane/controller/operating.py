@@ -61,7 +61,7 @@ async def operate(operator: Operator, stop: asyncio.Event) -> int:
                 _say_end(task)
         return 0 if stopped in done else 1
     finally:
-        readiness.reason = "stopping"
+        readiness.reason, readiness.stands_by = "stopping", False
         await _end(operator, tasks, stopped, stop)
         probes.stop()
 
@@ -77,12 +77,12 @@ async def _work(operator: Operator, readiness: Readiness, stop: asyncio.Event) -
         group.create_task(watch(engine, operator.connection, stop), name="watch")
         readiness.reason = "listing"
         await sweep(engine)
-        readiness.reason = "waiting for the Lease"
+        readiness.reason, readiness.stands_by = "waiting for the Lease", True
         group.create_task(operator.elector.run(), name="lease")
         await operator.elector.leading.wait()
         await sweep(engine)
         engine.start()
-        readiness.reason = ""
+        readiness.reason, readiness.stands_by = "", False
         log.info("working: %d objects", len(engine.cache.known()))
         group.create_task(keeping.keep(engine), name="keep")
         while True:

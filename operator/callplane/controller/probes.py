@@ -1,4 +1,9 @@
-"""/healthz, /readyz and /metrics: proof that the queue moves, not that the process exists."""
+"""/healthz, /readyz, /standbyz and /metrics: proof that the queue moves, not that the process
+exists.
+
+/readyz is ok while this process works. /standbyz is ok also while it could take over at once: what
+a Deployment waits for, or its standbys would never count and no rollout would end.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +27,10 @@ StartResponse = Callable[..., Any]
 
 @dataclass(slots=True)
 class Readiness:
-    """Why the process is not ready; empty when it is."""
+    """Why the process is not ready; empty when it is. `stands_by`: only the Lease is missing."""
 
     reason: str = "starting"
+    stands_by: bool = False
 
 
 class Probes:
@@ -76,8 +82,11 @@ class Probes:
             return _text(start_response, self.liveness_problem())
         if path == "/readyz":
             return _text(start_response, self._readiness.reason or self.liveness_problem())
+        if path == "/standbyz":
+            reason = "" if self._readiness.stands_by else self._readiness.reason
+            return _text(start_response, reason or self.liveness_problem())
         start_response("404 Not Found", [("Content-Type", "text/plain")])
-        return [b"/healthz /readyz /metrics\n"]
+        return [b"/healthz /readyz /standbyz /metrics\n"]
 
     def _gauge(self) -> None:
         """Gauges that are computed when they are asked for."""

@@ -98,15 +98,23 @@ def graph_simulator(
 
 
 def operator(
-    *, name: str = "operator", timeout_seconds: float = START_TIMEOUT_SECONDS, **settings: str
+    *,
+    name: str = "operator",
+    timeout_seconds: float = START_TIMEOUT_SECONDS,
+    account: tuple[str, Sequence[str]] | None = None,
+    **settings: str,
 ) -> Component:
-    """The operator itself; `settings` are fields of `OperatorSettings` as text."""
+    """The operator itself; `settings` are fields of `OperatorSettings` as text.
+
+    It is the administrator unless `account` names a user and groups, whose rights are in place.
+    """
 
     def command(known: Surroundings) -> tuple[str, ...]:
+        kubeconfig = known.kubeconfig if account is None else known.identity(*account)
         return python_module(
             "callplane.cli.app",
             "operator",
-            f"--kubeconfig={known.kubeconfig}",
+            f"--kubeconfig={kubeconfig}",
             "--upgrade-database",
         )
 

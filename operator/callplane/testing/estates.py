@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from callplane.clock import SystemClock
+from callplane.sandbox.control_plane import ADMINISTRATOR
 from callplane.sandbox.simulator_control import SimulatorControl
 from callplane.values import E164
 
@@ -135,7 +136,7 @@ class Estate:
         spec = {
             "connectionRef": {"kind": "TeamsTenant", "name": TENANT},
             "decision": decision,
-            "approvedBy": "maria@example.com",
+            "approvedBy": ADMINISTRATOR,
             "expiresAt": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "reason": "asked for by a test",
             **about,

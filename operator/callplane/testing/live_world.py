@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from callplane.deployment import platform_objects
+from callplane.deployment.options import Options
 from callplane.sandbox import components, processes
 from callplane.sandbox.components import GRAPH, Surroundings
 from callplane.sandbox.kubectl import Kubectl
@@ -36,6 +38,8 @@ from callplane.values import E164
 Server = TypeVar("Server", bound=ThrowAway)
 BLOCK_NUMBERS = 1000
 SLICE_NUMBERS = 100
+#: How the operator is installed on every cluster of the tests.
+PLATFORM = Options()
 # A standby has to wait for a Lease to run out; tests do not want to wait for the half minute that
 # a cluster with pods needs, nor a second for each order.
 QUICK: Mapping[str, str] = {
@@ -82,6 +86,10 @@ class OperatorProcess:
         """What /readyz says: `ok`, or why not."""
         return _read(self.probes, "/readyz")
 
+    def standing(self) -> str:
+        """What /standbyz says: `ok` when it works or could take over at once."""
+        return _read(self.probes, "/standbyz")
+
     def metrics(self) -> str:
         """What /metrics says."""
         return _read(self.probes, "/metrics")
@@ -107,6 +115,7 @@ class LiveWorld(ThrowAway):
         try:
             self.postgres = self._own(ThrowAwayPostgres())
             self.cluster = self._own(ThrowAwayCluster(audit=audit))
+            self.install(self.kubectl)
             self.database_url = self.postgres.create_database()
             self._graph = components.start(
                 components.graph_simulator("--users=1"), self.state, self._surroundings()
@@ -154,8 +163,13 @@ class LiveWorld(ThrowAway):
         `OperatorSettings` as text; the Lease is short unless they say otherwise.
         """
         name = f"operator-{next(self._names)}"
-        fields = {"database_url": self.database_url, **QUICK, **settings}
-        component = components.operator(name=name, timeout_seconds=60, **fields)
+        fields = {"database_url": self.database_url, "namespace": PLATFORM.namespace, **QUICK}
+        component = components.operator(
+            name=name,
+            timeout_seconds=60,
+            account=(PLATFORM.account, PLATFORM.groups),
+            **(fields | settings),
+        )
         if not wait:
             component = dataclasses.replace(component, ready=None)
         known = components.start(component, self.state, self._surroundings(cluster))
@@ -182,9 +196,16 @@ class LiveWorld(ThrowAway):
         alive = [operator for operator in self.operators if operator.alive]
         return alive[0] if alive else self.start_operator()
 
-    def empty_cluster(self) -> ThrowAwayCluster:
-        """Another Kubernetes API with nothing but our kinds; a context manager."""
-        return ThrowAwayCluster()
+    @contextmanager
+    def empty_cluster(self) -> Iterator[ThrowAwayCluster]:
+        """Another Kubernetes API with nothing but our kinds and the operator's account."""
+        with ThrowAwayCluster() as cluster:
+            self.install(cluster.kubectl)
+            yield cluster
+
+    def install(self, kubectl: Kubectl) -> None:
+        """Give the operator's account its rights and bounds, as `manifests/operator` does."""
+        self.apply(*platform_objects.rights(PLATFORM), kubectl=kubectl)
 
     # Estates
 

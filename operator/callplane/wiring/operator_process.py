@@ -21,11 +21,9 @@ from callplane.controller.operating import Operator, operate
 from callplane.controller.watching import stop_on_signals
 from callplane.engine.operator_engine import Engine, Surroundings
 from callplane.providers.registry import Registry
-from callplane.settings import OperatorSettings
+from callplane.settings import LEASE_NAME, OperatorSettings
 from callplane.store.postgres import PostgresRegister
 from callplane.telemetry import Telemetry
-
-LEASE_NAME = "callplane-operator"
 
 
 def run(settings: OperatorSettings, kubeconfig: Path | None) -> int:

@@ -1,0 +1,168 @@
+"""Grafana dashboards as code: rows of panels, each panel a title, a unit and its queries.
+
+A ConfigMap with the label that Grafana's sidecar looks for carries them into a cluster.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from callplane.deployment.options import Body, Options, body
+
+SIDECAR_LABEL = "grafana_dashboard"
+SCHEMA_VERSION = 39
+PANEL_WIDTH, PANEL_HEIGHT, GRID_WIDTH = 8, 8, 24
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One graph; `queries` maps what the legend says to PromQL."""
+
+    title: str
+    unit: str
+    queries: dict[str, str]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """Panels in reading order, three in a row."""
+
+    uid: str
+    title: str
+    panels: tuple[Panel, ...]
+    tags: tuple[str, ...] = field(default=("callplane",))
+
+
+def _quantiles(metric: str, *by: str) -> dict[str, str]:
+    labels = ", ".join(("le", *by))
+    legend = " ".join(f"{{{{{label}}}}}" for label in by)
+    return {
+        f"{legend} p{share}": (
+            f"histogram_quantile(0.{share}, sum by ({labels}) (rate({metric}_bucket[5m])))"
+        )
+        for share in (50, 95, 99)
+    }
+
+
+PROVISIONING = Dashboard(
+    "callplane-provisioning",
+    "Callplane: provisioning",
+    (
+        Panel(
+            "Objects that are not Ready",
+            "short",
+            {"{{kind}}": 'sum by (kind) (callplane_objects{ready!="True"})'},
+            "By kind. The reason stands in `kubectl get callplane -A -o wide`.",
+        ),
+        Panel("Objects", "short", {"{{kind}}": "sum by (kind) (callplane_objects)"}),
+        Panel(
+            "Batches that wait for an answer",
+            "short",
+            {"{{connection}}": "max by (connection) (callplane_gate_held_batches)"},
+        ),
+        Panel(
+            "Ends of passes, a minute",
+            "short",
+            {"{{reason}}": "sum by (reason) (rate(callplane_passes_total[5m])) * 60"},
+        ),
+        Panel("Time of a pass", "s", _quantiles("callplane_pass_seconds", "kind")),
+        Panel("Wait in the queue", "s", _quantiles("callplane_queue_wait_seconds", "priority")),
+        Panel(
+            "Keys that wait", "short", {"{{priority}}": "max by (priority) (callplane_queue_depth)"}
+        ),
+        Panel("Longest wait", "s", {"oldest": "max(callplane_queue_oldest_seconds)"}),
+        Panel(
+            "Objects that wait for a write token",
+            "short",
+            {"{{connection}}": "max by (connection) (callplane_write_budget_parked)"},
+        ),
+        Panel(
+            "Calls to providers, a minute",
+            "short",
+            {
+                "{{provider}} {{outcome}}": (
+                    "sum by (provider, outcome) (rate(callplane_provider_calls_total[5m])) * 60"
+                )
+            },
+        ),
+        Panel(
+            "Time of calls to providers",
+            "s",
+            _quantiles("callplane_provider_call_seconds", "provider", "operation"),
+        ),
+        Panel(
+            "Status writes, a minute",
+            "short",
+            {"{{kind}}": "sum by (kind) (rate(callplane_status_writes_total[5m])) * 60"},
+        ),
+    ),
+)
+
+DASHBOARDS: tuple[Dashboard, ...] = (PROVISIONING,)
+
+
+def model(dashboard: Dashboard) -> Body:
+    """A dashboard as Grafana imports it; the data source is a choice of whoever looks."""
+    source = {"type": "prometheus", "uid": "${source}"}
+    return {
+        "uid": dashboard.uid,
+        "title": dashboard.title,
+        "tags": list(dashboard.tags),
+        "schemaVersion": SCHEMA_VERSION,
+        "editable": False,
+        "refresh": "30s",
+        "time": {"from": "now-6h", "to": "now"},
+        "templating": {
+            "list": [{"name": "source", "type": "datasource", "query": "prometheus"}],
+        },
+        "panels": [
+            {
+                "id": number + 1,
+                "type": "timeseries",
+                "title": panel.title,
+                "description": panel.description,
+                "datasource": source,
+                "gridPos": _place(number),
+                "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
+                "targets": [
+                    {
+                        "refId": chr(ord("A") + index),
+                        "datasource": source,
+                        "expr": expression,
+                        "legendFormat": legend,
+                    }
+                    for index, (legend, expression) in enumerate(panel.queries.items())
+                ],
+            }
+            for number, panel in enumerate(dashboard.panels)
+        ],
+    }
+
+
+def text(dashboard: Dashboard) -> str:
+    """The file of a dashboard."""
+    return json.dumps(model(dashboard), indent=2, ensure_ascii=False) + "\n"
+
+
+def objects(options: Options) -> list[Body]:
+    """A ConfigMap a dashboard, found by the sidecar of Grafana's chart."""
+    made = []
+    for dashboard in DASHBOARDS:
+        files = {f"{dashboard.uid}.json": text(dashboard)}
+        found = body("v1", "ConfigMap", dashboard.uid, options.namespace, data=files)
+        found["metadata"]["labels"][SIDECAR_LABEL] = "1"
+        made.append(found)
+    return made
+
+
+def _place(number: int) -> Body:
+    across = GRID_WIDTH // PANEL_WIDTH
+    row, column = divmod(number, across)
+    return {
+        "x": column * PANEL_WIDTH,
+        "y": row * PANEL_HEIGHT,
+        "w": PANEL_WIDTH,
+        "h": PANEL_HEIGHT,
+    }

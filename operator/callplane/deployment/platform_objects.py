@@ -1,0 +1,26 @@
+"""Everything together, in an order in which it can be created."""
+
+from __future__ import annotations
+
+from callplane.apis import crd, registry
+from callplane.deployment import admission, permissions, workload
+from callplane.deployment.options import Body, Options
+
+
+def definitions() -> list[Body]:
+    """The custom resource definitions of every kind."""
+    return [crd.custom_resource_definition(kind) for kind in registry.KINDS]
+
+
+def rights(options: Options) -> list[Body]:
+    """What the operator needs wherever its process runs: a namespace, an account, its bounds."""
+    return [
+        workload.namespace(options),
+        *permissions.objects(options),
+        *admission.objects(options),
+    ]
+
+
+def objects(options: Options) -> list[Body]:
+    """All objects of the platform."""
+    return [*definitions(), *rights(options), *workload.objects(options)]

@@ -1,0 +1,170 @@
+"""The operator's pods: leader and standby, without any right on their node."""
+
+from __future__ import annotations
+
+from callplane.deployment.options import (
+    LABELS,
+    NAME,
+    OWNER_URI_KEY,
+    PROBE_PORT,
+    URI_KEY,
+    Body,
+    Options,
+    body,
+)
+from callplane.settings import PREFIX
+
+#: The user of the image; any but root.
+USER = 65532
+#: Ports of the API server and of HTTPS providers, of PostgreSQL, of names.
+HTTPS_PORTS = (443, 6443)
+POSTGRES_PORT = 5432
+DNS_PORT = 53
+
+
+def namespace(options: Options) -> Body:
+    """The namespace, in which only pods without privileges are admitted."""
+    found = body("v1", "Namespace", options.namespace)
+    for mode in ("enforce", "audit", "warn"):
+        found["metadata"]["labels"][f"pod-security.kubernetes.io/{mode}"] = "restricted"
+    return found
+
+
+def objects(options: Options) -> list[Body]:
+    """Deployment, disruption budget, network policy and the service for metrics."""
+    place = (NAME, options.namespace)
+    selector = {"matchLabels": dict(LABELS)}
+    port = {"name": "probes", "port": PROBE_PORT, "targetPort": "probes", "protocol": "TCP"}
+    return [
+        body("v1", "Service", *place, spec={"selector": dict(LABELS), "ports": [port]}),
+        body(
+            *("policy/v1", "PodDisruptionBudget", *place),
+            # A standby takes over in seconds; one pod may always go.
+            spec={"maxUnavailable": 1, "selector": selector},
+        ),
+        body("networking.k8s.io/v1", "NetworkPolicy", *place, spec=_network(selector)),
+        body("apps/v1", "Deployment", *place, spec=_deployment(options, selector)),
+    ]
+
+
+def _network(selector: Body) -> Body:
+    return {
+        "podSelector": selector,
+        "policyTypes": ["Ingress", "Egress"],
+        # Metrics may be read from inside the cluster; probes come from the node itself.
+        "ingress": [{"from": [{"namespaceSelector": {}}], "ports": [_port(PROBE_PORT)]}],
+        "egress": [
+            {"ports": [_port(DNS_PORT, "UDP"), _port(DNS_PORT)]},
+            # The API server and the providers have addresses that nobody can list here.
+            {"ports": [_port(port) for port in HTTPS_PORTS]},
+            {"ports": [_port(POSTGRES_PORT)]},
+        ],
+    }
+
+
+def _port(number: int, protocol: str = "TCP") -> Body:
+    return {"port": number, "protocol": protocol}
+
+
+def _deployment(options: Options, selector: Body) -> Body:
+    return {
+        "replicas": options.replicas,
+        "revisionHistoryLimit": 5,
+        "selector": selector,
+        # The new pod stands by until the old one has handed over its Lease.
+        "strategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+        },
+        "template": {"metadata": {"labels": dict(LABELS)}, "spec": _pod(options, selector)},
+    }
+
+
+def _pod(options: Options, selector: Body) -> Body:
+    return {
+        "serviceAccountName": NAME,
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        # The last writes are waited for, then the Lease is released.
+        "terminationGracePeriodSeconds": 60,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": selector,
+            }
+        ],
+        "initContainers": [
+            {
+                **_container("upgrade-database", options),
+                # The schema's owner; the operator itself may only add to the history.
+                "args": ["database", "upgrade"],
+                "env": [_from_secret("database_url", options.database_secret, OWNER_URI_KEY)],
+            }
+        ],
+        "containers": [
+            {
+                **_container("operator", options),
+                "args": ["operator"],
+                "env": [
+                    _from_secret("database_url", options.database_secret, URI_KEY),
+                    _from_field("namespace", "metadata.namespace"),
+                    _from_field("identity", "metadata.name"),
+                    # Probes and metrics come from outside the pod.
+                    {"name": _variable("probe_host"), "value": "0.0.0.0"},
+                    {"name": _variable("probe_port"), "value": str(PROBE_PORT)},
+                ],
+                "ports": [{"name": "probes", "containerPort": PROBE_PORT, "protocol": "TCP"}],
+                "startupProbe": _probe("/healthz", periodSeconds=2, failureThreshold=60),
+                "livenessProbe": _probe("/healthz", periodSeconds=20, failureThreshold=3),
+                # A standby is ready: it could work at any moment.
+                "readinessProbe": _probe("/standbyz", periodSeconds=5, failureThreshold=2),
+            }
+        ],
+        "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}],
+    }
+
+
+def _container(name: str, options: Options) -> Body:
+    return {
+        "name": name,
+        "image": options.image,
+        "imagePullPolicy": "IfNotPresent",
+        "resources": {
+            "requests": {"cpu": options.cpu, "memory": options.memory},
+            "limits": {"memory": options.memory},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "scratch", "mountPath": "/tmp"}],
+    }
+
+
+def _probe(path: str, **timing: int) -> Body:
+    return {"httpGet": {"path": path, "port": "probes"}, "timeoutSeconds": 5, **timing}
+
+
+def _variable(field: str) -> str:
+    return PREFIX + field.upper()
+
+
+def _from_secret(field: str, secret: str, key: str) -> Body:
+    return {
+        "name": _variable(field),
+        "valueFrom": {"secretKeyRef": {"name": secret, "key": key}},
+    }
+
+
+def _from_field(field: str, path: str) -> Body:
+    return {"name": _variable(field), "valueFrom": {"fieldRef": {"fieldPath": path}}}
