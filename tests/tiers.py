@@ -50,6 +50,7 @@ TIERS: Final[dict[str, tuple[Tier, ...]]] = {
     ),
     "test-more": (
         Tier("install", ("tests/install",), 1),
+        Tier("manifests", ("tests/manifests",), 2, timeout_seconds=300),
         Tier("sandbox", ("tests/sandbox",), 3, timeout_seconds=300),
         Tier("contract", ("tests/contract",), 6, without=("tests/contract/inmemory",)),
         Tier("conformance", ("tests/conformance",), 3, timeout_seconds=300),

@@ -1,0 +1,195 @@
+"""`manifests/operator` is what the description says, object by object, and a real API server takes
+each overlay whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from callplane.apis import registry
+from callplane.deployment import alerts, dashboards, generate, platform_objects
+from callplane.deployment.options import PROBE_PORT, Options
+from callplane.settings import PREFIX, OperatorSettings
+from callplane.testing.control_plane import ThrowAwayCluster
+
+Body = dict[str, Any]
+Build = Callable[[str], list[Body]]
+
+OVERLAYS = ("development", "staging", "production")
+# The definitions of these kinds come with the Prometheus operator.
+FOREIGN = ("ServiceMonitor", "PrometheusRule")
+
+
+def key(body: Body) -> str:
+    """What tells one object from another."""
+    metadata = body["metadata"]
+    return "/".join((body["kind"], metadata.get("namespace", "-"), metadata["name"]))
+
+
+def by_key(bodies: Iterable[Body]) -> dict[str, Body]:
+    return {key(body): body for body in bodies}
+
+
+def overlay(kustomize: Build, name: str) -> dict[str, Body]:
+    return by_key(kustomize(f"manifests/operator/overlays/{name}"))
+
+
+def pods(bodies: Iterable[Body]) -> list[Body]:
+    """The pod specs among objects."""
+    return [body["spec"]["template"]["spec"] for body in bodies if body["kind"] == "Deployment"]
+
+
+def weaknesses(pod: Body) -> list[str]:
+    """What the restricted standard, or we, would not have in a pod."""
+    found = []
+    context = pod.get("securityContext", {})
+    if not context.get("runAsNonRoot"):
+        found.append("may run as root")
+    if context.get("seccompProfile", {}).get("type") != "RuntimeDefault":
+        found.append("no seccomp profile")
+    if pod.get("hostNetwork") or pod.get("hostPID") or pod.get("hostIPC"):
+        found.append("shares the node's namespaces")
+    found += [f"volume {each['name']} of the node" for each in pod["volumes"] if "hostPath" in each]
+    for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        name, own = container["name"], container.get("securityContext", {})
+        if own.get("allowPrivilegeEscalation", True) or own.get("privileged"):
+            found.append(f"{name} may gain privileges")
+        if not own.get("readOnlyRootFilesystem"):
+            found.append(f"{name} may write to its image")
+        if own.get("capabilities", {}).get("drop") != ["ALL"]:
+            found.append(f"{name} keeps capabilities")
+        if container["image"].endswith(":latest") or ":" not in container["image"]:
+            found.append(f"{name} runs whatever is newest")
+        if "memory" not in container.get("resources", {}).get("limits", {}):
+            found.append(f"{name} has no limit of memory")
+    for container in pod["containers"]:
+        found += [
+            f"{container['name']} has no {probe}"
+            for probe in ("livenessProbe", "readinessProbe")
+            if probe not in container
+        ]
+    return found
+
+
+def test_the_base_is_the_description_object_by_object(kustomize: Build) -> None:
+    built = by_key(kustomize("manifests/operator/base"))
+    described = by_key(platform_objects.objects(Options()))
+    assert built.keys() == described.keys()
+    for name, body in described.items():
+        assert built[name] == body, name
+
+
+def test_observability_is_the_description_object_by_object(kustomize: Build) -> None:
+    options = Options()
+    described = by_key([*alerts.objects(options), *dashboards.objects(options)])
+    assert by_key(kustomize("manifests/observability")) == described
+
+
+def test_generated_files_are_fresh(root: Path) -> None:
+    assert generate.stale_files(root) == []
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlay_changes_only_what_it_says(kustomize: Build, name: str) -> None:
+    built, described = overlay(kustomize, name), by_key(platform_objects.objects(Options()))
+    allowed = {
+        "development": {"Deployment"},
+        "staging": {"Deployment"},
+        "production": {"Deployment", "ClusterRole", "ConfigMap"},
+    }[name]
+    assert described.keys() <= built.keys()
+    changed = {body["kind"] for name, body in described.items() if built[name] != body}
+    assert changed <= allowed
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_pods_are_restricted(kustomize: Build, name: str) -> None:
+    found = pods(overlay(kustomize, name).values())
+    assert len(found) == 1
+    assert [weakness for pod in found for weakness in weaknesses(pod)] == []
+
+
+def test_the_database_for_development_is_restricted_too(root: Path) -> None:
+    text = (root / "manifests/development/postgres.yaml").read_text(encoding="utf-8")
+    (pod,) = pods(yaml.safe_load_all(text))
+    assert weaknesses(pod) == []
+
+
+def test_production_narrows_secrets_to_agreed_names(kustomize: Build) -> None:
+    built = overlay(kustomize, "production")
+    rules = built["ClusterRole/-/callplane-operator"]["rules"]
+    (secrets,) = (rule for rule in rules if rule["resources"] == ["secrets"])
+    described = Options(secret_names=tuple(secrets["resourceNames"]))
+    expected = by_key(platform_objects.objects(described))["ClusterRole/-/callplane-operator"]
+    assert rules == expected["rules"]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_real_api_server_takes_an_overlay_whole(
+    kustomize: Build, throw_away_cluster: ThrowAwayCluster, name: str
+) -> None:
+    built = [
+        body
+        for body in kustomize(f"manifests/operator/overlays/{name}")
+        if body["kind"] not in FOREIGN
+    ]
+    document = {"apiVersion": "v1", "kind": "List", "items": built}
+    said = throw_away_cluster.kubectl(
+        *("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-"),
+        stdin=json.dumps(document),
+    )
+    assert len(said.stdout.splitlines()) == len(built)
+    assert "Warning" not in said.stderr
+
+
+def test_the_pod_is_told_settings_that_exist_and_probes_that_answer() -> None:
+    (pod,) = pods(platform_objects.objects(Options()))
+    (operator,) = pod["containers"]
+    names = {entry["name"] for entry in operator["env"]}
+    known = {PREFIX + name.upper() for name in OperatorSettings.model_fields}
+    assert names <= known
+    values = {entry["name"]: entry.get("value", "somewhere") for entry in operator["env"]}
+    settings = OperatorSettings.from_environment({**values, PREFIX + "PROBE_PORT": str(PROBE_PORT)})
+    assert settings.probe_host == "0.0.0.0"
+
+
+def test_every_kind_is_watched_and_its_status_written() -> None:
+    objects = by_key(platform_objects.objects(Options()))
+    rules = objects["ClusterRole/-/callplane-operator"]["rules"]
+    allowed = {
+        (resource, verb)
+        for rule in rules
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    for kind in registry.KINDS:
+        assert {(kind.plural, verb) for verb in ("get", "list", "watch", "patch")} <= allowed
+        assert (f"{kind.plural}/status", "patch") in allowed
+        assert (kind.plural, "update") not in allowed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda pod: pod["securityContext"].pop("runAsNonRoot"),
+        lambda pod: pod["securityContext"].pop("seccompProfile"),
+        lambda pod: pod.update(hostNetwork=True),
+        lambda pod: pod["volumes"].append({"name": "all", "hostPath": {"path": "/"}}),
+        lambda pod: pod["containers"][0]["securityContext"].update(privileged=True),
+        lambda pod: pod["containers"][0]["securityContext"].pop("readOnlyRootFilesystem"),
+        lambda pod: pod["containers"][0]["securityContext"].pop("capabilities"),
+        lambda pod: pod["initContainers"][0].update(image="callplane:latest"),
+        lambda pod: pod["containers"][0].pop("resources"),
+        lambda pod: pod["containers"][0].pop("readinessProbe"),
+    ],
+)
+def test_a_weakness_is_caught(change: Callable[[Body], object]) -> None:
+    (pod,) = pods(platform_objects.objects(Options()))
+    change(pod)
+    assert len(weaknesses(pod)) == 1
