@@ -83,7 +83,7 @@ def build(tool: Tool, *, report: Report) -> Path:
 
 
 def _compile(tool: Tool, *, go: Path, source: Path, target: Path, report: Report) -> None:
-    draft = target.with_name(f".{tool.program}.{os.getpid()}")
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
     command = [
         *(str(go), "build", "-v", "-trimpath"),
         *("-ldflags", tool.module.linker_flags),
