@@ -30,6 +30,7 @@ VERBS: Final[dict[str, str]] = {
     "numbers": "callplane.cli.numbers_command",
     "demo": "callplane.cli.demo_command",
     "sandbox": "callplane.cli.sandbox_command",
+    "sbc": "callplane.cli.sbc_command",
     "operator": "callplane.cli.operator_command",
     "database": "callplane.cli.database_command",
 }

@@ -1,0 +1,101 @@
+"""The connection to one SBC's evapi: netstrings of JSON over a TCP connection that we dial.
+
+Kamailio's socket delays small packets until the last one was acknowledged, and Linux delays the
+acknowledgement: 35 ms a call, unless we ask for quick ones before each read. One task a message,
+for a slow answer must not hold the next question. The connection is dialled again for ever; calls
+that are up run on without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+
+from callplane.callcontrol import messages
+from callplane.callcontrol.messages import Event, MalformedMessage, Order
+
+#: Takes one message and may send orders on the same connection, at once or later.
+Send = Callable[[Order], None]
+Handler = Callable[[Event, Send], Awaitable[None]]
+
+RECONNECT_SECONDS = 0.2
+FRAME_LIMIT_BYTES = 64 * 1024
+# Not in Python's socket module on every system; the number is Linux's.
+_TCP_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+
+log = logging.getLogger(__name__)
+
+
+async def serve(
+    host: str, port: int, handler: Handler, *, reconnect_seconds: float = RECONNECT_SECONDS
+) -> None:
+    """Speak with one SBC until cancelled. Whatever a message does to its handler stays its own."""
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection(host, port, limit=FRAME_LIMIT_BYTES)
+        except OSError:
+            await asyncio.sleep(reconnect_seconds)
+            continue
+        try:
+            await _converse(reader, writer, handler)
+        finally:
+            writer.close()
+        await asyncio.sleep(reconnect_seconds)
+
+
+async def _converse(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler
+) -> None:
+    def send(order: Order) -> None:
+        if not writer.is_closing():
+            writer.write(frame(messages.to_json(order)))
+
+    tasks: set[asyncio.Task[None]] = set()
+    connection = writer.get_extra_info("socket")
+    try:
+        while True:
+            if _TCP_QUICKACK is not None:
+                connection.setsockopt(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
+            body = await read_frame(reader)
+            task = asyncio.create_task(_handle(body, handler, send))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError, ValueError):
+        log.warning("an SBC's connection was lost")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _handle(body: bytes, handler: Handler, send: Send) -> None:
+    try:
+        await handler(messages.parse_event(body), send)
+    except MalformedMessage as error:
+        log.warning("a message of an SBC was passed over: %s", error)
+    except Exception:
+        log.exception("a message of an SBC could not be handled")
+
+
+def frame(body: bytes) -> bytes:
+    """A netstring.
+
+    >>> frame(b"{}")
+    b'2:{},'
+    """
+    return b"%d:%s," % (len(body), body)
+
+
+async def read_frame(reader: asyncio.StreamReader) -> bytes:
+    """The next netstring's body. Raises ValueError for what is none or too long,
+    IncompleteReadError at the end.
+    """
+    head = await reader.readuntil(b":")
+    if not head[:-1].isdigit() or int(head[:-1]) > FRAME_LIMIT_BYTES:
+        raise ValueError("no netstring")
+    body = await reader.readexactly(int(head[:-1]) + 1)
+    if body[-1:] != b",":
+        raise ValueError("no netstring")
+    return body[:-1]

@@ -1,0 +1,95 @@
+"""`callplane sbc render`: values of a session border controller in, its configuration files out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from callplane.cli import yaml_documents
+from callplane.cli.yaml_documents import Positions, YamlProblem
+from callplane.sbc import reading, rendering
+from callplane.sbc.model import Sbc
+
+#: Digests of phones and the names of certificates: for the program and nobody else.
+MODE = 0o600
+
+File = Annotated[Path, typer.Argument(help="Values in YAML.", metavar="FILE")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", help="Folder to write into; without it kamailio.cfg is printed."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the application."""
+    sbc = typer.Typer(help="The session border controller.", no_args_is_help=True)
+    sbc.command("render")(render)
+    app.add_typer(sbc, name="sbc")
+
+
+def render(file: File, output: Output = None) -> None:
+    """Turn values into the configuration of Kamailio. Nothing is written when anything is wrong.
+
+    Exit codes: 0 rendered, 1 errors, all of them shown with their lines.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise _refused(f"{file}: {error.strerror}") from None
+    sbc, complaints = understand(content)
+    if sbc is None:
+        raise _refused(*(f"{file}:{complaint}" for complaint in complaints))
+    files = rendering.render(sbc)
+    if output is None:
+        typer.echo(files["kamailio.cfg"], nl=False)
+        return
+    try:
+        write(files, output)
+    except OSError as error:
+        raise _refused(f"{error.filename}: {error.strerror}") from None
+    typer.echo(f"{len(files)} files in {output}", err=True)
+
+
+def understand(content: bytes) -> tuple[Sbc | None, list[str]]:
+    """The SBC, or complaints that begin with their line."""
+    try:
+        documents, repeated = yaml_documents.documents(content)
+    except YamlProblem as problem:
+        return None, [f"{problem.line}: {problem.message}"]
+    complaints = [f"{key.line}: {key.key} is written twice" for key in repeated]
+    if len(documents) != 1:
+        return None, [*complaints, f"1: holds {len(documents)} documents where one is meant"]
+    sbc, problems = reading.read(documents[0])
+    positions = Positions(content)
+    complaints += [f"{positions.line(0, None, problem.path)}: {problem}" for problem in problems]
+    return (None, complaints) if complaints else (sbc, [])
+
+
+def write(files: Mapping[str, str], folder: Path) -> None:
+    """Write each file beside its place first, then put all in place: never half a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = list(_beside(files, folder))
+    for new, place in written:
+        new.replace(place)
+
+
+def _beside(files: Mapping[str, str], folder: Path) -> Iterator[tuple[Path, Path]]:
+    for name, text in files.items():
+        new = folder / f".{name}.new"
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        yield new, folder / name
+
+
+def _refused(*lines: str) -> typer.Exit:
+    for line in lines:
+        typer.echo(line, err=True)
+    return typer.Exit(1)

@@ -1,0 +1,136 @@
+"""What one session border controller is: its faces, who may speak to it, whose numbers are where.
+
+These are values that `reading` has checked; `rendering` turns them into files. Everything that an
+emergency or an inbound call needs is in them, with addresses, so that no name has to be resolved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Network
+
+from callplane.numbering import dialled_services
+from callplane.numbering.dialled_services import DialledServices
+from callplane.values import E164, NumberSpan
+
+
+class TrunkType(Enum):
+    """What is at the other end. The value is how values name it."""
+
+    CARRIER = "Carrier"
+    PBX = "Pbx"
+    WEBEX = "Webex"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An IPv4 address and a port."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedHost:
+    """A host of a platform: its name for SIP, its address for packets."""
+
+    name: str
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Teams:
+    """Direct Routing: hosts in order of preference, and where Microsoft speaks from."""
+
+    hosts: tuple[NamedHost, ...]
+    sources: tuple[IPv4Network, ...]
+    emergency_callback_number: E164 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A carrier, a PBX or Webex. `targets` are tried in order; carriers come by preference.
+
+    `takes_emergency` matters for carriers, `outside_line` and the callback number for the others.
+    """
+
+    name: str
+    type: TrunkType
+    targets: tuple[Endpoint, ...]
+    sources: tuple[IPv4Network, ...]
+    answers_options: bool = False
+    takes_emergency: bool = False
+    outside_line: str = ""
+    emergency_callback_number: E164 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A phone that registers. `digest` is MD5(user:realm:password), and as secret as a password."""
+
+    user: str
+    digest: str
+    number: E164
+
+
+@dataclass(frozen=True, slots=True)
+class Phones:
+    """The face that phones register at, open to the world."""
+
+    listen: Endpoint
+    realm: str
+    phones: tuple[Phone, ...]
+    outside_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberBlock:
+    """Numbers of ours: who carries and who pays them, and where calls to them go: `Teams`, the name
+    of a trunk, or the user of a phone behind `phone:`.
+    """
+
+    span: NumberSpan
+    carrier: str
+    account: str
+    target: str
+    emergency_callback_number: E164 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the program finds these files, its certificates, and keeps its sockets."""
+
+    config: str
+    run: str
+    certificates: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sbc:
+    """One session border controller. `public` is its face towards Teams and Webex, over TLS."""
+
+    name: str
+    fqdn: str
+    core: Endpoint
+    call_control: Endpoint
+    folders: Folders
+    carriers: tuple[Trunk, ...]
+    trunks: tuple[Trunk, ...] = ()
+    numbers: tuple[NumberBlock, ...] = ()
+    public: Endpoint | None = None
+    teams: Teams | None = None
+    phones: Phones | None = None
+    services: DialledServices = dialled_services.GB
+    verdict_milliseconds: int = 800
+    outage_seconds: int = 600
+    options_seconds: int = 30
+    media: Endpoint | None = None
+    children: int = 4
+
+    @property
+    def emergency_carriers(self) -> tuple[Trunk, ...]:
+        return tuple(carrier for carrier in self.carriers if carrier.takes_emergency)

@@ -1,0 +1,222 @@
+"""All files of one session border controller, from its values. Same values, same bytes.
+
+`kamailio.cfg` holds the logic and is the same text for everybody but for its settings; the files
+beside it hold data. No file holds the address of a database: the program must start without one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from importlib import resources
+
+from callplane.numbering import plan_table
+from callplane.numbering.dialled_services import ServiceClass
+from callplane.numbering.plan_table import NumberClass
+from callplane.sbc import peers
+from callplane.sbc.model import Sbc
+
+#: A call without a grant has no end of its own: a year is for ever.
+LONGEST_SECONDS = 31_536_000
+#: How long an emergency leg waits for any answer of a carrier before the next is tried.
+EMERGENCY_TRY_MILLISECONDS = 3000
+RING_MILLISECONDS = 120_000
+
+#: What a call record holds, beside times and duration. `parse` of the spool reads the same names.
+RECORD_FIELDS = ("attempt", "class", "account", "caller", "dialled", "ingress", "reservation")
+
+#: Programs that look for doors. They get no answer, not even a challenge.
+SCANNERS = (
+    "friendly-scanner|sipvicious|sipsak|sundayddr|iWar|sip-scan|sipcli|VaxSIPUserAgent|pplsip"
+)
+
+_BUNDLED = (NumberClass.GEOGRAPHIC, NumberClass.UK_WIDE, NumberClass.MOBILE)
+# Of the mobile and geographic prefixes, those of the Crown dependencies, which a bundle may leave
+# out. Source: geographic and mobile prefixes of Jersey, Guernsey and the Isle of Man.
+_CROWN = (
+    *("1534", "1481", "1624"),
+    *("7509", "7797", "7829", "7937", "77003", "77007", "77008"),
+    *("7781", "7839", "79111", "79117"),
+    *("7624", "7524", "74576"),
+)
+
+_PLACE = re.compile(r"@([A-Z_]+)@")
+
+
+def render(sbc: Sbc) -> dict[str, str]:
+    """The files by name. `phones.cfg` holds secrets and is there when phones are."""
+    files = {
+        "kamailio.cfg": kamailio_cfg(sbc),
+        "services.cfg": services_cfg(sbc),
+        "peers.cfg": peers_cfg(sbc),
+        "numbers.cfg": numbers_cfg(sbc),
+        "dispatcher.list": peers.dispatcher_list(sbc),
+        "address.list": peers.address_list(sbc),
+    }
+    if sbc.public:
+        files["tls.cfg"] = tls_cfg(sbc)
+    if sbc.phones:
+        files["phones.cfg"] = phones_cfg(sbc)
+    return files
+
+
+def kamailio_cfg(sbc: Sbc) -> str:
+    """The logic with the settings of this estate."""
+    template = resources.files("callplane.sbc").joinpath("kamailio.cfg").read_text("utf-8")
+    return filled(template, _settings(sbc))
+
+
+def filled(template: str, settings: Mapping[str, str]) -> str:
+    """The template with every place filled. Raises KeyError for a place without a setting."""
+    return _PLACE.sub(lambda found: settings[found[1]], template)
+
+
+def _settings(sbc: Sbc) -> dict[str, str]:
+    plan = plan_table.PLANS[sbc.services.country]
+    bundled = [prefix for prefix, kind in plan.classes.items() if kind in _BUNDLED]
+    others = [prefix for prefix, kind in plan.classes.items() if kind not in _BUNDLED]
+    before = f"([+]{plan.calling_code}|00{plan.calling_code}|0)"
+    public, phones = sbc.public, sbc.phones
+    return {
+        "NAME": sbc.name,
+        "FQDN": sbc.fqdn,
+        "DEFINES": "\n".join(f"#!define {name}" for name in defines(sbc)),
+        "CHILDREN": str(sbc.children),
+        "CORE": str(sbc.core),
+        "PUBLIC": str(public or ""),
+        "PUBLIC_PORT": str(public.port if public else 0),
+        "PHONES": str(phones.listen if phones else ""),
+        "PHONES_PORT": str(phones.listen.port if phones else 0),
+        "REALM": phones.realm if phones else "",
+        "SCANNERS": SCANNERS,
+        "CALLCONTROL": str(sbc.call_control),
+        "CONFIG": sbc.folders.config,
+        "RUN": sbc.folders.run,
+        "MEDIA": str(sbc.media or ""),
+        "RECORD": ";".join(f"{name}=$dlg_var({name})" for name in RECORD_FIELDS),
+        "LONGEST": str(LONGEST_SECONDS),
+        "RING": str(RING_MILLISECONDS),
+        "EMERGENCY_TRY": str(EMERGENCY_TRY_MILLISECONDS),
+        "VERDICT": str(sbc.verdict_milliseconds),
+        "OUTAGE_SECONDS": str(sbc.outage_seconds),
+        "OPTIONS_SECONDS": str(sbc.options_seconds),
+        "CALLING_CODE": plan.calling_code,
+        "BUNDLED": f"^{before}({'|'.join(bundled)})[0-9]+$",
+        "NOT_BUNDLED": f"^{before}({'|'.join((*others, *_CROWN))})",
+        "CARRIER_SET": str(peers.CARRIER_SET),
+        "EMERGENCY_SET": str(peers.EMERGENCY_SET),
+        "EXEMPT_SET": str(peers.EXEMPT_SET),
+        "UNPROBED": str(peers.UNPROBED),
+    }
+
+
+def defines(sbc: Sbc) -> Iterator[str]:
+    """The parts of the logic that this estate has."""
+    for name, wanted in (
+        ("WITH_TLS", sbc.public),
+        ("WITH_PHONES", sbc.phones),
+        ("WITH_MEDIA", sbc.media),
+    ):
+        if wanted:
+            yield name
+
+
+def services_cfg(sbc: Sbc) -> str:
+    """Emergency and exempt services as patterns, generated from the one table. Callers of some
+    peers dial a digit for an outside line first.
+    """
+    lines = {trunk.name: trunk.outside_line for trunk in sbc.trunks if trunk.outside_line}
+    text = [
+        "# in: $var(dialled) $ru $avp(peer) $var(kind)",
+        '# out: $var(service) "emergency", "exempt" or "", and $var(number)',
+        "route[SERVICE_OF] {",
+        f'  if ($ru =~ "{URN}") {{',
+        f'    $var(service) = "emergency"; $var(number) = "{sbc.services.urn_code}"; return(1);',
+        "  }",
+    ]
+    if sbc.phones and sbc.phones.outside_line:
+        text += _match(sbc, "$var(kind) == 5", sbc.phones.outside_line)
+    for peer, line in sorted(lines.items()):
+        text += _match(sbc, f'$avp(peer) == "{peer}"', line)
+    text += _match(sbc, "", "")
+    return "\n".join((*text, "  return(1);", "}")) + "\n"
+
+
+#: RFC 5031; Kamailio compares without regard to case.
+URN = "^urn:service:sos([.][a-z0-9-]+)*$"
+
+
+def _match(sbc: Sbc, condition: str, outside_line: str) -> Iterator[str]:
+    for service_class in ServiceClass:
+        pattern = sbc.services.pattern(service_class, outside_line=outside_line)
+        found = f'$var(dialled) =~ "{pattern}"'
+        yield f"  if ({condition} && {found}) {{" if condition else f"  if ({found}) {{"
+        yield f'    $var(service) = "{service_class.value.lower()}";'
+        yield f"    $var(number) = $(var(dialled){{re.subst,/{pattern}/\\2/}});"
+        yield "    return(1);"
+        yield "  }"
+
+
+def peers_cfg(sbc: Sbc) -> str:
+    """What is known of peers, set when the program starts: this run's id, callback numbers."""
+    text = ["event_route[htable:mod-init] {", "  $sht(boot=>id) = $uuid(g);"]
+    callbacks = {trunk.name: trunk.emergency_callback_number for trunk in sbc.trunks}
+    if sbc.teams:
+        callbacks[peers.TEAMS_PEER] = sbc.teams.emergency_callback_number
+    for peer, number in sorted(callbacks.items()):
+        if number:
+            text.append(f'  $sht(callback=>{peer}) = "{number}";')
+    text.append("  route(NUMBERS);")
+    if sbc.phones:
+        text.append("  route(PHONES);")
+    return "\n".join((*text, "}")) + "\n"
+
+
+def numbers_cfg(sbc: Sbc) -> str:
+    """Where calls to our numbers go, who pays and who carries them."""
+    text = ["route[NUMBERS] {"]
+    for block in sbc.numbers:
+        target = peers.set_of(sbc, block.target)
+        holder = peers.holder_index(sbc, block.carrier)
+        for number in block.span:
+            text.append(f'  $sht(inbound=>{number}) = "{target}";')
+            text.append(f'  $sht(account=>{number}) = "{block.account}";')
+            text.append(f"  $sht(holder=>{number}) = {holder};")
+            if block.emergency_callback_number:
+                text.append(f'  $sht(callback=>{number}) = "{block.emergency_callback_number}";')
+    return "\n".join((*text, "  return(1);", "}")) + "\n"
+
+
+def phones_cfg(sbc: Sbc) -> str:
+    """Phones and their digests: as secret as passwords."""
+    text = ["route[PHONES] {"]
+    for phone in sbc.phones.phones if sbc.phones else ():
+        text.append(f'  $sht(digest=>{phone.user}) = "{phone.digest}";')
+        text.append(f'  $sht(phone=>{phone.user}) = "{phone.number}";')
+    return "\n".join((*text, "  return(1);", "}")) + "\n"
+
+
+def tls_cfg(sbc: Sbc) -> str:
+    """TLS on the public face. Platforms' certificates may be for servers only, which a server that
+    verifies its clients refuses: the list of source addresses says who they are.
+    """
+    folder = sbc.folders.certificates
+    common = (
+        "method = TLSv1.2+",
+        f"private_key = {folder}/tls.key",
+        f"certificate = {folder}/tls.crt",
+        f"ca_list = {folder}/ca.pem",
+    )
+    return "\n".join(
+        (
+            "[server:default]",
+            *common,
+            "verify_client = optional_no_ca",
+            "",
+            "[client:default]",
+            *common,
+            "verify_certificate = yes",
+            "require_certificate = yes",
+            "",
+        )
+    )

@@ -1,0 +1,120 @@
+"""A real Kamailio for tests: rendered into a folder, started, asked over its local socket, killed.
+
+Its log goes straight into a file, as in production: what was written before a kill stays written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from callplane.sbc import rendering
+from callplane.sbc.model import Folders, Sbc
+from callplane.testing import polling
+
+#: Turns files into other files: how a mutant is made.
+Mutation = Callable[[dict[str, str]], dict[str, str]]
+LINES_SHOWN = 30
+
+
+def program() -> str | None:
+    """Kamailio's path, or None where it is not installed."""
+    return shutil.which("kamailio", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+@dataclass
+class Kamailio:
+    """One SBC's folder and, between `start` and `kill`, its process."""
+
+    sbc: Sbc
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def rendered(cls, sbc: Sbc, folder: Path, mutation: Mutation = lambda files: files) -> Kamailio:
+        """Write the files of an SBC into a folder, where it will look for them."""
+        folders = Folders(config=str(folder), run=str(folder), certificates=str(folder))
+        sbc = replace(sbc, folders=folders)
+        for name, text in mutation(rendering.render(sbc)).items():
+            (folder / name).write_text(text, encoding="utf-8")
+        return cls(sbc, folder)
+
+    @property
+    def spool(self) -> Path:
+        return self.folder / "spool.log"
+
+    def check(self) -> str:
+        """What `kamailio -c` says; raises AssertionError when it refuses the configuration."""
+        answer = subprocess.run(
+            [*self._command(), "-c"], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert answer.returncode == 0, answer.stderr
+        return answer.stderr
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises AssertionError with its last lines."""
+        with self.spool.open("ab") as spool:
+            self.process = subprocess.Popen(
+                [*self._command(), "-DD", "-E"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=spool,
+                start_new_session=True,
+            )
+        try:
+            polling.until(self._is_up, "Kamailio answers", seconds=20)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.last_lines()}") from None
+
+    def _is_up(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise RuntimeError(f"Kamailio ended at once\n{self.last_lines()}")
+        try:
+            return bool(self.rpc("core.uptime"))
+        except OSError:
+            return False
+
+    def _command(self) -> list[str]:
+        path = program()
+        assert path is not None
+        sizes = ["-m", "64", "-M", "8", "-x", "fm", "-X", "fm"]
+        places = ["-w", str(self.folder), "-Y", str(self.folder)]
+        return [path, "-f", str(self.folder / "kamailio.cfg"), *sizes, *places]
+
+    def last_lines(self) -> str:
+        lines = self.spool.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-LINES_SHOWN:])
+
+    def rpc(self, method: str, *parameters: Any) -> Any:
+        """Ask over the local socket. Raises OSError when nobody answers."""
+        ours = self.folder / f"ask-{os.getpid()}"
+        ours.unlink(missing_ok=True)
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+            client.settimeout(3.0)
+            client.bind(str(ours))
+            try:
+                client.sendto(json.dumps(request).encode(), str(self.folder / "rpc.sock"))
+                answer = json.loads(client.recv(65536))
+            finally:
+                ours.unlink(missing_ok=True)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def kill(self) -> None:
+        """End it at once, with all its workers, as a crash would."""
+        if self.process is None:
+            return
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+        (self.folder / "rpc.sock").unlink(missing_ok=True)

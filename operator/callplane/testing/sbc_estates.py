@@ -1,0 +1,105 @@
+"""SBCs for tests, all on loopback. Each peer has an address of its own: 127.0.0.3 and on.
+
+Ports lie below the ephemeral range and are free when they are asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+
+from callplane.sandbox import ports
+from callplane.sbc.model import (
+    Endpoint,
+    Folders,
+    NumberBlock,
+    Phone,
+    Phones,
+    Sbc,
+    Trunk,
+    TrunkType,
+)
+from callplane.values import E164, NumberSpan
+
+ALPHA, BRAVO, CHARLIE = "127.0.0.3", "127.0.0.4", "127.0.0.9"
+#: PBXes by what their callers dial for an outside line.
+PBXES = {"": "127.0.0.5", "9": "127.0.0.6", "0": "127.0.0.7", "81": "127.0.0.8"}
+STRANGER = "127.0.0.66"
+OWN = NumberSpan(E164("+442079460000"), E164("+442079460009"))
+SWITCHBOARD = E164("+442079460000")
+#: MD5 of bob:sbc1.callplane.example:a sample password.
+PASSWORD = "a sample password"
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackPorts:
+    """The ports of one SBC and of all its peers."""
+
+    core: int
+    phones: int
+    call_control: int
+    public: int
+    peers: int
+
+    @classmethod
+    def free(cls) -> LoopbackPorts:
+        return cls(*ports.free(5))
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackSbc:
+    """An SBC with two carriers that take emergency calls and one that does not, and four PBXes."""
+
+    ports: LoopbackPorts = field(default_factory=LoopbackPorts.free)
+    phones: tuple[Phone, ...] = ()
+
+    def sbc(self) -> Sbc:
+        return Sbc(
+            name="london",
+            fqdn="sbc1.callplane.example",
+            core=Endpoint("127.0.0.1", self.ports.core),
+            call_control=Endpoint("127.0.0.1", self.ports.call_control),
+            folders=Folders("/etc/callplane", "/run/callplane", "/etc/callplane/tls"),
+            carriers=(
+                self.trunk("alpha", TrunkType.CARRIER, ALPHA, takes_emergency=True),
+                self.trunk("bravo", TrunkType.CARRIER, BRAVO, takes_emergency=True),
+                self.trunk("charlie", TrunkType.CARRIER, CHARLIE),
+            ),
+            trunks=tuple(
+                self.trunk(f"pbx{line}", TrunkType.PBX, address, outside_line=line)
+                for line, address in PBXES.items()
+            ),
+            numbers=(NumberBlock(OWN, "bravo", "acme", "pbx"),),
+            phones=self._phones(),
+        )
+
+    def trunk(
+        self,
+        name: str,
+        trunk_type: TrunkType,
+        address: str,
+        *,
+        takes_emergency: bool = False,
+        outside_line: str = "",
+    ) -> Trunk:
+        is_carrier = trunk_type is TrunkType.CARRIER
+        return Trunk(
+            name=name,
+            type=trunk_type,
+            targets=(Endpoint(address, self.ports.peers),),
+            sources=(IPv4Network(f"{address}/32"),),
+            takes_emergency=takes_emergency,
+            outside_line=outside_line,
+            # The last PBX has none: what its callers send is all there is.
+            emergency_callback_number=(None if is_carrier or outside_line == "81" else SWITCHBOARD),
+        )
+
+    def _phones(self) -> Phones | None:
+        if not self.phones:
+            return None
+        listen = Endpoint("127.0.0.1", self.ports.phones)
+        return Phones(listen, "sbc1.callplane.example", self.phones)
+
+    @property
+    def core(self) -> tuple[str, int]:
+        return ("127.0.0.1", self.ports.core)

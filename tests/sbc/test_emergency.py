@@ -1,0 +1,202 @@
+"""Promise one at a real SBC: emergency and exempt calls go through when everything else is dead."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from callplane.testing import dialled_forms, sbc_estates, sbc_world
+from callplane.testing.dialled_forms import Form
+from callplane.testing.kamailio_process import Kamailio, Mutation
+from callplane.testing.sbc_estates import LoopbackSbc
+from callplane.testing.sbc_world import SbcWorld
+from callplane.testing.sip_endpoint import answers
+
+HELD = "+442079460001"
+#: Enough of the corpus for a mutant.
+SAMPLE = (*dialled_forms.SERVED[::23], *dialled_forms.NEAR_MISSES)
+
+
+async def wrongly_treated(world: SbcWorld, forms: tuple[Form, ...]) -> list[str]:
+    """Forms of the corpus that reached no carrier, another carrier, or another number."""
+    alpha, bravo, charlie = await world.carriers()
+    wrong = []
+    for form in forms:
+        caller = await world.pbx(form.outside_line)
+        for carrier in (alpha, bravo, charlie):
+            carrier.received.clear()
+        call = await caller.call(form.request_uri("127.0.0.1"), world.estate.core, caller=HELD)
+        # Bravo holds the caller's number, so its network is where the call belongs.
+        reached = [invite.user for invite in bravo.requests("INVITE")]
+        others = alpha.requests("INVITE") + charlie.requests("INVITE")
+        if others or reached != ([form.code] if form.code else []):
+            wrong.append(f"{form}: {call.final.start}, reached {reached}, others {len(others)}")
+        elif (call.status == 200) != (form.code is not None):
+            wrong.append(f"{form}: {call.final.start}")
+        if call.status == 200:
+            await call.bye()
+    return wrong
+
+
+async def test_every_form_after_a_cold_start_while_everything_else_is_dead(
+    world: SbcWorld,
+) -> None:
+    assert world.connected() == 0
+    assert await wrongly_treated(world, dialled_forms.SERVED) == []
+
+
+async def test_every_form_while_call_control_hangs(world: SbcWorld) -> None:
+    stand_in = await world.call_control(sbc_world.silent)
+    assert await wrongly_treated(world, dialled_forms.SERVED) == []
+    assert stand_in.asked() == []
+
+
+async def test_near_misses_are_not_served_and_are_asked_about(world: SbcWorld) -> None:
+    assert await wrongly_treated(world, dialled_forms.NEAR_MISSES) == []
+
+
+async def test_a_stranger_gets_nothing(world: SbcWorld) -> None:
+    _, bravo, _ = await world.carriers()
+    stranger = await world.at(sbc_estates.STRANGER)
+    with pytest.raises(TimeoutError):
+        await stranger.call(world.uri("999"), world.estate.core, seconds=1)
+    assert stranger.answered == []
+    assert bravo.requests("INVITE") == []
+
+
+async def test_a_banned_source_gets_through(world: SbcWorld) -> None:
+    _, bravo, _ = await world.carriers()
+    pbx = await world.pbx()
+    world.kamailio.rpc("htable.sets", "block", HELD, "1")
+    world.kamailio.rpc("htable.sets", "block", "pbx", "1")
+    blocked = await pbx.call(world.uri("+441614960123"), world.estate.core, caller=HELD)
+    assert blocked.status == 403
+    for dialled in ("999", "112", "18000", "111", "101"):
+        call = await pbx.call(world.uri(dialled), world.estate.core, caller=HELD)
+        assert call.status == 200
+    assert len(bravo.requests("INVITE")) == 5
+
+
+async def test_a_draining_sbc_lets_them_through(world: SbcWorld) -> None:
+    await world.carriers()
+    pbx = await world.pbx()
+    world.kamailio.rpc("htable.seti", "state", "drain", 1)
+    refused = await pbx.call(world.uri("+441614960123"), world.estate.core)
+    assert refused.status == 503
+    assert (await pbx.call(world.uri("999"), world.estate.core)).status == 200
+
+
+async def test_the_next_carrier_after_three_seconds_of_silence(world: SbcWorld) -> None:
+    """Bravo, which holds the number, takes the packet and says nothing."""
+    alpha, bravo, charlie = await world.carriers()
+    bravo.answering = answers()
+    started = time.monotonic()
+    call = await (await world.pbx()).call(world.uri("999"), world.estate.core, caller=HELD)
+    took = time.monotonic() - started
+    assert call.status == 200
+    assert 2.5 < took < 4.5
+    assert len(bravo.requests("INVITE")) == 1
+    assert [invite.user for invite in alpha.requests("INVITE")] == ["999"]
+    assert charlie.requests("INVITE") == []
+    assert (await call.bye()).status == 200
+    assert [message.method for message in alpha.received] == ["INVITE", "ACK", "BYE"]
+
+
+@pytest.mark.parametrize("status", [403, 404, 480, 486, 500, 503, 603])
+async def test_whatever_one_carrier_answers_the_next_is_tried(world: SbcWorld, status: int) -> None:
+    alpha, bravo, _ = await world.carriers()
+    bravo.answering = answers(100, status)
+    pbx = await world.pbx()
+    # Twice: a carrier that failed is not marked as down for the next emergency call.
+    for number in (1, 2):
+        call = await pbx.call(world.uri("112"), world.estate.core, caller=HELD)
+        assert call.status == 200
+        assert len(bravo.requests("INVITE")) == number
+        assert len(alpha.requests("INVITE")) == number
+
+
+async def test_the_service_sees_a_number_it_can_call_back(world: SbcWorld) -> None:
+    """The caller's number is none of ours: it is the site's, by the carrier that holds that one."""
+    alpha, bravo, _ = await world.carriers()
+    withheld = (
+        ("Privacy", "id"),
+        ("P-Preferred-Identity", "<sip:anonymous@anonymous.invalid>"),
+        ("P-Asserted-Identity", "<sip:4001@pbx.example>"),
+    )
+    pbx = await world.pbx()
+    call = await pbx.call(world.uri("999"), world.estate.core, caller="anonymous", headers=withheld)
+    assert call.status == 200
+    assert alpha.requests("INVITE") == []
+    (invite,) = bravo.requests("INVITE")
+    assert invite.all("Privacy") == []
+    assert invite.all("P-Preferred-Identity") == []
+    assert len(invite.all("P-Asserted-Identity")) == 1
+    assert str(sbc_estates.SWITCHBOARD) in invite.get("P-Asserted-Identity")
+    assert str(sbc_estates.SWITCHBOARD) in invite.get("From")
+    assert "anonymous" not in invite.get("From")
+    # The caller's side never learns of it, and the call can be ended by either.
+    assert call.final.get("From") == call.invite.get("From")
+    assert (await call.bye()).status == 200
+    assert str(sbc_estates.SWITCHBOARD) in bravo.requests("BYE")[0].get("From")
+
+
+async def test_a_caller_of_whom_nothing_is_known_leaves_by_the_first_carrier_that_can(
+    world: SbcWorld,
+) -> None:
+    alpha, bravo, _ = await world.carriers()
+    pbx = await world.pbx("81")
+    call = await pbx.call(world.uri("81999"), world.estate.core, caller="+441632960999")
+    assert call.status == 200
+    assert [invite.user for invite in alpha.requests("INVITE")] == ["999"]
+    assert bravo.requests("INVITE") == []
+
+
+async def test_exempt_lines_are_no_emergency_service(world: SbcWorld) -> None:
+    """They leave by the carrier that holds the number, emergency-capable or not, without alert."""
+    _, bravo, _ = await world.carriers()
+    stand_in = await world.call_control(sbc_world.silent)
+    call = await (await world.pbx()).call(world.uri("111"), world.estate.core, caller=HELD)
+    assert call.status == 200
+    assert [invite.user for invite in bravo.requests("INVITE")] == ["111"]
+    assert "emergency call" not in world.kamailio.spool.read_text("utf-8")
+    assert [type(event).__name__ for event in stand_in.heard] == []
+
+
+def without_services(files: dict[str, str]) -> dict[str, str]:
+    """The mutant without the emergency branch."""
+    text = files["kamailio.cfg"]
+    assert "  route(SERVICES);\n" in text
+    return {**files, "kamailio.cfg": text.replace("  route(SERVICES);\n", "", 1)}
+
+
+def after_call_control(files: dict[str, str]) -> dict[str, str]:
+    """The mutant that asks call control first."""
+    text = files["kamailio.cfg"].replace("  route(SERVICES);\n", "", 1)
+    asked = "  if ($sht(state=>auth) < 1) { route(OUTAGE); exit; }\n"
+    assert asked in text
+    return {**files, "kamailio.cfg": text.replace(asked, asked + "  route(SERVICES);\n", 1)}
+
+
+def without_exempt(files: dict[str, str]) -> dict[str, str]:
+    """The mutant whose pattern lacks one row."""
+    text = files["services.cfg"]
+    assert "|101" in text
+    return {**files, "services.cfg": text.replace("|101", "")}
+
+
+def by_prefix(files: dict[str, str]) -> dict[str, str]:
+    """The mutant that takes whatever begins with a code for it."""
+    return {**files, "services.cfg": files["services.cfg"].replace("#?$", "")}
+
+
+@pytest.mark.parametrize(
+    "mutant", [without_services, after_call_control, without_exempt, by_prefix]
+)
+async def test_the_corpus_catches_a_configuration_that_breaks_the_promise(
+    estate: LoopbackSbc, tmp_path: Path, mutant: Mutation
+) -> None:
+    kamailio = Kamailio.rendered(estate.sbc(), tmp_path, mutant)
+    async with sbc_world.around(estate, kamailio) as world:
+        assert await wrongly_treated(world, SAMPLE) != []
