@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 ENVIRONMENT := $(VENV)/.made-from-$(shell cat requirements/callplane.txt pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools kstatus
+.PHONY: help demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools kstatus sbc-deps
 .DELETE_ON_ERROR:
 
 help: #? list the verbs
@@ -35,6 +35,10 @@ tools: $(ENVIRONMENT)
 # Another reader of our conditions, for the end-to-end tests.
 kstatus: $(ENVIRONMENT)
 	@$(RUN) -m callplane.testing.kstatus
+
+# As root it installs Debian packages; otherwise it unpacks them into the cache folder (Debian 12).
+sbc-deps: $(ENVIRONMENT) #? provide Kamailio, SIPp and rtpengine for the SIP tests, or say why not
+	@$(RUN) -m callplane.testing.sbc_programs
 
 check: lint types layers fresh #? lint, formatting, types, layers, generated files
 

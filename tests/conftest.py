@@ -30,6 +30,20 @@ VENDOR_FOLDER: Final = "vendor"
 CONTRACTS: Final = os.environ.get("CALLPLANE_CONTRACTS", "")
 CONTRACTS_MISSING: Final = not (CONTRACTS and Path(CONTRACTS).is_dir())
 
+# Kamailio and SIPp are no part of the environment either; `make sbc-deps` provides them.
+SBC_FOLDER: Final = "sbc"
+
+
+def _why_without_sbc() -> str:
+    if not (TESTS / SBC_FOLDER).is_dir():
+        return ""
+    from callplane.testing import sbc_programs
+
+    return sbc_programs.missing()
+
+
+SBC_MISSING: Final = _why_without_sbc()
+
 LEAKS: Final = frozenset(
     {
         "KUBECONFIG",
@@ -101,6 +115,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     lines = [f"complete: {'yes, nothing may be left out' if COMPLETE else 'no'}"]
     if CONTRACTS_MISSING:
         lines.append(f"left out: {VENDOR_FOLDER}/ folders, for CALLPLANE_CONTRACTS names no folder")
+    if SBC_MISSING:
+        lines.append(f"left out: tests/{SBC_FOLDER}, for {SBC_MISSING}")
     return lines
 
 
@@ -109,10 +125,14 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "CALLPLANE_COMPLETE=1 needs the vendors' contracts: set CALLPLANE_CONTRACTS"
         )
+    if COMPLETE and SBC_MISSING:
+        raise pytest.UsageError(f"CALLPLANE_COMPLETE=1 needs the SIP tests: {SBC_MISSING}")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     if CONTRACTS_MISSING and collection_path.name == VENDOR_FOLDER and collection_path.is_dir():
+        return True
+    if SBC_MISSING and collection_path == TESTS / SBC_FOLDER:
         return True
     return None
 
@@ -131,7 +151,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _left_out(folder: Path) -> bool:
-    return CONTRACTS_MISSING and folder.name == VENDOR_FOLDER
+    without_contracts = CONTRACTS_MISSING and folder.name == VENDOR_FOLDER
+    return without_contracts or (bool(SBC_MISSING) and folder == TESTS / SBC_FOLDER)
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

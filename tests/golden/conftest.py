@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parent / "plans"
+FOLDER = Path(__file__).parent
 ACCEPT = "CALLPLANE_ACCEPT_GOLDEN"
 
 Compare = Callable[[str, str], None]

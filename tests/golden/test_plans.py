@@ -131,25 +131,25 @@ async def planned(name: str) -> Plan:
 
 async def test_text(name: str, compare: Compare) -> None:
     plan = await planned(name)
-    compare(f"{name}.txt", rendering.text(plan, content_hash=plan.content_hash))
+    compare(f"plans/{name}.txt", rendering.text(plan, content_hash=plan.content_hash))
 
 
 async def test_markdown(name: str, compare: Compare) -> None:
     plan = await planned(name)
-    compare(f"{name}.md", rendering.markdown(plan, content_hash=plan.content_hash))
+    compare(f"plans/{name}.md", rendering.markdown(plan, content_hash=plan.content_hash))
 
 
 async def test_json(name: str, compare: Compare) -> None:
     plan = await planned(name)
     content = document.to_json(plan, content_hash=plan.content_hash)
-    compare(f"{name}.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    compare(f"plans/{name}.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 async def test_masked_text_holds_no_full_number(compare: Compare) -> None:
     plan = await planned("busy")
     shown = rendering.text(document.masked(plan), content_hash=plan.content_hash)
     assert "+4420794600" not in shown
-    compare("busy-masked.txt", shown)
+    compare("plans/busy-masked.txt", shown)
 
 
 async def test_old_observations_are_said_in_the_first_line(compare: Compare) -> None:

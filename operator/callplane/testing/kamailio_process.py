@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,16 +17,12 @@ from typing import Any
 
 from callplane.sbc import rendering
 from callplane.sbc.model import Folders, Sbc
-from callplane.testing import polling
+from callplane.testing import polling, sbc_programs
+from callplane.testing.sbc_programs import Program
 
 #: Turns files into other files: how a mutant is made.
 Mutation = Callable[[dict[str, str]], dict[str, str]]
 LINES_SHOWN = 30
-
-
-def program() -> str | None:
-    """Kamailio's path, or None where it is not installed."""
-    return shutil.which("kamailio", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 @dataclass
@@ -54,7 +49,12 @@ class Kamailio:
     def check(self) -> str:
         """What `kamailio -c` says; raises AssertionError when it refuses the configuration."""
         answer = subprocess.run(
-            [*self._command(), "-c"], capture_output=True, text=True, timeout=30, check=False
+            [*self._command(), "-c"],
+            env=self._program().environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )
         assert answer.returncode == 0, answer.stderr
         return answer.stderr
@@ -67,6 +67,7 @@ class Kamailio:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=spool,
+                env=self._program().environment,
                 start_new_session=True,
             )
         try:
@@ -83,12 +84,15 @@ class Kamailio:
         except OSError:
             return False
 
+    def _program(self) -> Program:
+        program = sbc_programs.find("kamailio")
+        assert program is not None
+        return program
+
     def _command(self) -> list[str]:
-        path = program()
-        assert path is not None
         sizes = ["-m", "64", "-M", "8", "-x", "fm", "-X", "fm"]
         places = ["-w", str(self.folder), "-Y", str(self.folder)]
-        return [path, "-f", str(self.folder / "kamailio.cfg"), *sizes, *places]
+        return [*self._program().command, "-f", str(self.folder / "kamailio.cfg"), *sizes, *places]
 
     def last_lines(self) -> str:
         lines = self.spool.read_text(encoding="utf-8", errors="replace").splitlines()
