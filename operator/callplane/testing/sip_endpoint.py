@@ -11,8 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from callplane.testing import polling
+
 Address = tuple[str, int]
 SECONDS = 8.0
+ARRIVE_SECONDS = 2.0
 
 SDP = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -108,6 +111,7 @@ class Endpoint(asyncio.DatagramProtocol):
 
     address: Address
     answering: Answering = field(default_factory=lambda: answers(180, 200))
+    bye_seconds: float = 0.015
     received: list[Message] = field(default_factory=list)
     answered: list[Message] = field(default_factory=list)
     _waiting: dict[str, asyncio.Queue[Message]] = field(default_factory=dict)
@@ -152,6 +156,23 @@ class Endpoint(asyncio.DatagramProtocol):
         """Place a call and acknowledge its final answer. `headers` replace the usual ones of their
         names. Raises TimeoutError when there is no answer.
         """
+        invite = self.begin(uri, caller=caller, headers=headers)
+        final = await self.transact(invite, target, seconds=seconds)
+        call = Call(self, invite, target, final)
+        if final.status < 300:
+            self.send(self.in_dialog(call, "ACK", 1), target)
+        else:
+            self.send(self._acknowledgement(invite, final), target)
+        return call
+
+    def begin(
+        self,
+        uri: str,
+        *,
+        caller: str = "+442079460001",
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> Message:
+        """An INVITE, not sent yet."""
         host, _ = self.address
         given = {name for name, _ in headers}
         usual = (
@@ -163,14 +184,24 @@ class Endpoint(asyncio.DatagramProtocol):
             ("Content-Type", "application/sdp"),
         )
         kept = (header for header in usual if header[0] not in given)
-        invite = self.request("INVITE", uri, *kept, *headers, body=SDP)
-        final = await self.transact(invite, target, seconds=seconds)
-        call = Call(self, invite, target, final)
-        if final.status < 300:
-            self.send(self.in_dialog(call, "ACK", 1), target)
-        else:
-            self.send(self._acknowledgement(invite, final), target)
-        return call
+        return self.request("INVITE", uri, *kept, *headers, body=SDP)
+
+    async def cancelled(self, invite: Message, target: Address) -> Message:
+        """Send an INVITE, cancel it when it rings, and return its final answer."""
+        branch = _branch(invite)
+        queue = self._waiting.setdefault(branch, asyncio.Queue())
+        self.send(invite, target)
+        async with asyncio.timeout(SECONDS):
+            while (answer := await queue.get()).status != 180:
+                pass
+            kept = ("via", "from", "to", "call-id", "max-forwards")
+            headers = [pair for pair in invite.headers if pair[0].lower() in kept]
+            start = invite.start.replace("INVITE", "CANCEL", 1)
+            self.send(Message(start, (*headers, ("CSeq", "1 CANCEL"))), target)
+            while (answer := await queue.get()).get("CSeq") != "1 INVITE" or answer.status < 200:
+                pass
+        self.send(self._acknowledgement(invite, answer), target)
+        return answer
 
     async def transact(
         self, request: Message, target: Address, *, seconds: float = SECONDS
@@ -216,7 +247,21 @@ class Endpoint(asyncio.DatagramProtocol):
 
     # Taking calls
 
+    async def methods(self, *expected: str) -> None:
+        """Wait until exactly these requests have arrived, in any order: the SBC's workers may pass
+        one another. Raises AssertionError when they do not.
+        """
+
+        def arrived() -> bool:
+            found = [message.method for message in self.received]
+            assert sorted(found) == sorted(expected), found
+            return True
+
+        await asyncio.to_thread(polling.until, arrived, "requests arrive", seconds=ARRIVE_SECONDS)
+
     def send(self, message: Message, target: Address) -> None:
+        if self._transport.is_closing():
+            return
         self._transport.sendto(message.encode(), target)
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
@@ -249,6 +294,10 @@ class Endpoint(asyncio.DatagramProtocol):
                 for invite in self.requests("INVITE"):
                     if _branch(invite) == _branch(request):
                         self.send(self.answer_to(invite, 487), target)
+            case "BYE":
+                # At once, 5.6.3 may forget the other side of a call that it cuts itself.
+                loop = asyncio.get_running_loop()
+                loop.call_later(self.bye_seconds, self.send, self.answer_to(request, 200), target)
             case _:
                 self.send(self.answer_to(request, 200), target)
 

@@ -1,0 +1,64 @@
+"""The SBC's local spool: call records as lines of its log, which survive whatever dies.
+
+Kamailio writes one line a call into its log, and its log straight into a file. Reading starts at
+an offset that is advanced only after the records were committed, so that a record is read twice
+rather than never; whoever posts them drops the copy by the attempt's id.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from callplane.callcontrol import messages
+from callplane.callcontrol.messages import CallRecord, MalformedMessage
+
+#: What stands before the fields in a record's line; the function's name is part of Kamailio's log.
+MARK: Final = b"log_write_cdr(): "
+LINE_LIMIT_BYTES: Final = 16 * 1024
+_FIELD: Final = re.compile(r"([a-z_]+)=([^;]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record and where the line after it begins. `record` is None for a record that cannot be
+    read, of which `problem` says why: it goes to suspense and is not lost.
+    """
+
+    record: CallRecord | None
+    next_offset: int
+    problem: str = ""
+
+
+def read(file: BinaryIO, offset: int) -> Iterator[Entry]:
+    """Records from an offset on, up to the last whole line; other lines are passed over."""
+    file.seek(offset)
+    while line := file.readline(LINE_LIMIT_BYTES):
+        if not line.endswith(b"\n") and len(line) < LINE_LIMIT_BYTES:
+            return
+        offset += len(line)
+        try:
+            record = parse_line(line)
+        except MalformedMessage as error:
+            yield Entry(None, offset, str(error))
+        else:
+            if record is not None:
+                yield Entry(record, offset)
+
+
+def parse_line(line: bytes) -> CallRecord | None:
+    """The record in a line of the log; None for a line that holds none. Raises MalformedMessage."""
+    _, mark, text = line.partition(MARK)
+    if not mark:
+        return None
+    pairs = [
+        (found[1], found[2])
+        for part in text.decode("utf-8", "replace").strip().split("; ")
+        if (found := _FIELD.fullmatch(part))
+    ]
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise MalformedMessage("record: has a field twice")
+    return messages.parse_record(fields)

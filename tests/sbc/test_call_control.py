@@ -1,0 +1,275 @@
+"""Every other call is asked about, and the fail policy holds when nobody answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from callplane.callcontrol.messages import (
+    Authorise,
+    CallRecord,
+    Cut,
+    EmergencyAlert,
+    Extend,
+    OutageFlag,
+    RefusalReason,
+    Started,
+    Verdict,
+)
+from callplane.testing import polling, sbc_world
+from callplane.testing.sbc_world import SbcWorld, StandIn
+from callplane.testing.sip_endpoint import answers
+
+HELD = "+442079460001"
+ABROAD = "+12025550123"
+DOMESTIC = "+441614960123"
+
+
+def refuse(reason: RefusalReason) -> sbc_world.Decide:
+    return lambda asked: Verdict(asked.i, asked.l, allow=False, reason=reason)
+
+
+async def heard(stand_in: StandIn, kind: type, *, seconds: float = 5.0) -> list[object]:
+    """Events of a kind, as soon as there is one."""
+
+    def found() -> list[object]:
+        return [event for event in stand_in.heard if isinstance(event, kind)]
+
+    return await asyncio.to_thread(polling.until, found, f"{kind.__name__}", seconds=seconds)
+
+
+async def test_an_allowed_call_carries_its_identity_all_the_way(world: SbcWorld) -> None:
+    alpha, _, _ = await world.carriers()
+    stand_in = await world.call_control(sbc_world.allow(60, caller=HELD, dialled=DOMESTIC))
+    pbx = await world.pbx()
+    headers = (
+        ("Diversion", "<sip:+442079460003@pbx.example>"),
+        ("Referred-By", "<sip:4001@pbx.example>"),
+        ("P-Asserted-Identity", "<sip:+442079460002@pbx.example>"),
+    )
+    call = await pbx.call(world.uri("01614960123"), world.estate.core, headers=headers)
+    assert call.status == 200
+    (asked,) = stand_in.asked()
+    assert (asked.ingress, asked.caller, asked.dialled) == ("pbx", HELD, "01614960123")
+    assert asked.call_id == call.invite.get("Call-ID")
+    assert "+442079460003" in asked.diversion
+    assert "4001" in asked.referred_by
+    (invite,) = alpha.requests("INVITE")
+    assert invite.user == DOMESTIC
+    assert HELD in invite.get("P-Asserted-Identity")
+    (started,) = await heard(stand_in, Started)
+    assert isinstance(started, Started)
+    assert (started.attempt_id, started.boot_id) == (asked.attempt_id, asked.boot_id)
+    assert (await call.bye()).status == 200
+    (record,) = await heard(stand_in, CallRecord)
+    assert isinstance(record, CallRecord)
+    assert record.attempt_id == asked.attempt_id
+    assert record.reservation_id == f"r-{asked.attempt_id}"
+    assert (record.call_class, record.account) == ("outbound", "acme")
+    assert (record.caller, record.dialled) == (HELD, DOMESTIC)
+
+
+@pytest.mark.parametrize("reason", [RefusalReason.POOL_EXHAUSTED, RefusalReason.NO_RATE])
+async def test_a_refusal_by_policy_is_403_with_its_reason(
+    world: SbcWorld, reason: RefusalReason
+) -> None:
+    alpha, _, _ = await world.carriers()
+    await world.call_control(refuse(reason))
+    call = await (await world.pbx()).call(world.uri(DOMESTIC), world.estate.core)
+    assert call.status == 403
+    assert reason.value in call.final.start
+    assert reason.value in call.final.get("Reason")
+    assert alpha.requests("INVITE") == []
+
+
+async def test_an_allowance_without_seconds_is_none(world: SbcWorld) -> None:
+    alpha, _, _ = await world.carriers()
+    await world.call_control(sbc_world.allow(0))
+    call = await (await world.pbx()).call(world.uri(DOMESTIC), world.estate.core)
+    assert call.status == 403
+    assert alpha.requests("INVITE") == []
+
+
+@pytest.mark.parametrize("dialled", [ABROAD, DOMESTIC, "09098790123", "0999", "1010"])
+async def test_what_may_cost_money_is_503_after_the_verdict_timer(
+    world: SbcWorld, dialled: str
+) -> None:
+    alpha, _, _ = await world.carriers()
+    await world.call_control(sbc_world.silent)
+    started = time.monotonic()
+    call = await (await world.pbx()).call(world.uri(dialled), world.estate.core)
+    took = time.monotonic() - started
+    assert call.status == 503
+    assert 0.7 < took < 1.6
+    assert alpha.requests("INVITE") == []
+
+
+async def test_nobody_waits_for_a_call_control_that_is_known_to_be_away(world: SbcWorld) -> None:
+    await world.carriers()
+    started = time.monotonic()
+    call = await (await world.pbx()).call(world.uri(DOMESTIC), world.estate.core)
+    assert call.status == 503
+    assert time.monotonic() - started < 0.4
+
+
+async def test_a_lost_database_is_an_outage_and_no_refusal(world: SbcWorld) -> None:
+    await world.carriers()
+    await world.call_control(refuse(RefusalReason.OUTAGE))
+    call = await (await world.pbx()).call(world.uri(DOMESTIC), world.estate.core)
+    assert call.status == 503
+
+
+@pytest.mark.parametrize("state", ["away", "silent", "outage"])
+async def test_on_net_calls_run_by_the_local_map(world: SbcWorld, state: str) -> None:
+    alpha, _, _ = await world.carriers()
+    if state == "silent":
+        await world.call_control(sbc_world.silent)
+    if state == "outage":
+        await world.call_control(refuse(RefusalReason.OUTAGE))
+    called, caller = await world.pbx(), await world.pbx("9")
+    for dialled in ("+442079460002", "02079460002", "00442079460002"):
+        called.received.clear()
+        call = await caller.call(world.uri(dialled), world.estate.core, caller=HELD)
+        assert call.status == 200
+        assert [invite.user for invite in called.requests("INVITE")] == ["+442079460002"]
+        assert (await call.bye()).status == 200
+    assert alpha.requests("INVITE") == []
+
+
+async def test_bundled_calls_go_out_where_that_was_pushed(world: SbcWorld) -> None:
+    """For a caller with the flag, within the United Kingdom, and for nothing else."""
+    alpha, _, _ = await world.carriers()
+    stand_in = await world.call_control(sbc_world.silent)
+    pbx = await world.pbx()
+    assert (await pbx.call(world.uri(DOMESTIC), world.estate.core)).status == 503
+    stand_in.order(OutageFlag(HELD, 600))
+    for dialled, status in (
+        (DOMESTIC, 200),
+        ("01614960123", 200),
+        ("00441614960123", 200),
+        ("+447700900123", 200),
+        ("+443069990123", 200),
+        (ABROAD, 503),
+        ("+449098790123", 503),
+        ("+447000000000", 503),
+        ("+441534000000", 503),
+        ("+448081570123", 503),
+    ):
+        call = await pbx.call(world.uri(dialled), world.estate.core, caller=HELD)
+        assert (dialled, call.status) == (dialled, status)
+    other = await pbx.call(world.uri(DOMESTIC), world.estate.core, caller="+442079460002")
+    assert other.status == 503
+    assert len(alpha.requests("INVITE")) == 5
+    stand_in.order(OutageFlag(HELD, 0))
+    again = await pbx.call(world.uri(DOMESTIC), world.estate.core, caller=HELD)
+    assert again.status == 503
+
+
+async def test_a_verdict_that_comes_too_late_changes_nothing(world: SbcWorld) -> None:
+    alpha, _, _ = await world.carriers()
+    asked: list[Authorise] = []
+
+    def remember(question: Authorise) -> None:
+        asked.append(question)
+
+    stand_in = await world.call_control(remember)
+    call = await (await world.pbx()).call(world.uri(DOMESTIC), world.estate.core)
+    assert call.status == 503
+    late = sbc_world.allow(60)(asked[0])
+    assert late is not None
+    stand_in.order(late)
+    again = await (await world.pbx()).call(world.uri("999"), world.estate.core)
+    assert again.status == 200
+    assert [invite.user for invite in alpha.requests("INVITE")] == []
+
+
+async def test_a_grant_ends_the_call_on_both_sides_and_leaves_a_record(world: SbcWorld) -> None:
+    alpha, _, _ = await world.carriers()
+    stand_in = await world.call_control(sbc_world.allow(2))
+    pbx = await world.pbx()
+    assert (await pbx.call(world.uri(DOMESTIC), world.estate.core)).status == 200
+    (record,) = await heard(stand_in, CallRecord, seconds=8)
+    assert isinstance(record, CallRecord)
+    assert 1000 <= record.duration_milliseconds <= 3500
+    await pbx.methods("BYE")
+    await alpha.methods("INVITE", "ACK", "BYE")
+
+
+async def test_a_call_can_be_extended_and_cut(world: SbcWorld) -> None:
+    alpha, _, _ = await world.carriers()
+    stand_in = await world.call_control(sbc_world.allow(2))
+    pbx = await world.pbx()
+    assert (await pbx.call(world.uri(DOMESTIC), world.estate.core)).status == 200
+    (started,) = await heard(stand_in, Started)
+    assert isinstance(started, Started)
+    # An order for another run of this SBC reaches nobody.
+    stand_in.order(Cut("another run", started.he, started.hi))
+    stand_in.order(Extend(started.boot_id, started.he, started.hi, 30))
+    await asyncio.to_thread(
+        polling.stays, lambda: not alpha.requests("BYE"), "the call is up", seconds=3.5
+    )
+    stand_in.order(Cut(started.boot_id, started.he, started.hi))
+    await heard(stand_in, CallRecord)
+    await pbx.methods("BYE")
+    await alpha.methods("INVITE", "ACK", "BYE")
+
+
+async def test_an_emergency_call_cannot_be_addressed_and_is_told_about(world: SbcWorld) -> None:
+    await world.carriers()
+    stand_in = await world.call_control(sbc_world.allow(1))
+    call = await (await world.pbx()).call(world.uri("999"), world.estate.core, caller=HELD)
+    assert call.status == 200
+    (alert,) = await heard(stand_in, EmergencyAlert)
+    assert isinstance(alert, EmergencyAlert)
+    assert (alert.caller, alert.dialled, alert.ingress) == (HELD, "999", "pbx")
+    assert (await call.bye()).status == 200
+    (record,) = await heard(stand_in, CallRecord)
+    assert isinstance(record, CallRecord)
+    assert (record.call_class, record.attempt_id) == ("emergency", alert.attempt_id)
+    assert stand_in.asked() == []
+    assert [event for event in stand_in.heard if isinstance(event, Started)] == []
+
+
+async def test_call_control_comes_back_by_itself(world: SbcWorld) -> None:
+    """Its SBC is killed and started again; the next call is asked about."""
+    await world.carriers()
+    stand_in = await world.call_control(sbc_world.allow(60))
+    pbx = await world.pbx()
+    assert (await pbx.call(world.uri(DOMESTIC), world.estate.core)).status == 200
+    world.kamailio.kill()
+    await asyncio.to_thread(world.kamailio.start)
+    await asyncio.to_thread(polling.until, lambda: world.connected() == 1, "connected again")
+    assert (await pbx.call(world.uri(DOMESTIC), world.estate.core)).status == 200
+    first, second = stand_in.asked()
+    assert first.boot_id != second.boot_id
+    assert first.attempt_id != second.attempt_id
+
+
+@pytest.mark.parametrize(
+    "call_id", ['a"b', 'x","caller":"+442079460999', "a\\b", "a%22b", "'", "a;b"]
+)
+async def test_text_of_the_caller_forges_nothing(world: SbcWorld, call_id: str) -> None:
+    await world.carriers()
+    stand_in = await world.call_control(sbc_world.allow(60))
+    headers = (("Call-ID", call_id), ("Diversion", '<sip:"},{"allow":1@x>'))
+    pbx = await world.pbx()
+    call = await pbx.call(world.uri(DOMESTIC), world.estate.core, caller=HELD, headers=headers)
+    assert call.status == 200
+    (asked,) = stand_in.asked()
+    assert (asked.caller, asked.call_id) == (HELD, call_id)
+
+
+async def test_the_second_carrier_of_an_ordinary_call(world: SbcWorld) -> None:
+    """The first takes the packet and says nothing: five seconds, and its leg is never paid for."""
+    alpha, bravo, _ = await world.carriers()
+    alpha.answering = answers()
+    stand_in = await world.call_control(sbc_world.allow(60))
+    call = await (await world.pbx()).call(world.uri(DOMESTIC), world.estate.core, seconds=12)
+    assert call.status == 200
+    await bravo.methods("INVITE", "ACK")
+    assert (await call.bye()).status == 200
+    (record,) = await heard(stand_in, CallRecord)
+    assert isinstance(record, CallRecord)
+    assert record.duration_milliseconds < 3000
