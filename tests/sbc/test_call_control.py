@@ -18,6 +18,7 @@ from callplane.callcontrol.messages import (
     Started,
     Verdict,
 )
+from callplane.sbc import rendering
 from callplane.testing import polling, sbc_world
 from callplane.testing.sbc_world import SbcWorld, StandIn
 from callplane.testing.sip_endpoint import answers
@@ -273,3 +274,62 @@ async def test_the_second_carrier_of_an_ordinary_call(world: SbcWorld) -> None:
     (record,) = await heard(stand_in, CallRecord)
     assert isinstance(record, CallRecord)
     assert record.duration_milliseconds < 3000
+
+
+async def test_a_second_call_control_takes_over_from_one_that_reads_nothing(
+    world: SbcWorld,
+) -> None:
+    await world.carriers()
+    address = world.estate.sbc().call_control
+    _, writer = await asyncio.open_connection(address.address, address.port, limit=64)
+    world.stack.callback(writer.close)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await asyncio.to_thread(polling.until, lambda: world.connected() == 1, "connected")
+    stand_in = await world.call_control(sbc_world.allow(60))
+    pbx = await world.pbx()
+    for _ in range(rendering.PENDING_MAX + 10):
+        pbx.send(pbx.begin(world.uri(DOMESTIC)), world.estate.core)
+    await asyncio.sleep(1.5)
+    call = await pbx.call(world.uri(DOMESTIC), world.estate.core)
+    assert call.status == 200
+    assert stand_in.asked() != []
+
+
+async def test_a_queue_of_many_records_is_drained(world: SbcWorld) -> None:
+    """More than Kamailio's loops take by default, and more than may be in flight."""
+    await world.carriers()
+    pbx = await world.pbx()
+    for _ in range(400):
+        call = await pbx.call(world.uri("111"), world.estate.core, caller=HELD)
+        await call.bye()
+    stand_in = await world.call_control(sbc_world.silent)
+
+    def records() -> int:
+        return sum(isinstance(event, CallRecord) for event in stand_in.heard)
+
+    await asyncio.to_thread(polling.until, lambda: records() == 400, "400 records", seconds=15)
+
+
+async def test_fifty_calls_with_one_call_id_are_fifty_attempts(world: SbcWorld) -> None:
+    await world.carriers()
+    stand_in = await world.call_control(sbc_world.allow(60))
+    pbx = await world.pbx()
+    for _ in range(50):
+        headers = (("Call-ID", "the same"),)
+        call = await pbx.call(world.uri(DOMESTIC), world.estate.core, headers=headers)
+        assert call.status == 200
+    assert len({asked.attempt_id for asked in stand_in.asked()}) == 50
+
+
+async def test_a_re_invite_does_not_buy_time(world: SbcWorld) -> None:
+    alpha, _, _ = await world.carriers()
+    stand_in = await world.call_control(sbc_world.allow(3))
+    pbx = await world.pbx()
+    call = await pbx.call(world.uri(DOMESTIC), world.estate.core)
+    await asyncio.sleep(1.5)
+    assert (await call.within("INVITE", 2)).status == 200
+    (record,) = await heard(stand_in, CallRecord, seconds=8)
+    assert isinstance(record, CallRecord)
+    assert record.duration_milliseconds < 4500
+    assert len(stand_in.asked()) == 1
+    assert alpha.requests("BYE") != []

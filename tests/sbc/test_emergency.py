@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
 import pytest
 
-from callplane.testing import dialled_forms, sbc_estates, sbc_world
+from callplane.sbc import rendering
+from callplane.testing import dialled_forms, polling, sbc_estates, sbc_world
 from callplane.testing.dialled_forms import Form
 from callplane.testing.kamailio_process import Kamailio, Mutation
 from callplane.testing.sbc_estates import LoopbackSbc
@@ -164,6 +166,106 @@ async def test_exempt_lines_are_no_emergency_service(world: SbcWorld) -> None:
     assert [type(event).__name__ for event in stand_in.heard] == []
 
 
+async def deaf(world: SbcWorld, *, questions: int) -> None:
+    """A call control that is connected and reads nothing, and so many questions for it."""
+    address = world.estate.sbc().call_control
+    _, writer = await asyncio.open_connection(address.address, address.port, limit=64)
+    world.stack.callback(writer.close)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await asyncio.to_thread(polling.until, lambda: world.connected() == 1, "connected")
+    pbx = await world.pbx()
+    long = (("Diversion", f"<sip:+442079460003@{'x' * 900}.example>"),)
+    for _ in range(questions // 100):
+        for _ in range(100):
+            pbx.send(pbx.begin(world.uri("+441614960123"), headers=long), world.estate.core)
+        await asyncio.sleep(0.05)
+
+
+async def test_a_call_control_that_reads_nothing_holds_nobody(world: SbcWorld) -> None:
+    """A connection that is full would hold the SBC's workers, one after the other."""
+    await world.carriers()
+    await deaf(world, questions=6000)
+    pbx = await world.pbx()
+    for _ in range(5):
+        started = time.monotonic()
+        assert (await pbx.call(world.uri("999"), world.estate.core, caller=HELD)).status == 200
+        assert time.monotonic() - started < 0.5
+
+
+def without_signs_of_life(files: dict[str, str]) -> dict[str, str]:
+    """The mutant that sends for ever to whoever reads nothing."""
+    text = files["kamailio.cfg"]
+    assert f">= {rendering.PENDING_MAX})" in text
+    unbounded = text.replace(f"= {rendering.PENDING_MAX})", "= 1000000)")
+    return {**files, "kamailio.cfg": unbounded}
+
+
+async def test_sending_for_ever_would_hold_an_emergency_call(
+    estate: LoopbackSbc, tmp_path: Path
+) -> None:
+    kamailio = Kamailio.rendered(estate.sbc(), tmp_path, without_signs_of_life)
+    async with sbc_world.around(estate, kamailio) as world:
+        await world.carriers()
+        await deaf(world, questions=6000)
+        pbx = await world.pbx()
+        with pytest.raises(TimeoutError):
+            await pbx.call(world.uri("999"), world.estate.core, caller=HELD, seconds=2)
+
+
+async def test_a_full_disk_holds_nobody(estate: LoopbackSbc, kamailio: Kamailio) -> None:
+    kamailio.log = Path("/dev/full")
+    async with sbc_world.around(estate, kamailio) as world:
+        await world.carriers()
+        call = await (await world.pbx()).call(world.uri("999"), world.estate.core, caller=HELD)
+        assert call.status == 200
+        assert (await call.bye()).status == 200
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "<sip:pbx.example>;tag=1",
+        '"Anonymous" <sip:anonymous@anonymous.invalid>;tag=1',
+        "<sip:%2B442079460001@pbx.example>;tag=1",
+        "<tel:+442079460001>;tag=1",
+        "sip:4001@pbx.example;tag=1",
+        '"O\'Neill \\"x\\"" <sip:4001;phone-context=x@pbx.example>;tag=1',
+    ],
+)
+async def test_whoever_the_caller_says_to_be(world: SbcWorld, sender: str) -> None:
+    _, bravo, _ = await world.carriers()
+    headers = (("From", sender),)
+    call = await (await world.pbx()).call(world.uri("999"), world.estate.core, headers=headers)
+    assert call.status == 200
+    (invite,) = bravo.requests("INVITE")
+    assert "+44207946000" in invite.get("P-Asserted-Identity")
+    assert (await call.bye()).status == 200
+    await bravo.methods("INVITE", "ACK", "BYE")
+
+
+async def test_names_that_nobody_can_look_up(world: SbcWorld) -> None:
+    """Both sides name themselves by host names: the call is answered and ended all the same."""
+    _, bravo, _ = await world.carriers()
+    pbx = await world.pbx()
+    bravo.contact_host, pbx.contact_host = "carrier.invalid", "pbx.invalid"
+    started = time.monotonic()
+    call = await pbx.call(world.uri("999"), world.estate.core, caller=HELD)
+    assert call.status == 200
+    assert (await call.bye()).status == 200
+    await bravo.methods("INVITE", "ACK", "BYE")
+    assert time.monotonic() - started < 1
+
+
+async def test_a_number_in_national_form_is_the_callers_own(world: SbcWorld) -> None:
+    _, bravo, _ = await world.carriers()
+    pbx = await world.pbx()
+    call = await pbx.call(world.uri("999"), world.estate.core, caller="02079460001")
+    assert call.status == 200
+    (invite,) = bravo.requests("INVITE")
+    assert HELD in invite.get("From")
+    assert HELD in invite.get("P-Asserted-Identity")
+
+
 def without_services(files: dict[str, str]) -> dict[str, str]:
     """The mutant without the emergency branch."""
     text = files["kamailio.cfg"]
@@ -174,7 +276,7 @@ def without_services(files: dict[str, str]) -> dict[str, str]:
 def after_call_control(files: dict[str, str]) -> dict[str, str]:
     """The mutant that asks call control first."""
     text = files["kamailio.cfg"].replace("  route(SERVICES);\n", "", 1)
-    asked = "  if ($sht(state=>auth) < 1) { route(OUTAGE); exit; }\n"
+    asked = "  if ($var(may) != 1) { route(OUTAGE); exit; }\n"
     assert asked in text
     return {**files, "kamailio.cfg": text.replace(asked, asked + "  route(SERVICES);\n", 1)}
 

@@ -4,17 +4,21 @@ Kamailio's socket delays small packets until the last one was acknowledged, and 
 acknowledgement: 35 ms a call, unless we ask for quick ones before each read. One task a message,
 for a slow answer must not hold the next question. The connection is dialled again for ever; calls
 that are up run on without it.
+
+The SBC stops sending to whoever does not say that it reads, for a connection that fills up would
+hold its workers. So we say so: after some messages, and when it is quiet.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import socket
 from collections.abc import Awaitable, Callable
 
 from callplane.callcontrol import messages
-from callplane.callcontrol.messages import Event, MalformedMessage, Order
+from callplane.callcontrol.messages import Alive, Event, MalformedMessage, Order
 
 #: Takes one message and may send orders on the same connection, at once or later.
 Send = Callable[[Order], None]
@@ -22,6 +26,9 @@ Handler = Callable[[Event, Send], Awaitable[None]]
 
 RECONNECT_SECONDS = 0.2
 FRAME_LIMIT_BYTES = 64 * 1024
+#: Far below what the SBC lets pile up; see `sbc.rendering.PENDING_MAX`.
+FRAMES_BETWEEN_SIGNS = 16
+SIGN_SECONDS = 0.5
 # Not in Python's socket module on every system; the number is Linux's.
 _TCP_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
@@ -52,10 +59,17 @@ async def _converse(
         if not writer.is_closing():
             writer.write(frame(messages.to_json(order)))
 
-    tasks: set[asyncio.Task[None]] = set()
+    async def give_signs() -> None:
+        while True:
+            send(Alive())
+            await asyncio.sleep(SIGN_SECONDS)
+
+    tasks: set[asyncio.Task[None]] = {asyncio.create_task(give_signs())}
     connection = writer.get_extra_info("socket")
     try:
-        while True:
+        for number in itertools.count(1):
+            if number % FRAMES_BETWEEN_SIGNS == 0:
+                send(Alive())
             if _TCP_QUICKACK is not None:
                 connection.setsockopt(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
             body = await read_frame(reader)

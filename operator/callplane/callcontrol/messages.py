@@ -2,7 +2,7 @@
 evapi and over HTTP.
 
     SBC → call control      authorise, started, ended, failed, emergency, cdr   (field `ev`)
-    call control → SBC      verdict, extend, cut, outage                        (field `op`)
+    call control → SBC      verdict, extend, cut, outage, alive                 (field `op`)
 
 Reading is total: text becomes a message, or `MalformedMessage` with the field and the reason.
 Unknown fields are ignored, so that either side may be updated first; repeated keys are refused,
@@ -177,7 +177,12 @@ class OutageFlag:
     seconds: int
 
 
-Order = Verdict | Extend | Cut | OutageFlag
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """I read what I am sent. Without one the SBC stops sending, so that it never waits for us."""
+
+
+Order = Verdict | Extend | Cut | OutageFlag | Alive
 
 _EVENTS: Final[Mapping[str, type[Any]]] = {
     "authorise": Authorise,
@@ -245,6 +250,7 @@ _OPERATIONS: Final[Mapping[type[Any], str]] = {
     Extend: "extend",
     Cut: "cut",
     OutageFlag: "outage",
+    Alive: "alive",
 }
 
 

@@ -21,6 +21,11 @@ LONGEST_SECONDS = 31_536_000
 #: How long an emergency leg waits for any answer of a carrier before the next is tried.
 EMERGENCY_TRY_MILLISECONDS = 3000
 RING_MILLISECONDS = 120_000
+#: Messages that call control may leave unread before it is no longer sent any. What is in flight
+#: has to fit into the buffers between the programs, or writing would hold the SBC's workers.
+PENDING_MAX = 128
+#: Where platforms listen, whatever port their own connections come from.
+TLS_PORT = 5061
 
 #: What a call record holds, beside times and duration. `parse` of the spool reads the same names.
 RECORD_FIELDS = ("attempt", "class", "account", "caller", "dialled", "ingress", "reservation")
@@ -107,6 +112,8 @@ def _settings(sbc: Sbc) -> dict[str, str]:
         "EMERGENCY_SET": str(peers.EMERGENCY_SET),
         "EXEMPT_SET": str(peers.EXEMPT_SET),
         "UNPROBED": str(peers.UNPROBED),
+        "PENDING_MAX": str(PENDING_MAX),
+        "TLS_PORT": str(TLS_PORT),
     }
 
 

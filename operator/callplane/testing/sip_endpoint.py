@@ -112,6 +112,7 @@ class Endpoint(asyncio.DatagramProtocol):
     address: Address
     answering: Answering = field(default_factory=lambda: answers(180, 200))
     bye_seconds: float = 0.015
+    contact_host: str = ""
     received: list[Message] = field(default_factory=list)
     answered: list[Message] = field(default_factory=list)
     _waiting: dict[str, asyncio.Queue[Message]] = field(default_factory=dict)
@@ -137,7 +138,7 @@ class Endpoint(asyncio.DatagramProtocol):
     @property
     def contact(self) -> str:
         host, port = self.address
-        return f"<sip:test@{host}:{port}>"
+        return f"<sip:test@{self.contact_host or host}:{port}>"
 
     def requests(self, method: str) -> list[Message]:
         return [message for message in self.received if message.method == method]
