@@ -5,6 +5,7 @@ Its log goes straight into a file, as in production: what was written before a k
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -122,7 +123,8 @@ class Kamailio:
         """End it at once, with all its workers, as a crash would."""
         if self.process is None:
             return
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
         (self.folder / "rpc.sock").unlink(missing_ok=True)

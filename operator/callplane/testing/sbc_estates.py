@@ -27,7 +27,7 @@ PBXES = {"": "127.0.0.5", "9": "127.0.0.6", "0": "127.0.0.7", "81": "127.0.0.8"}
 STRANGER = "127.0.0.66"
 OWN = NumberSpan(E164("+442079460000"), E164("+442079460009"))
 SWITCHBOARD = E164("+442079460000")
-#: MD5 of bob:sbc1.callplane.example:a sample password.
+#: Of the phones in tests.
 PASSWORD = "a sample password"
 
 
@@ -69,7 +69,18 @@ class LoopbackSbc:
                 self.trunk(f"pbx{line}", TrunkType.PBX, address, outside_line=line)
                 for line, address in PBXES.items()
             ),
-            numbers=(NumberBlock(OWN, "bravo", "acme", "pbx"),),
+            numbers=(
+                NumberBlock(OWN, "bravo", "acme", "pbx"),
+                *(
+                    NumberBlock(
+                        NumberSpan(phone.number, phone.number),
+                        "alpha",
+                        "acme",
+                        f"phone:{phone.user}",
+                    )
+                    for phone in self.phones
+                ),
+            ),
             phones=self._phones(),
         )
 
