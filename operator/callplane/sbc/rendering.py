@@ -14,7 +14,7 @@ from callplane.numbering import plan_table
 from callplane.numbering.dialled_services import ServiceClass
 from callplane.numbering.plan_table import NumberClass
 from callplane.sbc import peers
-from callplane.sbc.model import Sbc
+from callplane.sbc.model import Sbc, TrunkType
 
 #: A call without a grant has no end of its own: a year is for ever.
 LONGEST_SECONDS = 31_536_000
@@ -24,8 +24,6 @@ RING_MILLISECONDS = 120_000
 #: Messages that call control may leave unread before it is no longer sent any. What is in flight
 #: has to fit into the buffers between the programs, or writing would hold the SBC's workers.
 PENDING_MAX = 128
-#: Where platforms listen, whatever port their own connections come from.
-TLS_PORT = 5061
 
 #: What a call record holds, beside times and duration. `parse` of the spool reads the same names.
 RECORD_FIELDS = ("attempt", "class", "account", "caller", "dialled", "ingress", "reservation")
@@ -82,6 +80,7 @@ def _settings(sbc: Sbc) -> dict[str, str]:
     others = [prefix for prefix, kind in plan.classes.items() if kind not in _BUNDLED]
     before = f"([+]{plan.calling_code}|00{plan.calling_code}|0)"
     public, phones = sbc.public, sbc.phones
+    webex = [trunk.targets[0].port for trunk in sbc.trunks if trunk.type is TrunkType.WEBEX]
     return {
         "NAME": sbc.name,
         "FQDN": sbc.fqdn,
@@ -113,7 +112,8 @@ def _settings(sbc: Sbc) -> dict[str, str]:
         "EXEMPT_SET": str(peers.EXEMPT_SET),
         "UNPROBED": str(peers.UNPROBED),
         "PENDING_MAX": str(PENDING_MAX),
-        "TLS_PORT": str(TLS_PORT),
+        "TEAMS_PORT": str(sbc.teams.hosts[0].endpoint.port if sbc.teams else 0),
+        "WEBEX_PORT": str(webex[0] if webex else 0),
     }
 
 

@@ -12,10 +12,12 @@ from callplane.sandbox import ports
 from callplane.sbc.model import (
     Endpoint,
     Folders,
+    NamedHost,
     NumberBlock,
     Phone,
     Phones,
     Sbc,
+    Teams,
     Trunk,
     TrunkType,
 )
@@ -24,8 +26,10 @@ from callplane.values import E164, NumberSpan
 ALPHA, BRAVO, CHARLIE = "127.0.0.3", "127.0.0.4", "127.0.0.9"
 #: PBXes by what their callers dial for an outside line.
 PBXES = {"": "127.0.0.5", "9": "127.0.0.6", "0": "127.0.0.7", "81": "127.0.0.8"}
+TEAMS = ("127.0.0.21", "127.0.0.22")
 STRANGER = "127.0.0.66"
 OWN = NumberSpan(E164("+442079460000"), E164("+442079460009"))
+IN_TEAMS = NumberSpan(E164("+442079460200"), E164("+442079460209"))
 SWITCHBOARD = E164("+442079460000")
 #: Of the phones in tests.
 PASSWORD = "a sample password"
@@ -52,6 +56,7 @@ class LoopbackSbc:
 
     ports: LoopbackPorts = field(default_factory=LoopbackPorts.free)
     phones: tuple[Phone, ...] = ()
+    teams: bool = False
 
     def sbc(self) -> Sbc:
         return Sbc(
@@ -71,6 +76,7 @@ class LoopbackSbc:
             ),
             numbers=(
                 NumberBlock(OWN, "bravo", "acme", "pbx"),
+                *([NumberBlock(IN_TEAMS, "alpha", "acme", "Teams")] if self.teams else []),
                 *(
                     NumberBlock(
                         NumberSpan(phone.number, phone.number),
@@ -82,6 +88,9 @@ class LoopbackSbc:
                 ),
             ),
             phones=self._phones(),
+            teams=self._teams(),
+            public=Endpoint("127.0.0.1", self.ports.public) if self.teams else None,
+            options_seconds=5,
         )
 
     def trunk(
@@ -104,6 +113,16 @@ class LoopbackSbc:
             # The last PBX has none: what its callers send is all there is.
             emergency_callback_number=(None if is_carrier or outside_line == "81" else SWITCHBOARD),
         )
+
+    def _teams(self) -> Teams | None:
+        if not self.teams:
+            return None
+        hosts = tuple(
+            NamedHost(f"sip{number}.pstnhub.callplane.example", Endpoint(address, self.ports.peers))
+            for number, address in enumerate(TEAMS, start=1)
+        )
+        sources = tuple(IPv4Network(f"{address}/32") for address in TEAMS)
+        return Teams(hosts, sources, emergency_callback_number=SWITCHBOARD)
 
     def _phones(self) -> Phones | None:
         if not self.phones:

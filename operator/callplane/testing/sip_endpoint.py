@@ -113,6 +113,7 @@ class Endpoint(asyncio.DatagramProtocol):
     answering: Answering = field(default_factory=lambda: answers(180, 200))
     bye_seconds: float = 0.015
     contact_host: str = ""
+    transport: str = "UDP"
     received: list[Message] = field(default_factory=list)
     answered: list[Message] = field(default_factory=list)
     _waiting: dict[str, asyncio.Queue[Message]] = field(default_factory=dict)
@@ -138,7 +139,8 @@ class Endpoint(asyncio.DatagramProtocol):
     @property
     def contact(self) -> str:
         host, port = self.address
-        return f"<sip:test@{self.contact_host or host}:{port}>"
+        end = ";transport=tls" if self.transport == "TLS" else ""
+        return f"<sip:test@{self.contact_host or host}:{port}{end}>"
 
     def requests(self, method: str) -> list[Message]:
         return [message for message in self.received if message.method == method]
@@ -223,7 +225,7 @@ class Endpoint(asyncio.DatagramProtocol):
     def request(self, method: str, uri: str, *headers: tuple[str, str], body: str = "") -> Message:
         host, port = self.address
         branch = f"z9hG4bK{uuid.uuid4().hex[:12]}{next(self._numbers)}"
-        via = ("Via", f"SIP/2.0/UDP {host}:{port};branch={branch}")
+        via = ("Via", f"SIP/2.0/{self.transport} {host}:{port};branch={branch}")
         return Message(f"{method} {uri} SIP/2.0", (via, ("Max-Forwards", "70"), *headers), body)
 
     def in_dialog(self, call: Call, method: str, number: int) -> Message:
@@ -247,6 +249,21 @@ class Endpoint(asyncio.DatagramProtocol):
         return Message(invite.start.replace("INVITE", "ACK", 1), (*headers, *to))
 
     # Taking calls
+
+    def hang_up(self, invite: Message) -> Message:
+        """The BYE of a call that this endpoint took."""
+        answer = self.answer_to(invite, 200)
+        routes = [("Route", route) for route in _flat(invite.all("Record-Route"))]
+        contact = invite.get("Contact").partition("<")[2].partition(">")[0]
+        return self.request(
+            "BYE",
+            contact,
+            *routes,
+            ("From", answer.get("To")),
+            ("To", invite.get("From")),
+            ("Call-ID", invite.get("Call-ID")),
+            ("CSeq", "1 BYE"),
+        )
 
     async def methods(self, *expected: str) -> None:
         """Wait until exactly these requests have arrived, in any order: the SBC's workers may pass
