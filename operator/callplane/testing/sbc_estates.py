@@ -44,10 +44,11 @@ class LoopbackPorts:
     call_control: int
     public: int
     peers: int
+    media: int
 
     @classmethod
     def free(cls) -> LoopbackPorts:
-        return cls(*ports.free(5))
+        return cls(*ports.free(6))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class LoopbackSbc:
     ports: LoopbackPorts = field(default_factory=LoopbackPorts.free)
     phones: tuple[Phone, ...] = ()
     teams: bool = False
+    media: bool = False
 
     def sbc(self) -> Sbc:
         return Sbc(
@@ -90,6 +92,7 @@ class LoopbackSbc:
             phones=self._phones(),
             teams=self._teams(),
             public=Endpoint("127.0.0.1", self.ports.public) if self.teams else None,
+            media=Endpoint("127.0.0.1", self.ports.media) if self.media else None,
             options_seconds=5,
         )
 

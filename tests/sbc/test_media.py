@@ -1,0 +1,128 @@
+"""Media go through rtpengine where it is there; calls do not wait for it where it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from callplane.testing import polling, sbc_programs, sbc_world
+from callplane.testing.kamailio_process import Kamailio, Mutation
+from callplane.testing.sbc_estates import LoopbackSbc
+from callplane.testing.sbc_world import SbcWorld
+
+HELD = "+442079460001"
+
+
+@pytest.fixture(scope="module")
+def estate() -> LoopbackSbc:
+    return LoopbackSbc(media=True)
+
+
+@contextmanager
+def rtpengine(port: int) -> Iterator[None]:
+    """A real rtpengine in user space, with a few ports on loopback."""
+    program = sbc_programs.find("rtpengine")
+    assert program is not None
+    options = ["--table=-1", "--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{port}"]
+    limits = ["--port-min=34000", "--port-max=34100", "--foreground", "--log-stderr"]
+    process = subprocess.Popen(
+        [*program.command, *options, *limits, "--log-level=3"],
+        env=program.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        polling.until(lambda: _pong(port), "rtpengine answers", seconds=10)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _pong(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(0.2)
+        try:
+            client.sendto(b"1 d7:command4:pinge", ("127.0.0.1", port))
+            return b"pong" in client.recv(1000)
+        except OSError:
+            return False
+
+
+@pytest.fixture
+async def world(estate: LoopbackSbc, tmp_path: Path) -> AsyncGenerator[SbcWorld]:
+    kamailio = Kamailio.rendered(estate.sbc(), tmp_path)
+    async with sbc_world.around(estate, kamailio) as running:
+        yield running
+
+
+async def test_media_go_through_the_relay(estate: LoopbackSbc, tmp_path: Path) -> None:
+    with rtpengine(estate.ports.media):
+        kamailio = Kamailio.rendered(estate.sbc(), tmp_path)
+        async with sbc_world.around(estate, kamailio) as world:
+            _, bravo, _ = await world.carriers()
+            pbx = await world.pbx()
+            call = await pbx.call(world.uri("999"), world.estate.core, caller=HELD)
+            assert call.status == 200
+            (invite,) = bravo.requests("INVITE")
+            for body in (invite.body, call.final.body):
+                port = int(body.partition("m=audio ")[2].split()[0])
+                assert 34000 <= port <= 34100
+            assert (await call.bye()).status == 200
+
+
+async def test_a_dead_relay_stops_no_call(world: SbcWorld) -> None:
+    _, bravo, _ = await world.carriers()
+    pbx = await world.pbx()
+    for _ in range(3):
+        started = time.monotonic()
+        call = await pbx.call(world.uri("999"), world.estate.core, caller=HELD)
+        assert call.status == 200
+        assert time.monotonic() - started < 2
+        assert (await call.bye()).status == 200
+    assert len(bravo.requests("INVITE")) == 3
+
+
+def without_memory(files: dict[str, str]) -> dict[str, str]:
+    """The mutant that asks a relay that hangs again and again."""
+    remembered = "  if ($sht(media=>hangs) != $null) { return(1); }\n"
+    assert remembered in files["kamailio.cfg"]
+    return {**files, "kamailio.cfg": files["kamailio.cfg"].replace(remembered, "")}
+
+
+async def eight_emergency_calls(
+    estate: LoopbackSbc, folder: Path, mutation: Mutation
+) -> tuple[list[int], float]:
+    """How eight calls end while the relay is bound and silent, and how long that takes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hung:
+        hung.bind(("127.0.0.1", estate.ports.media))
+        kamailio = Kamailio.rendered(estate.sbc(), folder, mutation)
+        async with sbc_world.around(estate, kamailio) as world:
+            await world.carriers()
+            pbx = await world.pbx()
+            started = time.monotonic()
+            calls = (
+                pbx.call(world.uri("999"), world.estate.core, caller=HELD, seconds=15)
+                for _ in range(8)
+            )
+            statuses = [call.status for call in await asyncio.gather(*calls)]
+            return statuses, time.monotonic() - started
+
+
+async def test_a_relay_that_hangs_stops_no_call(estate: LoopbackSbc, tmp_path: Path) -> None:
+    statuses, seconds = await eight_emergency_calls(estate, tmp_path, lambda files: files)
+    assert statuses == [200] * 8
+    assert seconds < 4
+
+
+async def test_asking_it_again_and_again_would(estate: LoopbackSbc, tmp_path: Path) -> None:
+    statuses, seconds = await eight_emergency_calls(estate, tmp_path, without_memory)
+    assert statuses != [200] * 8 or seconds > 4
