@@ -17,7 +17,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Final
 
 VERSION: Final = 1
@@ -29,26 +28,11 @@ class MalformedMessage(ValueError):
     """A message that cannot be read: which field, and why. Holds none of its text."""
 
 
-class RefusalReason(StrEnum):
-    """Why a call is not allowed, in order of precedence; `Outage` is no refusal by policy, and the
-    SBC answers it with 503 and its own fail policy.
-    """
+#: No refusal by policy: the SBC answers it by its own fail policy. All other reasons are those of
+#: the decision, and go to the caller's platform as they are.
+OUTAGE: Final = "Outage"
 
-    UNKNOWN_LINE = "UnknownLine"
-    LINE_SUSPENDED = "LineSuspended"
-    CALLER_ID_NOT_ALLOWED = "CallerIdNotAllowed"
-    FRAUD_LIMIT = "FraudLimit"
-    PRIVILEGE_DENIED = "PrivilegeDenied"
-    NO_PLAN = "NoPlan"
-    RATE_CARD_DISABLED = "RateCardDisabled"
-    POOL_EXHAUSTED = "PoolExhausted"
-    POOL_HELD = "PoolHeld"
-    NO_RATE = "NoRate"
-    PRICE_LIMIT = "PriceLimit"
-    CEILING_REACHED = "CeilingReached"
-    DAILY_CAP_REACHED = "DailyCapReached"
-    CONCURRENCY_LIMIT = "ConcurrencyLimit"
-    OUTAGE = "Outage"
+_REASON: Final = re.compile(r"[A-Za-z]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +117,8 @@ Event = Authorise | Started | Ended | NotConnected | EmergencyAlert | CallRecord
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer to `Authorise`. `dialled` and `caller` are what the next peer is sent, in E.164;
-    empty leaves them as they are. An allowed call has at least one second.
+    empty leaves them as they are. An allowed call has at least one second; one that is not allowed
+    has a reason, which stands in a status line and is a word for that. Raises ValueError.
     """
 
     i: int
@@ -142,10 +127,16 @@ class Verdict:
     max_seconds: int = 0
     account: str = ""
     reservation_id: str = ""
-    reason: RefusalReason | None = None
+    reason: str = ""
     dialled: str = ""
     caller: str = ""
     on_net: bool = False
+
+    def __post_init__(self) -> None:
+        if self.allow and self.max_seconds < 1:
+            raise ValueError("a call that is allowed has at least one second")
+        if not self.allow and not _REASON.fullmatch(self.reason):
+            raise ValueError("a call that is not allowed has a reason, which is one word")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +231,7 @@ def to_json(order: Order) -> bytes:
         value = getattr(order, field.name)
         if isinstance(value, bool):
             value = int(value)
-        if value is not None and value != "":
+        if value != "":
             body[field.name] = value
     return json.dumps(body, separators=(",", ":")).encode()
 

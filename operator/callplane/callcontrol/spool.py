@@ -29,6 +29,7 @@ class Entry:
 
     record: CallRecord | None
     next_offset: int
+    line: str = ""
     problem: str = ""
 
 
@@ -42,7 +43,7 @@ def read(file: BinaryIO, offset: int) -> Iterator[Entry]:
         try:
             record = parse_line(line)
         except MalformedMessage as error:
-            yield Entry(None, offset, str(error))
+            yield Entry(None, offset, line.decode("utf-8", "replace").strip(), str(error))
         else:
             if record is not None:
                 yield Entry(record, offset)

@@ -1,0 +1,119 @@
+"""What call control does with each message of an SBC, whichever way it came.
+
+An answer is owed within the SBC's verdict timer. Where deciding fails or takes longer, the SBC is
+told so while it still listens, and follows its fail policy; a reservation that was made too late
+is withdrawn. Records go to the book through a queue that keeps them until they were taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Final
+
+from callplane.callcontrol import messages
+from callplane.callcontrol.evapi import Send
+from callplane.callcontrol.messages import (
+    Authorise,
+    CallRecord,
+    EmergencyAlert,
+    Ended,
+    Event,
+    NotConnected,
+    Started,
+    Verdict,
+)
+from callplane.callcontrol.ports import Authoriser, Granted, Refused
+from callplane.callcontrol.recording import Recorder
+
+#: Below the SBC's verdict timer of 800 ms by what the way there and back may take.
+ANSWER_SECONDS: Final = 0.7
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Conversation:
+    """One handler for all connections. It holds nothing but deciding that is under way."""
+
+    authoriser: Authoriser
+    recorder: Recorder
+    answer_seconds: float = ANSWER_SECONDS
+    _late: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def handle(self, event: Event, send: Send) -> None:
+        """Handle a message that came over evapi; answers go back by `send`."""
+        match event:
+            case Authorise():
+                send(await self.answer(event))
+            case CallRecord():
+                self.recorder.take(event)
+            case _:
+                await self.note(event)
+
+    async def answer(self, question: Authorise) -> Verdict:
+        """The verdict in time, whatever deciding does."""
+        deciding = asyncio.create_task(self._decide(question))
+        try:
+            answer = await asyncio.wait_for(asyncio.shield(deciding), self.answer_seconds)
+        except TimeoutError:
+            log.error("no decision in time attempt=%s", question.attempt_id)
+            self._withdraw_later(question, deciding)
+            answer = None
+        return _verdict(question, answer)
+
+    async def note(self, event: Event) -> None:
+        """Take in a message that wants no answer."""
+        match event:
+            case Started():
+                await self.authoriser.answered(event)
+            case NotConnected():
+                await self.authoriser.withdraw(event.attempt_id)
+            case EmergencyAlert():
+                await self.authoriser.alert(event)
+            case Ended() | Authorise() | CallRecord():
+                # A hint only: the record decides.
+                return
+
+    async def close(self) -> None:
+        """Wait for what is still being decided and withdrawn."""
+        await asyncio.gather(*self._late, return_exceptions=True)
+
+    async def _decide(self, question: Authorise) -> Granted | Refused | None:
+        try:
+            return await self.authoriser.authorise(question)
+        except Exception:
+            log.exception("deciding failed attempt=%s", question.attempt_id)
+            return None
+
+    def _withdraw_later(
+        self, question: Authorise, deciding: asyncio.Task[Granted | Refused | None]
+    ) -> None:
+        async def withdraw() -> None:
+            if isinstance(await deciding, Granted):
+                await self.authoriser.withdraw(question.attempt_id)
+
+        task = asyncio.create_task(withdraw())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+
+def _verdict(question: Authorise, answer: Granted | Refused | None) -> Verdict:
+    match answer:
+        case Granted():
+            return Verdict(
+                question.i,
+                question.l,
+                allow=True,
+                max_seconds=answer.max_seconds,
+                account=answer.account,
+                reservation_id=answer.reservation_id,
+                dialled=answer.dialled,
+                caller=answer.caller,
+                on_net=answer.on_net,
+            )
+        case Refused():
+            return Verdict(question.i, question.l, allow=False, reason=answer.reason)
+        case None:
+            return Verdict(question.i, question.l, allow=False, reason=messages.OUTAGE)
