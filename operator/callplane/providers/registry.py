@@ -9,10 +9,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from callplane.apis.references import SecretKeyRef
 from callplane.clock import Clock
+from callplane.providers.carrier_protocol import CarrierProvider
 from callplane.providers.protocol import Provider
 from callplane.providers.transport import CallObserver, observe_nothing
 
@@ -35,22 +36,25 @@ class Ingredients:
     show_numbers: bool = False
 
 
+Made = TypeVar("Made")
 Factory = Callable[[Ingredients], Provider]
+CarrierFactory = Callable[[Ingredients], CarrierProvider]
 
 BUILT_IN: Mapping[str, str] = {"teams": "callplane.providers.teams.factory:create"}
+CARRIERS: Mapping[str, str] = {}
 
 
-class Registry:
+class Factories(Generic[Made]):
     """Factories by name. A name is given once: two providers of one name are a programming
     error.
     """
 
-    def __init__(self, factories: Mapping[str, str | Factory] = BUILT_IN) -> None:
-        self._factories: dict[str, str | Factory] = {}
+    def __init__(self, factories: Mapping[str, str | Callable[[Ingredients], Made]]) -> None:
+        self._factories: dict[str, str | Callable[[Ingredients], Made]] = {}
         for name, factory in factories.items():
             self.register(name, factory)
 
-    def register(self, name: str, factory: str | Factory) -> None:
+    def register(self, name: str, factory: str | Callable[[Ingredients], Made]) -> None:
         """`factory` is a callable or its path, `package.module:name`. Raises ValueError on a name
         that is taken.
         """
@@ -62,7 +66,7 @@ class Registry:
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(self._factories))
 
-    def create(self, name: str, ingredients: Ingredients) -> Provider:
+    def create(self, name: str, ingredients: Ingredients) -> Made:
         """Raises LookupError for a name that nobody registered, else what the factory raises."""
         factory = self._factories.get(name)
         if factory is None:
@@ -72,5 +76,19 @@ class Registry:
             module, _, attribute = factory.partition(":")
             loaded: Any = getattr(importlib.import_module(module), attribute)
             factory = self._factories[name] = loaded
-        provider: Provider = factory(ingredients)
-        return provider
+        made: Made = factory(ingredients)
+        return made
+
+
+class Registry(Factories[Provider]):
+    """Providers of platforms."""
+
+    def __init__(self, factories: Mapping[str, str | Factory] = BUILT_IN) -> None:
+        super().__init__(factories)
+
+
+class CarrierRegistry(Factories[CarrierProvider]):
+    """Providers of carriers, by the type of their Carrier in lower case."""
+
+    def __init__(self, factories: Mapping[str, str | CarrierFactory] = CARRIERS) -> None:
+        super().__init__(factories)

@@ -9,8 +9,8 @@ that matters to the engine, "may it have been done?":
     a write without an answer       OutcomeUnknown     it may have been done
     any other answer                `Answer`           the provider judges it
 
-It retries nothing, follows no redirect, takes no proxy and no credentials from the environment, and
-never logs. Used by the providers' clients only.
+A write is sent once, whatever breaks; no redirect is followed, no proxy and no credentials are
+taken from the environment, nothing is logged. Used by the providers' clients only.
 """
 
 from __future__ import annotations
@@ -194,6 +194,7 @@ class Transport:
                 headers=request.headers,
                 allow_redirects=False,
                 timeout=self._timeout(request),
+                middlewares=(_send_once,) if request.writes else (),
             ) as response:
                 body = await self._read(response)
                 headers = {name.lower(): value for name, value in response.headers.items()}
@@ -202,6 +203,8 @@ class Transport:
             raise Unavailable(f"{request.operation}: no connection ({_kind(error)})") from error
         except aiohttp.InvalidURL as error:
             raise Unavailable(f"{request.operation}: the address is not valid") from error
+        except _Broken as error:
+            raise self._no_answer(request, _kind(error.why)) from error.why
         except (aiohttp.ClientError, TimeoutError, OSError, _TooLarge) as error:
             raise self._no_answer(request, _kind(error)) from error
 
@@ -288,6 +291,28 @@ class Transport:
         if request.writes:
             return OutcomeUnknown(f"{request.operation}: it may have taken effect ({why})")
         return Unavailable(f"{request.operation}: no usable answer ({why})")
+
+
+class _Broken(Exception):
+    """A connection that broke under a write; no error of aiohttp, which would send it again."""
+
+    def __init__(self, why: aiohttp.ClientError) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a PUT or DELETE a second time when its connection broke: a purchase
+    is a PUT at one carrier, and the first may have been carried out.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Broken(error) from error
 
 
 class _TooLarge(Exception):

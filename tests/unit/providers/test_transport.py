@@ -138,6 +138,26 @@ async def test_an_answer_that_does_not_come_whole(behaviour: Behaviour) -> None:
         await call(behaviour, writes=WRITE)
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "POST"])
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_write_is_sent_once_when_its_connection_breaks(method: str, kept: bool) -> None:
+    """The client library would send a PUT or DELETE again, and at a carrier a PUT buys."""
+
+    async def behave(server: Server, writer: asyncio.StreamWriter) -> None:
+        if server.heads[-1].startswith("GET"):
+            await answering(200)(server, writer)
+        else:
+            await hang_up(server, writer)
+
+    async with serving(behave) as server, transport_with() as transport:
+        if kept:
+            await transport.call(request_to(server.url, READ))
+        request = Request("buy", method, server.url, {}, b"{}", writes=True)
+        with pytest.raises(OutcomeUnknown):
+            await transport.call(request)
+        assert [head.split()[0] for head in server.heads if not head.startswith("GET")] == [method]
+
+
 @pytest.mark.parametrize("writes", [READ, WRITE])
 async def test_nobody_listens(writes: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
