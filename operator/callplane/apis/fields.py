@@ -26,6 +26,10 @@ POLICY_TYPE_PATTERN = "^[A-Za-z][A-Za-z0-9]*$"
 TOKEN_FILE_PATTERN = "^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 SECRET_KEY_PATTERN = "^[-._a-zA-Z0-9]+$"
 TAG_KEY_PATTERN = "^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$"
+AMOUNT_PATTERN = "^[0-9]{1,9}([.][0-9]{1,6})?$"
+CURRENCY_PATTERN = "^[A-Z]{3}$"
+ACCOUNT_PATTERN = "^[A-Za-z0-9][-A-Za-z0-9_.]*$"
+SIP_ENDPOINT_PATTERN = "^[A-Za-z0-9%._+-]+(@[A-Za-z0-9._-]+)?(:[0-9]{1,5})?(;[A-Za-z0-9=;_-]+)?$"
 
 #: What a refused value should have looked like, by the pattern it failed.
 PATTERN_HINTS = {
@@ -42,6 +46,10 @@ PATTERN_HINTS = {
     DIGEST_PATTERN: "must be a plan digest: cp1: and 64 lower-case hexadecimal digits",
     POLICY_TYPE_PATTERN: "must be a policy type of letters and digits, like TeamsCallingPolicy",
     TOKEN_FILE_PATTERN: "must be an absolute path without hidden or parent folders",
+    AMOUNT_PATTERN: "must be an amount of money in quotes, like '12.50'",
+    CURRENCY_PATTERN: "must be a currency code of three capital letters, like GBP",
+    ACCOUNT_PATTERN: "must be an account id: letters, digits, dash, dot, underscore",
+    SIP_ENDPOINT_PATTERN: "must be a SIP address without scheme, like %e164@sbc1.example.com:5061",
     SECRET_KEY_PATTERN: "must be a key of a Secret: letters, digits, dash, dot, underscore",
 }
 
@@ -62,6 +70,10 @@ TokenFile = Annotated[str, StringConstraints(pattern=TOKEN_FILE_PATTERN, max_len
 SecretKey = Annotated[
     str, StringConstraints(pattern=SECRET_KEY_PATTERN, min_length=1, max_length=253)
 ]
+Amount = Annotated[str, StringConstraints(pattern=AMOUNT_PATTERN, max_length=16)]
+Currency = Annotated[str, StringConstraints(pattern=CURRENCY_PATTERN, max_length=3)]
+AccountId = Annotated[str, StringConstraints(pattern=ACCOUNT_PATTERN, max_length=64)]
+SipEndpoint = Annotated[str, StringConstraints(pattern=SIP_ENDPOINT_PATTERN, max_length=256)]
 TagKey = Annotated[str, StringConstraints(max_length=253)]
 TagValue = Annotated[str, StringConstraints(max_length=256)]
 Text64 = Annotated[str, StringConstraints(max_length=64)]

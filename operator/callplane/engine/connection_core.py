@@ -1,8 +1,8 @@
 """What every connection has, whatever it connects to: register mirror, gate, budgets, breaker, and
 the loops that keep them.
 
-`connections.ConnectionRuntime` adds a calling platform to it, `carrier_connections` a carrier. Passes
-of objects only read a connection and ask it for things.
+`connections.ConnectionRuntime` adds a calling platform to it, `carrier_connections` a carrier.
+Passes of objects only read a connection and ask it for things.
 """
 
 from __future__ import annotations

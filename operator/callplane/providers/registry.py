@@ -41,7 +41,10 @@ Factory = Callable[[Ingredients], Provider]
 CarrierFactory = Callable[[Ingredients], CarrierProvider]
 
 BUILT_IN: Mapping[str, str] = {"teams": "callplane.providers.teams.factory:create"}
-CARRIERS: Mapping[str, str] = {}
+CARRIERS: Mapping[str, str] = {
+    "bringyourown": "callplane.providers.bringyourown.provider:create",
+    "simwood": "callplane.providers.simwood.factory:create",
+}
 
 
 class Factories(Generic[Made]):

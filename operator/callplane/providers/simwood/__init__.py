@@ -1,0 +1,1 @@
+"""Simwood, by its REST interface version 3 as its public documentation has it."""
