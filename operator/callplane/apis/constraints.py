@@ -69,6 +69,19 @@ def exactly_one(*attributes: str) -> Constraint:
     )
 
 
+def set_once(attribute: str) -> Constraint:
+    """An optional field that may be added later and then keeps its value."""
+    name = to_camel(attribute)
+    return Constraint(
+        cel=f"!has(oldSelf.{name}) || (has(self.{name}) && self.{name} == oldSelf.{name})",
+        message=f"{name} cannot be changed once it is set; delete the object and create it anew",
+        field_path=f".{name}",
+        transition=lambda old, new: (
+            getattr(old, attribute) is None or getattr(new, attribute) == getattr(old, attribute)
+        ),
+    )
+
+
 def immutable(attribute: str, *, optional: bool = False) -> Constraint:
     """A field that keeps its first value; an optional one is neither added nor removed later."""
     name = to_camel(attribute)

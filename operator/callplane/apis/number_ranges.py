@@ -138,6 +138,7 @@ class NumberRangeSpec(Model):
             check=_is_small_enough,
         ),
         constraints.immutable("first", optional=True),
+        constraints.set_once("carrier_ref"),
         constraints.unique_entries("numbers"),
         constraints.well_formed_keys("tags"),
         constraints.unique_entries("reservations", key="number"),
@@ -157,6 +158,14 @@ class NumberRangeSpec(Model):
             min_length=1,
             max_length=LISTED_NUMBERS_MAX,
             json_schema_extra=fields.LIST_SET,
+        ),
+    ] = None
+    carrier_ref: Annotated[
+        ObjectRef | None,
+        Field(
+            description=(
+                "The carrier that has these numbers. May be added later; immutable once set."
+            )
         ),
     ] = None
     route: Annotated[
@@ -222,6 +231,9 @@ class NumberRangeStatus(Status):
     reserved: Annotated[Count | None, Field(description="Numbers kept back.", ge=0)] = None
     quarantined: Annotated[
         Count | None, Field(description="Numbers that rest after use.", ge=0)
+    ] = None
+    at_carrier: Annotated[
+        Count | None, Field(description="Numbers of the range that the carrier has for us.", ge=0)
     ] = None
     next_free: Annotated[
         fields.E164Text | None, Field(description="The number that would be given next.")

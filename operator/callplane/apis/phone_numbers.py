@@ -9,17 +9,24 @@ from pydantic import Field
 
 from callplane.apis import constraints, fields
 from callplane.apis.constraints import Constraint
-from callplane.apis.fields import Timestamp
+from callplane.apis.fields import Flag, Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.number_ranges import NumberUse, Quarantine, Reservation, Route
-from callplane.apis.references import ConnectionRef, NamespaceConsent, ObjectRef
+from callplane.apis.references import (
+    ConnectionRef,
+    NamespaceConsent,
+    ObjectRef,
+    SecretKeyRef,
+)
 
 
 class Acquisition(StrEnum):
     """How we come by the number."""
 
     OWNED = "Owned"
+    ORDER = "Order"
+    PORT_IN = "PortIn"
 
 
 class ReleasePolicy(StrEnum):
@@ -51,11 +58,63 @@ class ReleaseAcknowledgement(Model):
     date: Annotated[fields.Day, Field(description="The day of the acknowledgement.")]
 
 
+class PortInTerms(Model):
+    """What another carrier has to be told so that it lets a number go."""
+
+    losing_carrier: Annotated[
+        fields.Text64,
+        Field(description="Code of the carrier that has the number; CUPID in the UK."),
+    ] = ""
+    losing_carrier_name: Annotated[
+        fields.Text256, Field(description="Name of the carrier that has the number.")
+    ] = ""
+    account: Annotated[
+        fields.Text64, Field(description="Account number there, exactly as that carrier has it.")
+    ] = ""
+    postcode: Annotated[
+        fields.Text64, Field(description="Billing postcode there, exactly as that carrier has it.")
+    ] = ""
+    contact_email: Annotated[
+        fields.Text256, Field(description="Who answers questions about the port.")
+    ]
+    authorisation_code_ref: Annotated[
+        SecretKeyRef | None,
+        Field(description="Where the porting code (PAC) of a mobile number is, in the namespace."),
+    ] = None
+    wanted_on: Annotated[
+        fields.Day | None, Field(description="The day on which the number should come over.")
+    ] = None
+    not_before: Annotated[
+        fields.Day | None, Field(description="The port is not asked for before this day.")
+    ] = None
+    resubmits: Annotated[
+        fields.Text64,
+        Field(description="The carrier's id of a refused port that this one corrects."),
+    ] = ""
+
+
 class PhoneNumberSpec(Model):
     """The number, how it is routed and whether it may ever be given back."""
 
     invariants = (
         constraints.immutable("e164"),
+        constraints.set_once("carrier_ref"),
+        Constraint(
+            cel=("!has(self.acquisition) || self.acquisition == 'Owned' || has(self.carrierRef)"),
+            message="carrierRef must say where the number is ordered or ported to",
+            field_path=".carrierRef",
+            check=lambda spec: (
+                spec.acquisition is Acquisition.OWNED or spec.carrier_ref is not None
+            ),
+        ),
+        Constraint(
+            cel=("(has(self.acquisition) && self.acquisition == 'PortIn') == has(self.portIn)"),
+            message="portIn must be set for acquisition PortIn, and only then",
+            field_path=".portIn",
+            check=lambda spec: (
+                (spec.acquisition is Acquisition.PORT_IN) == (spec.port_in is not None)
+            ),
+        ),
         Constraint(
             cel=(
                 "!has(self.releaseAcknowledgement)"
@@ -73,8 +132,26 @@ class PhoneNumberSpec(Model):
 
     e164: Annotated[fields.E164Text, Field(description="The number. Immutable.")]
     acquisition: Annotated[
-        Acquisition, Field(description="How we come by the number; Owned: it is ours already.")
+        Acquisition,
+        Field(
+            description=(
+                "How we come by the number. Owned: it is ours already. Order buys it from the "
+                "carrier, PortIn brings it from another carrier."
+            )
+        ),
     ] = Acquisition.OWNED
+    carrier_ref: Annotated[
+        ObjectRef | None,
+        Field(
+            description=(
+                "The carrier that has the number, or is to have it. May be added later; immutable "
+                "once set."
+            )
+        ),
+    ] = None
+    port_in: Annotated[
+        PortInTerms | None, Field(description="What the carrier that has the number is told.")
+    ] = None
     route: Annotated[
         Route, Field(description="How calls of the number reach the telephone network.")
     ]
@@ -129,6 +206,42 @@ class DeclaredBy(Model):
     name: Annotated[fields.DnsName, Field(description="Name of the object.")]
 
 
+class OrderProgress(Model):
+    """How far an order, or a port, has come."""
+
+    reference: Annotated[fields.Text64, Field(description="Our reference at the carrier.")] = ""
+    state: Annotated[
+        fields.Text64,
+        Field(description="Drafted, Submitted, Pending, Dated, Correctable, Accepted, Rejected."),
+    ] = ""
+    carrier_id: Annotated[fields.Text256, Field(description="The carrier's own id of it.")] = ""
+    due_on: Annotated[
+        fields.Day | None, Field(description="The day that a port is agreed or wanted for.")
+    ] = None
+    detail: Annotated[fields.Text1024, Field(description="The carrier's own words.")] = ""
+    code: Annotated[fields.Text64, Field(description="The carrier's own code.")] = ""
+
+
+class AtCarrier(Model):
+    """What the carrier says of the number."""
+
+    state: Annotated[
+        fields.Text64,
+        Field(description="Active, Pending, Blocked, Leaving, Unknown or NotOwned."),
+    ] = ""
+    state_text: Annotated[fields.Text256, Field(description="The carrier's own word for it.")] = ""
+    trunk: Annotated[fields.Text256, Field(description="Trunk that its calls go to.")] = ""
+    emergency_address: Annotated[
+        Flag | None, Field(description="Whether the carrier has an emergency address for it.")
+    ] = None
+    deletion_locked: Annotated[
+        Flag | None, Field(description="Whether it is locked against deletion there.")
+    ] = None
+    monthly_fee: Annotated[
+        fields.Text64, Field(description="What the carrier takes for it each month.")
+    ] = ""
+
+
 class PhoneNumberStatus(Status):
     """Where the number is in its life and who has it."""
 
@@ -144,6 +257,19 @@ class PhoneNumberStatus(Status):
     quarantined_until: Annotated[
         Timestamp | None, Field(description="When its rest ends, while it rests.")
     ] = None
+    carrier: Annotated[
+        AtCarrier | None, Field(description="What the carrier says of the number.")
+    ] = None
+    order: Annotated[OrderProgress | None, Field(description="How far its order has come.")] = None
+    port_in: Annotated[OrderProgress | None, Field(description="How far its port has come.")] = None
+    candidates: Annotated[
+        tuple[fields.E164Text, ...],
+        Field(description="What a search found in place of a number that was sold.", max_length=10),
+    ] = ()
+    release_needs: Annotated[
+        tuple[fields.Text256, ...],
+        Field(description="What a release still needs, each key by itself.", max_length=16),
+    ] = ()
 
 
 class PhoneNumber(Resource):

@@ -29,6 +29,10 @@ class Reason(StrEnum):
     OPERATION_RUNNING = "OperationRunning"
     LICENCE_PENDING = "LicencePending"
     NUMBER_IN_TRANSFER = "NumberInTransfer"
+    ORDER_PENDING = "OrderPending"
+    PAPERWORK_PENDING = "PaperworkPending"
+    PORT_PENDING = "PortPending"
+    RELEASE_WAITING = "ReleaseWaiting"
     PLAN_STALE = "PlanStale"
     SNAPSHOT_PENDING = "SnapshotPending"
     SNAPSHOT_INCOMPLETE = "SnapshotIncomplete"
@@ -82,6 +86,21 @@ class Reason(StrEnum):
     CREDENTIALS_GONE = "CredentialsGone"
     REGISTER_RESTORED = "RegisterRestored"
     LOW_STOCK = "LowStock"
+
+    # A carrier, and what money can buy.
+    PURCHASING_DISABLED = "PurchasingDisabled"
+    NUMBER_SOLD = "NumberSold"
+    NUMBER_NOT_OWNED = "NumberNotOwned"
+    BALANCE_TOO_LOW = "BalanceTooLow"
+    ACCOUNT_LIMIT_REACHED = "AccountLimitReached"
+    PAPERWORK_REJECTED = "PaperworkRejected"
+    ORDER_REJECTED = "OrderRejected"
+    NOT_PORTABLE = "NotPortable"
+    PORT_REJECTED = "PortRejected"
+    TRUNK_UNKNOWN = "TrunkUnknown"
+    ADDRESS_REFUSED = "AddressRefused"
+    RELEASE_REFUSED = "ReleaseRefused"
+    RELEASED = "Released"
 
     # A batch of gated changes and the answer to it.
     HELD = "Held"

@@ -24,6 +24,7 @@ class ConnectionKind(StrEnum):
     """The kinds that stand for an external system."""
 
     TEAMS_TENANT = "TeamsTenant"
+    CARRIER = "Carrier"
 
 
 class ObjectRef(Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from callplane.apis import (
+    carriers,
     change_approvals,
     change_plans,
     emergency_locations,
@@ -16,6 +17,7 @@ from callplane.apis.kinds import Kind
 
 KINDS: tuple[Kind, ...] = (
     teams_tenants.KIND,
+    carriers.KIND,
     number_ranges.KIND,
     phone_numbers.KIND,
     teams_users.KIND,

@@ -41,6 +41,7 @@ def targets(resource: Resource) -> tuple[ObjectKey, ...]:
 _REFERENCES = (
     ("tenant_ref", "TeamsTenant"),
     ("emergency_location_ref", "EmergencyLocation"),
+    ("carrier_ref", "Carrier"),
 )
 _NUMBER_REFERENCES = (
     ("range_ref", "NumberRange"),

@@ -17,7 +17,7 @@ from callplane.apis.change_approvals import (
     Decision,
 )
 from callplane.apis.reasons import Reason
-from callplane.engine.connections import ConnectionRuntime
+from callplane.engine.connection_core import ConnectionCore
 from callplane.engine.gathering import starts_again
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Parked, Scope
@@ -75,10 +75,10 @@ def _as_datetime(value: object) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
 
 
-def _runtime(scope: Scope, spec: ChangeApprovalSpec) -> ConnectionRuntime:
+def _runtime(scope: Scope, spec: ChangeApprovalSpec) -> ConnectionCore:
     reference = spec.connection_ref
     key = ObjectKey(reference.kind.value, scope.key.namespace, reference.name)
-    runtime = scope.engine.connections.get(key)
+    runtime = scope.engine.at_work(key)
     if runtime is not None and not runtime.health.lost_to:
         return runtime
     if scope.engine.cache.get(key) is None:
@@ -107,13 +107,13 @@ def gone(engine: Engine, approval: ChangeApproval) -> None:
     """The object is gone: what it has not let through yet, it lets through no more."""
     reference = approval.spec.connection_ref
     key = ObjectKey(reference.kind.value, approval.namespace, reference.name)
-    runtime = engine.connections.get(key)
+    runtime = engine.at_work(key)
     if runtime is not None:
         runtime.withdrawn_answers.add(identity(approval.spec))
         runtime.gate.ring()
 
 
-def _covered(runtime: ConnectionRuntime, spec: ChangeApprovalSpec) -> list[GateRow]:
+def _covered(runtime: ConnectionCore, spec: ChangeApprovalSpec) -> list[GateRow]:
     rows = runtime.mirror.gate_rows
     if spec.digest is not None:
         return [row for row in rows.values() if row.digest == spec.digest]
@@ -122,7 +122,7 @@ def _covered(runtime: ConnectionRuntime, spec: ChangeApprovalSpec) -> list[GateR
 
 async def _approve(
     scope: Scope,
-    runtime: ConnectionRuntime,
+    runtime: ConnectionCore,
     spec: ChangeApprovalSpec,
     covered: list[GateRow],
     expires_at: datetime,
@@ -167,7 +167,7 @@ def _is_over(scope: Scope, row: GateRow, answer: str) -> bool:
     return row.approval != answer or is_older
 
 
-async def _detach(scope: Scope, runtime: ConnectionRuntime, covered: list[GateRow]) -> Succeeded:
+async def _detach(scope: Scope, runtime: ConnectionCore, covered: list[GateRow]) -> Succeeded:
     """Objects that are being deleted are let go without a provider write.
 
     What was proposed after the answer was given is another question, even under the same digest.

@@ -12,7 +12,7 @@ from callplane.apis.change_plans import INLINE_CHANGES_MAX, ChangePlan
 from callplane.apis.model import API_VERSION
 from callplane.apis.reasons import Reason
 from callplane.cluster.api_errors import AlreadyExists, Forbidden
-from callplane.engine.connections import ConnectionRuntime
+from callplane.engine.connection_core import ConnectionCore
 from callplane.engine.gathering import starts_again
 from callplane.engine.intents import describe
 from callplane.engine.keyed_queue import Priority
@@ -27,7 +27,7 @@ LOOK_SECONDS = 5.0
 FINISHED = ("Completed", "Withdrawn", "Detached")
 
 
-async def publish(scope: Scope, runtime: ConnectionRuntime) -> None:
+async def publish(scope: Scope, runtime: ConnectionCore) -> None:
     """Make a ChangePlan for every held batch that has none yet."""
     for digest, rows in runtime.mirror.held_digests().items():
         key = ObjectKey("ChangePlan", runtime.key.namespace, plan_name(digest))
@@ -47,11 +47,11 @@ async def publish(scope: Scope, runtime: ConnectionRuntime) -> None:
         scope.engine.offer(key, body)
 
 
-def _manifest(runtime: ConnectionRuntime, digest: str, rows: list[GateRow]) -> dict[str, Any]:
+def _manifest(runtime: ConnectionCore, digest: str, rows: list[GateRow]) -> dict[str, Any]:
     ordered = sorted(rows, key=lambda row: (row.proposer, row.change.sort_key))
     counts = Counter(row.change.operation.value for row in ordered)
     limits = runtime.limits.change_limits
-    claims = runtime.mirror.claims()
+    claims = runtime.claims()
     return {
         "apiVersion": API_VERSION,
         "kind": "ChangePlan",
@@ -101,7 +101,7 @@ async def run(scope: Scope) -> Succeeded:
     assert isinstance(plan, ChangePlan)
     reference = plan.spec.connection_ref
     key = ObjectKey(reference.kind.value, scope.key.namespace, reference.name)
-    runtime = scope.engine.connections.get(key)
+    runtime = scope.engine.at_work(key)
     rows = _rows(runtime, plan)
     finished = scope.cached.status.get("state") in FINISHED
     # The same people may be taken away a second time, under the same digest.
@@ -144,7 +144,7 @@ async def run(scope: Scope) -> Succeeded:
     )
 
 
-def _rows(runtime: ConnectionRuntime | None, plan: ChangePlan) -> list[GateRow]:
+def _rows(runtime: ConnectionCore | None, plan: ChangePlan) -> list[GateRow]:
     if runtime is None:
         return []
     return [row for row in runtime.mirror.gate_rows.values() if row.digest == plan.spec.digest]

@@ -105,6 +105,7 @@ class ConnectionCore(abc.ABC):
             limits=limits.change_limits,
             wake=self._wake_for_gate,
             moved=self._wake_plans,
+            claims=self.claims,
         )
         # Loops that have nothing to do sleep until they are rung: an idle connection costs nothing.
         self._bells = {
@@ -141,6 +142,10 @@ class ConnectionCore(abc.ABC):
     @abc.abstractmethod
     def register_touched(self, holders: Iterable[HolderId]) -> None:
         """Others changed what the register says of these holders."""
+
+    def claims(self) -> int:
+        """What percentages of the gate are counted against."""
+        return self.mirror.claims()
 
     @property
     def is_ready(self) -> bool:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 class GateKeeper:
     """Proposals in, answers out; `wake` brings back the objects whose answer has changed."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it stands on, and whom it tells; all named
         self,
         mirror: RegisterMirror,
         *,
@@ -34,8 +34,12 @@ class GateKeeper:
         limits: ChangeLimits,
         wake: Callable[[Iterable[ObjectKey]], None],
         moved: Callable[[Iterable[str]], None] = lambda _: None,
+        claims: Callable[[], int] | None = None,
     ) -> None:
-        """`moved` hears the digests of held batches of which a row has changed."""
+        """`moved` hears the digests of held batches of which a row has changed; percentages are
+        counted against `claims`, those of the register where it is left out.
+        """
+        self._claims = claims or mirror.claims
         self._mirror = mirror
         self._clock = clock
         self.limits = limits
@@ -130,7 +134,7 @@ class GateKeeper:
                 self._mirror.gate_rows,
                 now=now,
                 limits=self.limits,
-                claims=self._mirror.claims(),
+                claims=self._claims(),
                 claims_by_range=self._mirror.claims_by_range(),
             )
             await self._store(changed, (), now)

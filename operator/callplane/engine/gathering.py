@@ -64,7 +64,7 @@ def starts_again(scope: Scope, connection: ObjectKey) -> bool:
     cached = scope.engine.cache.get(connection)
     if cached is None or cached.is_deleting or cached.ready != "True":
         return False
-    runtime = scope.engine.connections.get(connection)
+    runtime = scope.engine.at_work(connection)
     return runtime is None or not (runtime.health.breaker or runtime.health.lost_to)
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from callplane.apis.reasons import Reason
-from callplane.engine import evidence, transfers
+from callplane.engine import carrier_changes, evidence, transfers
 from callplane.engine.gathering import Gathered
 from callplane.engine.holders import parse_setting, to_json
 from callplane.engine.keyed_queue import Priority
@@ -24,7 +24,7 @@ from callplane.plan.change import Change, Operation
 from callplane.providers.protocol import OperationState, OperationStatus, ProviderError
 from callplane.resources.lines import LOCATION, NUMBER, PolicyOnLine, policy_setting
 from callplane.store.ports import Commit, HolderRow, Intent, IntentState, Move
-from callplane.values import E164, HolderId, ObjectKey
+from callplane.values import E164, HolderId, ObjectKey, Platform
 
 READ_BACK_PAUSE_SECONDS = 0.5
 READ_BACK_DEADLINE_SECONDS = 120.0
@@ -225,6 +225,8 @@ def setting_name(change: Change) -> str:
 
 def describe(change: Change) -> str:
     """A change in words for status, with the number masked."""
+    if change.platform is Platform.CARRIER:
+        return carrier_changes.describe(change)
     after, before = change.after or {}, change.before or {}
     if change.operation is Operation.ASSIGN_NUMBER:
         return f"assigning {E164(after['number']).masked}"

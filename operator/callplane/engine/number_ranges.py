@@ -5,7 +5,7 @@ from __future__ import annotations
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.reasons import Reason
 from callplane.cluster import finalizers
-from callplane.engine import reservations
+from callplane.engine import carrier_numbers, reservations
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Scope
 from callplane.engine.teams_users import ensure_finalizer
@@ -39,7 +39,12 @@ async def run(scope: Scope) -> Succeeded:
     if ends_at is not None:
         seconds = (ends_at - now).total_seconds()
         scope.engine.queue.add_later(scope.key, Priority.DRIFT, seconds)
-    return Succeeded(f"{scope.status['free']} of {scope.status['total']} numbers are free")
+    said = await carrier_numbers.look_after_range(scope, found)
+    differences = said.differences if said is not None else ()
+    return Succeeded(
+        f"{scope.status['free']} of {scope.status['total']} numbers are free",
+        differences=differences,
+    )
 
 
 async def _rows(scope: Scope) -> list[NumberRow]:

@@ -27,7 +27,7 @@ RECONCILE_REQUEST = "callplane.dev/reconcile-requested-at"
 DETACH = "callplane.dev/detach"
 FORCE_DELETE = "callplane.dev/force-delete"
 REGISTER_CONFIRMED = "callplane.dev/register-confirmed"
-CONNECTION_KINDS = ("TeamsTenant",)
+CONNECTION_KINDS = ("TeamsTenant", "Carrier")
 # Kinds whose dependents also look at whether they are ready.
 _SHOWN_READY = frozenset({*CONNECTION_KINDS, "EmergencyLocation"})
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from callplane.apis import registry
@@ -21,14 +21,17 @@ from callplane.cluster.namespaces import namespace_labels
 from callplane.cluster.ports import EventSink, ObjectStore, SecretReader, WriteFence
 from callplane.cluster.resource_kinds import ResourceKind, callplane_kind
 from callplane.engine import change_approvals, provider_incidents
+from callplane.engine.carrier_connections import CarrierRuntime
+from callplane.engine.connection_core import ConnectionCore
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.keyed_queue import KeyedQueue, Priority
 from callplane.engine.object_cache import Arrival, CachedObject, ObjectCache
 from callplane.engine.progress import UnreportedProgress
 from callplane.engine.reconcile import reconcile
 from callplane.engine.waiters import NumberWaiters
+from callplane.providers.carrier_protocol import CarrierProvider
 from callplane.providers.protocol import Provider
-from callplane.providers.registry import Ingredients
+from callplane.providers.registry import CarrierRegistry, Ingredients
 from callplane.providers.transport import CallRecord
 from callplane.settings import OperatorSettings
 from callplane.store.ports import Move, Register
@@ -42,6 +45,7 @@ RECOUNT_SECONDS = 5.0
 FLOOD = 50
 
 ProviderFactory = Callable[[str, Ingredients], Provider]
+CarrierFactory = Callable[[str, Ingredients], CarrierProvider]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Surroundings:
     installation: str
     telemetry: Telemetry
     chance: random.Random
+    carrier_factory: CarrierFactory = field(default_factory=lambda: CarrierRegistry().create)
 
 
 class Engine:
@@ -72,12 +77,14 @@ class Engine:
         self.fence = surroundings.fence
         self.register = surroundings.register
         self.provider_factory = surroundings.provider_factory
+        self.carrier_factory = surroundings.carrier_factory
         self.installation = surroundings.installation
         self.telemetry = surroundings.telemetry
         self.chance = chance = surroundings.chance
         self.queue = KeyedQueue(clock.monotonic, chance)
         self.cache = ObjectCache()
         self.connections: dict[ObjectKey, ConnectionRuntime] = {}
+        self.carriers: dict[ObjectKey, CarrierRuntime] = {}
         self.namespace_labels: dict[str, dict[str, str]] = {}
         self.waiters = NumberWaiters(self.cache, self.queue)
         self.progress = UnreportedProgress(clock.monotonic)
@@ -153,6 +160,14 @@ class Engine:
 
     # Look-ups that passes share
 
+    def at_work(self, key: ObjectKey) -> ConnectionCore | None:
+        """What runs for a connection, whatever it connects to."""
+        return self.connections.get(key) or self.carriers.get(key)
+
+    def all_at_work(self) -> list[ConnectionCore]:
+        """Everything that runs for a connection."""
+        return [*self.connections.values(), *self.carriers.values()]
+
     def kind(self, name: str) -> ResourceKind:
         return callplane_kind(registry.kind_named(name).plural)
 
@@ -199,9 +214,10 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
         self._workers.clear()
-        for runtime in self.connections.values():
+        for runtime in self.all_at_work():
             await runtime.stop()
         self.connections.clear()
+        self.carriers.clear()
 
     async def _work(self) -> None:
         while True:

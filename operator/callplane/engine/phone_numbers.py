@@ -4,7 +4,10 @@ number.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from callplane.apis.phone_numbers import PhoneNumber
+from callplane.engine import carrier_numbers
 from callplane.engine.number_ranges import refuse
 from callplane.engine.scope import Gone, Scope
 from callplane.numbering.lifecycle import NumberState
@@ -31,4 +34,7 @@ async def run(scope: Scope) -> Succeeded:
     )
     until = row.quarantined_until if row is not None else None
     scope.status["quarantinedUntil"] = until.strftime("%Y-%m-%dT%H:%M:%SZ") if until else None
-    return Succeeded(state.value)
+    said = await carrier_numbers.look_after(scope, found)
+    if said is None:
+        return Succeeded(state.value)
+    return replace(said, message=said.message or state.value)

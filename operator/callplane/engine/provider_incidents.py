@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from callplane.engine.operator_engine import Engine
 
 RECOUNT_SECONDS = 60.0
+_USERS = frozenset({"TeamsUser", "NumberRange", "PhoneNumber"})
 _STRENGTH = {Freeze.NONE: 0, Freeze.DESTRUCTIVE: 1, Freeze.ALL: 2}
 
 
@@ -55,7 +56,7 @@ def gone(engine: Engine, incident: ProviderIncident) -> None:
 
 
 def _users_of(engine: Engine, connection: ObjectKey) -> list[ObjectKey]:
-    return [key for key in engine.cache.dependents(connection) if key.kind == "TeamsUser"]
+    return [key for key in engine.cache.dependents(connection) if key.kind in _USERS]
 
 
 def freeze_of(engine: Engine, tenant: TeamsTenant) -> ProviderIncidentSpec | None:

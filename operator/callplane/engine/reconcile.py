@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from callplane.apis.reasons import Reason
 from callplane.engine import (
+    carriers,
     change_approvals,
     change_plans,
     emergency_locations,
@@ -49,6 +50,7 @@ FENCE_LOOK_SECONDS = 1.0
 
 PASSES: dict[str, Steps] = {
     "TeamsTenant": teams_tenants.run,
+    "Carrier": carriers.run,
     "TeamsUser": teams_users.run,
     "NumberRange": number_ranges.run,
     "PhoneNumber": phone_numbers.run,
@@ -90,13 +92,15 @@ async def forget(engine: Engine, key: ObjectKey) -> None:
     """The object is gone: nobody is left who wants what it had proposed."""
     engine.queue.forget(key)
     engine.progress.forget(key)
-    for runtime in engine.connections.values():
+    for runtime in engine.all_at_work():
         # A gate that cannot be asked now is asked again after the next listing; one that another
         # installation works is not ours to ask.
         with contextlib.suppress(EpochLost, StoreUnavailable):
             await runtime.gate.withdraw(key)
     if key.kind == "TeamsTenant":
         await teams_tenants.vanished(engine, key)
+    if key.kind == "Carrier":
+        await carriers.vanished(engine, key)
 
 
 async def run_steps(scope: Scope) -> End:
@@ -109,7 +113,7 @@ async def run_steps(scope: Scope) -> End:
         return Failed(Reason.REGISTER_UNAVAILABLE, f"the number register does not answer: {error}")
     except MoveRefused as refused:
         # Somebody else has moved the number since we read its row: read it again, then look again.
-        for runtime in scope.engine.connections.values():
+        for runtime in scope.engine.all_at_work():
             runtime.refresh_register()
         message = f"{refused.number.masked} has moved in the register; looking again"
         return Waiting(Reason.PROGRESSING, message, after_seconds=REFUSED_LOOK_SECONDS)

@@ -51,6 +51,7 @@ class Cause(StrEnum):
     PORT_IN = "PortIn"
     ACTIVATE = "Activate"
     CANCEL = "Cancel"
+    REST_FOR_RELEASE = "RestForRelease"
     REQUEST_RELEASE = "RequestRelease"
     KEEP = "Keep"
     RELEASE = "Release"
@@ -115,7 +116,9 @@ TRANSITIONS: frozenset[Transition] = frozenset(
         (_S.PORTING_IN, _S.ASSIGNED, _C.REBUILD),
         (_S.RELEASE_PENDING, _S.ASSIGNED, _C.REBUILD),
         (_S.RELEASED, _S.ASSIGNED, _C.REBUILD),
-        # New numbers come in.
+        # New numbers come in. One that was never ours has no row.
+        (_S.FREE, _S.ORDERING, _C.ORDER),
+        (_S.FREE, _S.PORTING_IN, _C.PORT_IN),
         (_S.RELEASED, _S.ORDERING, _C.ORDER),
         (_S.RELEASED, _S.PORTING_IN, _C.PORT_IN),
         (_S.ORDERING, _S.FREE, _C.ACTIVATE),
@@ -125,6 +128,11 @@ TRANSITIONS: frozenset[Transition] = frozenset(
         # Giving a number back starts from the end of its rest only, and can be called off.
         (_S.QUARANTINED, _S.RELEASE_PENDING, _C.REQUEST_RELEASE),
         (_S.RELEASE_PENDING, _S.QUARANTINED, _C.KEEP),
+        # A rest that is over leaves no row; the carrier's connection states it once more, so that
+        # nothing is given back but from its rest.
+        (_S.FREE, _S.QUARANTINED, _C.REST_FOR_RELEASE),
+        # Somebody bought or gave it to the account again by hand.
+        (_S.RELEASED, _S.FREE, _C.ACTIVATE),
         (_S.RELEASE_PENDING, _S.RELEASED, _C.RELEASE),
     }
 )

@@ -31,6 +31,12 @@ class Operation(Enum):
     ASSIGN_NUMBER = "AssignNumber"
     SET_LOCATION = "SetEmergencyLocation"
     SET_POLICY = "SetPolicy"
+    ORDER_NUMBER = "OrderNumber"
+    PORT_NUMBER_IN = "PortNumberIn"
+    SET_ROUTE = "SetRoute"
+    SET_EMERGENCY_ADDRESS = "SetEmergencyAddress"
+    SET_DELETION_LOCK = "SetDeletionLock"
+    RELEASE_NUMBER = "ReleaseNumber"
 
 
 class Cause(Enum):
@@ -52,6 +58,7 @@ class Change:
     number operations:  {"number": "+44…", "type": "directRouting"} and, when assigning, "location"
     location:           {"number": "+44…", "location": "<id>"}
     policy:             {"type": "TeamsCallingPolicy", "name": "…"}
+    at a carrier:       {"number": "+44…"} with the route, the address or the lock as flat fields
     """
 
     connection: ConnectionId

@@ -34,7 +34,7 @@ def is_gated(change: Change) -> bool:
 
 def is_emergency_relevant(change: Change) -> bool:
     """Does the change touch where an emergency call goes or where it says it comes from?"""
-    if change.operation is Operation.SET_LOCATION:
+    if change.operation in (Operation.SET_LOCATION, Operation.SET_EMERGENCY_ADDRESS):
         return True
     fields = change.after or change.before or {}
     return fields.get("type", "").startswith("TeamsEmergency")

@@ -59,6 +59,18 @@ def describe(change: Change) -> ChangeText:
         case Operation.SET_POLICY:
             what = after.get("type") or before.get("type") or "policy"
             return _replacing(what, before.get("name"), after.get("name"))
+        case Operation.ORDER_NUMBER:
+            return ChangeText("+", "order", "", after.get("number", ""))
+        case Operation.PORT_NUMBER_IN:
+            return ChangeText("+", "port in", "", after.get("number", ""))
+        case Operation.RELEASE_NUMBER:
+            return ChangeText("-", "release to the carrier", before.get("number", ""), "")
+        case _:
+            return _replacing(change.operation.value, _flat(before), _flat(after))
+
+
+def _flat(fields: dict[str, str]) -> str:
+    return ", ".join(f"{name} {text}" for name, text in sorted(fields.items()) if name != "number")
 
 
 def _number(fields: dict[str, str]) -> str:

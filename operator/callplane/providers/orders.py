@@ -75,6 +75,8 @@ def order_of(change: Change) -> Order:
             case Operation.SET_POLICY:
                 policy_type = after["type"] if "type" in after else before["type"]
                 return SetPolicy(change.subject, policy_type, after.get("name") or None)
+            case _:
+                raise ValueError(f"{change.operation.value} is not for a calling platform")
     except KeyError as missing:
         raise ValueError(
             f"a change {change.operation.value} needs the field {missing.args[0]!r}"

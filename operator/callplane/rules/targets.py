@@ -156,6 +156,8 @@ def _references(resource: Resource) -> Iterator[tuple[str, str, ObjectRef]]:
                 path = "spec.emergencyLocationRef"
                 yield path, "EmergencyLocation", spec.emergency_location_ref
         case NumberRange(spec=spec) | PhoneNumber(spec=spec):
+            if spec.carrier_ref:
+                yield "spec.carrierRef", "Carrier", spec.carrier_ref
             if spec.emergency_location_ref:
                 path = "spec.emergencyLocationRef"
                 yield path, "EmergencyLocation", spec.emergency_location_ref

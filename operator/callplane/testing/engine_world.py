@@ -33,6 +33,7 @@ from callplane.engine.operator_engine import Engine, Surroundings
 from callplane.plan.change import Change
 from callplane.plan.gate import GateRow, GateStatus
 from callplane.providers.inmemory import Call, Fault, InMemoryProvider, Verb, World
+from callplane.providers.inmemory.carrier_world import CarrierWorld
 from callplane.providers.protocol import AuthenticationFailed, Provider
 from callplane.providers.registry import Ingredients
 from callplane.resources.lines import NumberType
@@ -41,10 +42,12 @@ from callplane.settings import OperatorSettings
 from callplane.store.memory import MemoryRegister
 from callplane.store.ports import NumberRow
 from callplane.telemetry import Telemetry
+from callplane.testing.carrier_estate import answered_connection, carrier_provider
 from callplane.testing.cluster_state import ClusterState
 from callplane.testing.condition_checks import ConditionWatch
 from callplane.testing.fake_cluster import FakeCluster
 from callplane.testing.tripwire import (
+    CARRIER_WRITES,
     CLUSTER_WRITES,
     PROVIDER_WRITES,
     REGISTER_WRITES,
@@ -109,6 +112,7 @@ class EngineWorld:
         self.user = self.cluster.as_manager("kubectl")
         self.register = register or MemoryRegister()
         self.platform = platform or World(order_seconds=0.5)
+        self.carrier = CarrierWorld()
         self.settings = settings or OperatorSettings(workers=8)
         self.fence = OpenFence()
         self.events = RecordedEvents()
@@ -160,6 +164,9 @@ class EngineWorld:
                 installation=body["metadata"]["uid"],
                 telemetry=Telemetry(),
                 chance=self._chance,
+                carrier_factory=lambda name, ingredients: wired(
+                    carrier_provider(self, name, ingredients), wire, CARRIER_WRITES
+                ),
             ),
             self.settings,
         )
@@ -371,7 +378,7 @@ class EngineWorld:
             spec["digest"] = self.held_digest()
         expires_at = self.clock.now() + timedelta(days=days)
         merged = {
-            "connectionRef": {"kind": "TeamsTenant", "name": "main"},
+            "connectionRef": answered_connection(self, spec),
             "decision": decision,
             "approvedBy": "maria",
             "expiresAt": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -455,8 +462,8 @@ class EngineWorld:
 
     def held_digests(self) -> list[str]:
         """Digests of the batches that wait, as the leader has them."""
-        runtime = next(iter(self.running.connections.values()))
-        rows = runtime.mirror.gate_rows.values()
+        at_work = self.running.all_at_work()
+        rows = [row for runtime in at_work for row in runtime.mirror.gate_rows.values()]
         return sorted({row.digest for row in rows if row.status is GateStatus.HELD})
 
     def held_digest(self) -> str:

@@ -18,6 +18,9 @@ Port = TypeVar("Port")
 CLUSTER_WRITES = frozenset({"create", "replace", "delete", "json_patch", "merge_patch", "apply"})
 REGISTER_WRITES = frozenset({"commit", "hold_connection", "release_connection"})
 PROVIDER_WRITES = frozenset({"send"})
+CARRIER_WRITES = frozenset(
+    {"order", "port_in", "release", "set_deletion_lock", "set_emergency_address", "set_route"}
+)
 
 
 class Tripwire:

@@ -12,6 +12,7 @@ class Platform(Enum):
     TEAMS = "teams"
     WEBEX = "webex"
     SIP = "sip"
+    CARRIER = "carrier"
 
 
 @dataclass(frozen=True, slots=True, order=True)

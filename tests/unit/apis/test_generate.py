@@ -119,18 +119,19 @@ def test_names_of_kinds_are_unique() -> None:
     ]
     assert len(names) == len(set(names))
     assert {name for kind in registry.KINDS for name in kind.short_names} == {
-        *("tt", "nr", "pn", "tu", "el", "pi", "cp", "ca")
+        *("tt", "nr", "pn", "tu", "el", "pi", "cp", "ca", "car")
     }
 
 
 def test_the_kinds_that_others_name_ask_for_consent() -> None:
     assert {kind.name for kind in registry.KINDS if kind.is_referable} == {
         "TeamsTenant",
+        "Carrier",
         "NumberRange",
         "PhoneNumber",
         "EmergencyLocation",
     }
-    assert [kind.name for kind in registry.CONNECTION_KINDS] == ["TeamsTenant"]
+    assert [kind.name for kind in registry.CONNECTION_KINDS] == ["TeamsTenant", "Carrier"]
 
 
 def test_repeated_values_are_written_in_full() -> None:

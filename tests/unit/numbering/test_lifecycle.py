@@ -18,7 +18,9 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Reserved": {"Reserve"},
         "Claimed": {"Allocate"},
         "Assigned": {"Adopt", "Rebuild"},
-        "Quarantined": {"Rebuild"},
+        "Quarantined": {"Rebuild", "RestForRelease"},
+        "Ordering": {"Order"},
+        "PortingIn": {"PortIn"},
     },
     "Reserved": {
         "Free": {"Unreserve"},
@@ -60,6 +62,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "Ordering": {"Order"},
         "PortingIn": {"PortIn"},
         "Assigned": {"Rebuild"},
+        "Free": {"Activate"},
     },
 }
 
@@ -99,7 +102,8 @@ def test_a_number_is_released_only_from_its_rest() -> None:
             continue
         if start in {NumberState.QUARANTINED, NumberState.RELEASE_PENDING}:
             continue
-        avoided = reachable(start, avoiding={NumberState.QUARANTINED})
+        on_their_way = {NumberState.ORDERING, NumberState.PORTING_IN}
+        avoided = reachable(start, avoiding={NumberState.QUARANTINED, *on_their_way})
         assert NumberState.RELEASED not in avoided
 
 

@@ -1,0 +1,109 @@
+"""Gather for numbers at a carrier: the Carrier that an object names, at work and consenting, and
+whether anything may be written there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from callplane.apis.carriers import Carrier
+from callplane.apis.provider_incidents import Freeze, ProviderIncident, ProviderIncidentSpec
+from callplane.apis.reasons import Reason
+from callplane.apis.references import ConnectionKind, ManagementPolicy, ObjectRef
+from callplane.engine.carrier_connections import CarrierRuntime
+from callplane.engine.gathering import CONNECTION_LOOK_SECONDS, consenting
+from callplane.engine.scope import Parked, Scope
+from callplane.errors import Stalled, Waiting
+from callplane.providers.carrier_protocol import CarrierAction
+from callplane.status.conditions import Circumstances
+from callplane.values import ObjectKey
+
+INCIDENT_LOOK_SECONDS = 300.0
+_STRENGTH = {Freeze.NONE: 0, Freeze.DESTRUCTIVE: 1, Freeze.ALL: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierSide:
+    """What a pass of a number stands on at its carrier."""
+
+    carrier: Carrier
+    runtime: CarrierRuntime
+    incident: ProviderIncidentSpec | None
+    writable: bool
+
+    @property
+    def is_frozen(self) -> bool:
+        """Is anything that takes away frozen?"""
+        return self.incident is not None and self.incident.freeze is not Freeze.NONE
+
+
+async def gather(scope: Scope, reference: ObjectRef) -> CarrierSide:
+    """Raises Waiting while the carrier is missing, not ready or does not consent."""
+    carrier = await consenting(scope, "Carrier", reference)
+    assert isinstance(carrier, Carrier)
+    key = ObjectKey("Carrier", carrier.namespace, carrier.name)
+    runtime = scope.engine.carriers.get(key)
+    if runtime is None or not runtime.is_ready:
+        if _starts_again(scope, key, runtime):
+            raise Parked
+        raise Waiting(
+            Reason.DEPENDENCY_NOT_READY,
+            f"{key} is not ready",
+            after_seconds=CONNECTION_LOOK_SECONDS,
+        )
+    incident = incident_of(scope, carrier)
+    suspended = (
+        f"Carrier {carrier.namespace}/{carrier.name} is suspended" if carrier.spec.suspend else ""
+    )
+    scope.circumstances = Circumstances(
+        suspended=suspended, incident=incident.text if incident is not None else ""
+    )
+    manages = carrier.spec.management_policy is ManagementPolicy.MANAGE
+    return CarrierSide(carrier, runtime, incident, writable=manages and not suspended)
+
+
+def _starts_again(scope: Scope, key: ObjectKey, runtime: CarrierRuntime | None) -> bool:
+    """Was the carrier Ready when it last said so, and is only not at work yet in this process?"""
+    cached = scope.engine.cache.get(key)
+    if cached is None or cached.is_deleting or cached.ready != "True":
+        return False
+    return runtime is None or not (runtime.health.breaker or runtime.health.lost_to)
+
+
+def incident_of(scope: Scope, carrier: Carrier) -> ProviderIncidentSpec | None:
+    """The open incident of this carrier, in its own namespace, that freezes most."""
+    found: ProviderIncidentSpec | None = None
+    for cached in scope.engine.cache.of_kind("ProviderIncident"):
+        if not isinstance(cached.resource, ProviderIncident) or cached.is_deleting:
+            continue
+        spec = cached.resource.spec
+        named = (spec.connection_ref.kind, cached.key.namespace, spec.connection_ref.name)
+        if named != (ConnectionKind.CARRIER, carrier.namespace, carrier.name):
+            continue
+        if spec.resolved_at is not None:
+            continue
+        if found is None or _STRENGTH[spec.freeze] > _STRENGTH[found.freeze]:
+            found = spec
+    return found
+
+
+def check_incident(side: CarrierSide, *, takes_away: bool) -> None:
+    """Raises Waiting while an incident freezes this kind of write."""
+    incident = side.incident
+    if incident is None or incident.freeze is Freeze.NONE:
+        return
+    if incident.freeze is Freeze.ALL or takes_away:
+        raise Waiting(
+            Reason.FROZEN_BY_INCIDENT,
+            f"{incident.text}: writes wait until the incident ends",
+            after_seconds=INCIDENT_LOOK_SECONDS,
+        )
+
+
+def require(side: CarrierSide, action: CarrierAction) -> None:
+    """Raises Stalled with the reason and the manual step for what the carrier cannot do."""
+    unsupported = side.runtime.provider.capabilities.unsupported.get(action)
+    if unsupported is not None:
+        raise Stalled(
+            Reason.UNSUPPORTED, f"{unsupported.reason}; by hand: {unsupported.manual_step}"
+        )

@@ -1,0 +1,279 @@
+"""The carrier's side of a PhoneNumber and of a NumberRange: what its pass does where the number
+comes from, beside what it does where the number is used.
+
+settle what is under way → look → acquire or adopt → release, where asked → settings
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from callplane.apis.number_ranges import NumberRange
+from callplane.apis.phone_numbers import Acquisition, PhoneNumber, ReleasePolicy
+from callplane.apis.reasons import Reason
+from callplane.engine import (
+    carrier_changes,
+    carrier_gathering,
+    carrier_orders,
+    carrier_ports,
+    carrier_releases,
+    carrier_settings,
+)
+from callplane.engine.carrier_connections import ON_ITS_WAY
+from callplane.engine.carrier_gathering import CarrierSide
+from callplane.engine.keyed_queue import Priority
+from callplane.engine.scope import Scope
+from callplane.errors import Failed, Stalled, Waiting
+from callplane.numbering.lifecycle import Cause, NumberState
+from callplane.plan.change import Change, Operation
+from callplane.providers.carrier_protocol import CarrierAction
+from callplane.providers.protocol import ProviderError
+from callplane.resources.carriers import (
+    NOT_SHOWN,
+    CarrierNumberState,
+    EmergencyAddress,
+    NumberOnCarrier,
+    Price,
+    TrunkRoute,
+)
+from callplane.status.conditions import Succeeded
+from callplane.store.ports import Commit, Move, NumberRow
+from callplane.values import E164
+
+PENDING_LOOK_SECONDS = 60.0
+RANGE_MISSING_SHOWN = 10
+
+
+async def row_of(scope: Scope, number: E164) -> NumberRow | None:
+    """The register's row, whichever connection has it."""
+    rows = await scope.engine.register.numbers_in(number, number)
+    return rows[0] if rows else None
+
+
+async def look_after(scope: Scope, phone: PhoneNumber) -> Succeeded | None:
+    """The carrier's side of a PhoneNumber; None where there is nothing more to say of it."""
+    reference = phone.spec.carrier_ref
+    if reference is None:
+        return None
+    side = await carrier_gathering.gather(scope, reference)
+    number = E164(phone.spec.e164)
+    try:
+        return await _look_after(scope, side, phone, number)
+    finally:
+        scope.status.update(side.runtime.progress.get(number, {}))
+
+
+async def _look_after(
+    scope: Scope, side: CarrierSide, phone: PhoneNumber, number: E164
+) -> Succeeded | None:
+    await _settle(scope, side, phone, number)
+    if not side.runtime.can(CarrierAction.LIST):
+        return await _declared_only(scope, side, phone, number)
+    observed = await _look(scope, side, number)
+    _show(scope, observed)
+    row = await row_of(scope, number)
+    if observed is None:
+        return await _acquire(scope, side, phone, row)
+    if row is not None and row.state in ON_ITS_WAY and not _is_pending(observed):
+        # A crash between the carrier's answer and ours, or an order placed by hand.
+        move = carrier_orders.activate(scope, number, row.state)
+        await side.runtime.mirror.commit(Commit(moves=(move,)), now=scope.engine.clock.now())
+    if _is_pending(observed):
+        said = observed.state_text or observed.state.value
+        raise Waiting(
+            Reason.ORDER_PENDING,
+            f"{number.masked} is not in use at the carrier yet: {said}",
+            after_seconds=PENDING_LOOK_SECONDS,
+        )
+    await _take_back(scope, side, phone, row)
+    _clear(scope, "candidates")
+    releases = phone.spec.release_policy is ReleasePolicy.RELEASE
+    if releases:
+        return await carrier_releases.advance(scope, side, phone, row, observed)
+    _clear(scope, "releaseNeeds")
+    settings = await carrier_settings.wanted(scope, side, phone.spec.emergency_location_ref)
+    unwritten = await carrier_settings.keep(scope, side, [observed], settings)
+    return Succeeded("", differences=unwritten) if unwritten else None
+
+
+def _is_pending(observed: NumberOnCarrier) -> bool:
+    return observed.state in (CarrierNumberState.PENDING, CarrierNumberState.UNKNOWN)
+
+
+async def _acquire(
+    scope: Scope, side: CarrierSide, phone: PhoneNumber, row: NumberRow | None
+) -> Succeeded:
+    """The number is not in the account."""
+    number = E164(phone.spec.e164)
+    if row is not None and row.state is NumberState.RELEASED:
+        is_given_back = not row.reason
+        if phone.spec.release_policy is ReleasePolicy.RELEASE and is_given_back:
+            _clear(scope, "releaseNeeds")
+            return Succeeded(f"{number.masked} was given back", reason=Reason.RELEASED)
+    acquisition = phone.spec.acquisition
+    if acquisition is Acquisition.ORDER:
+        return await carrier_orders.advance(scope, side, phone, row)
+    if acquisition is Acquisition.PORT_IN:
+        return await carrier_ports.advance(scope, side, phone, row)
+    await side.runtime.gate.withdraw(scope.key)
+    raise Stalled(
+        Reason.NUMBER_NOT_OWNED,
+        f"Carrier {side.carrier.namespace}/{side.carrier.name} does not have {number.masked} for "
+        "us; state acquisition Order or PortIn, or correct carrierRef",
+    )
+
+
+async def _declared_only(
+    scope: Scope, side: CarrierSide, phone: PhoneNumber, number: E164
+) -> Succeeded | None:
+    """A carrier that cannot be asked: the manifest is the evidence, and the rest is by hand."""
+    needed = {
+        Acquisition.ORDER: CarrierAction.ORDER,
+        Acquisition.PORT_IN: CarrierAction.PORT_IN,
+    }.get(phone.spec.acquisition)
+    if needed is not None:
+        carrier_gathering.require(side, needed)
+    if phone.spec.release_policy is ReleasePolicy.RELEASE:
+        carrier_gathering.require(side, CarrierAction.RELEASE)
+    return None
+
+
+async def _settle(scope: Scope, side: CarrierSide, phone: PhoneNumber, number: E164) -> None:
+    """Our own writes that have not been seen to end come before anything new."""
+    subject = carrier_changes.subject(side.runtime.connection, number)
+    for intent in side.runtime.mirror.open_intents(subject):
+        match Change.from_json(intent.change).operation:
+            case Operation.ORDER_NUMBER:
+                await carrier_orders.settle(scope, side, intent)
+            case Operation.PORT_NUMBER_IN:
+                await carrier_ports.settle(scope, side, phone, intent)
+            case Operation.RELEASE_NUMBER:
+                await carrier_releases.settle(scope, side, intent)
+            case _:
+                await carrier_settings.settle(scope, side, intent)
+
+
+async def _look(scope: Scope, side: CarrierSide, number: E164) -> NumberOnCarrier | None:
+    """What the carrier says of the number, asked for where a listing is not enough."""
+    known = side.runtime.known(number)
+    is_user = scope.priority <= Priority.DEPENDENCY
+    is_shown = known is not None and NOT_SHOWN not in (known.route, known.emergency_address)
+    if is_shown and not is_user:
+        return known
+    try:
+        return await side.runtime.read_number(number)
+    except ProviderError as error:
+        raise Failed(Reason.PROVIDER_UNAVAILABLE, f"reading {number.masked}: {error}") from error
+
+
+async def _take_back(
+    scope: Scope, side: CarrierSide, phone: PhoneNumber, row: NumberRow | None
+) -> None:
+    """A number that was thought to be gone is in the account: it is ours again, without a write."""
+    if row is None or row.state not in (NumberState.RELEASED, NumberState.RELEASE_PENDING):
+        return
+    if phone.spec.release_policy is ReleasePolicy.RELEASE:
+        return
+    released = row.state is NumberState.RELEASED
+    move = Move(
+        number=row.number,
+        expected=row.state,
+        to=NumberState.FREE if released else NumberState.QUARANTINED,
+        cause=Cause.ACTIVATE if released else Cause.KEEP,
+        range_name=row.range_name,
+        quarantined_until=None if released else scope.engine.clock.now(),
+    )
+    await side.runtime.mirror.commit(Commit(moves=(move,)), now=scope.engine.clock.now())
+
+
+def _clear(scope: Scope, field: str) -> None:
+    """A list in status that has come to an end; one that never was is not written."""
+    if scope.cached.status.get(field):
+        scope.status[field] = []
+
+
+def _show(scope: Scope, observed: NumberOnCarrier | None) -> None:
+    if observed is None:
+        scope.status["carrier"] = {"state": "NotOwned"}
+        return
+    route, address = observed.route, observed.emergency_address
+    locked, fee = observed.deletion_locked, observed.monthly_fee
+    shown: dict[str, object] = {"state": observed.state.value.capitalize()}
+    if observed.state_text:
+        shown["stateText"] = observed.state_text
+    if isinstance(route, TrunkRoute):
+        shown["trunk"] = route.trunk or route.foreign or ", ".join(route.endpoints)
+    if address is not NOT_SHOWN:
+        shown["emergencyAddress"] = isinstance(address, EmergencyAddress)
+    if locked is not NOT_SHOWN:
+        shown["deletionLocked"] = bool(locked)
+    if isinstance(fee, Price):
+        shown["monthlyFee"] = str(fee)
+    scope.status["carrier"] = shown
+
+
+# A range
+
+
+async def look_after_range(scope: Scope, found: NumberRange) -> Succeeded | None:
+    """The carrier's side of a NumberRange: its numbers are there, and set as declared."""
+    reference = found.spec.carrier_ref
+    if reference is None:
+        return None
+    side = await carrier_gathering.gather(scope, reference)
+    if not side.runtime.can(CarrierAction.LIST):
+        return None
+    for number in _own_numbers(scope, side, found):
+        subject = carrier_changes.subject(side.runtime.connection, number)
+        for intent in side.runtime.mirror.open_intents(subject):
+            await carrier_settings.settle(scope, side, intent)
+    rows, missing = _of_range(side, found)
+    scope.status["atCarrier"] = len(rows)
+    settings = await carrier_settings.wanted(scope, side, found.spec.emergency_location_ref)
+    detailed = [await _detailed(side, row, settings) for row in rows]
+    unwritten = await carrier_settings.keep(scope, side, detailed, settings)
+    if missing:
+        shown = ", ".join(number.masked for number in missing[:RANGE_MISSING_SHOWN])
+        raise Stalled(
+            Reason.NUMBER_NOT_OWNED,
+            f"Carrier {side.carrier.namespace}/{side.carrier.name} does not have "
+            f"{len(missing)} of these numbers for us: {shown}",
+        )
+    return Succeeded("", differences=unwritten[:RANGE_MISSING_SHOWN]) if unwritten else None
+
+
+def _own_numbers(scope: Scope, side: CarrierSide, found: NumberRange) -> Sequence[E164]:
+    """Numbers of the range with writes of ours that have not been seen to end."""
+    subjects = {E164(intent.holder.user_id) for intent in side.runtime.mirror.all_open_intents()}
+    spans = found.spec.spans
+    return sorted(number for number in subjects if any(number in span for span in spans))
+
+
+def _of_range(side: CarrierSide, found: NumberRange) -> tuple[list[NumberOnCarrier], list[E164]]:
+    """Rows of the range, and numbers that the carrier does not have. An absence counts only where
+    a complete listing says so.
+    """
+    rows, missing = [], []
+    for span in found.spec.spans:
+        for number in span:
+            row = side.runtime.known(number)
+            if row is not None:
+                rows.append(row)
+            elif side.runtime.numbers.known_absent(number):
+                missing.append(number)
+    return rows, missing
+
+
+async def _detailed(
+    side: CarrierSide, row: NumberOnCarrier, settings: carrier_settings.WantedSettings
+) -> NumberOnCarrier:
+    """The row with what is managed and a listing does not show."""
+    unseen_route = settings.route is not None and row.route is NOT_SHOWN
+    unseen_address = settings.address is not None and row.emergency_address is NOT_SHOWN
+    if not (unseen_route or unseen_address):
+        return row
+    try:
+        return await side.runtime.read_number(row.number) or row
+    except ProviderError as error:
+        text = f"reading {row.number.masked}: {error}"
+        raise Failed(Reason.PROVIDER_UNAVAILABLE, text) from error

@@ -1,0 +1,251 @@
+"""Giving a number back to its carrier: two keys, a waiting period, and a person's approval.
+
+The keys are `releasePolicy: Release` and an acknowledgement that repeats the number and names its
+day. Beside them the number must have rested, nobody may hold it, and nothing may be frozen. Each
+key that is missing is named; what is irreversible always waits in the gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+
+from callplane.apis.phone_numbers import PhoneNumber
+from callplane.apis.reasons import Reason
+from callplane.engine import carrier_changes, carrier_orders, carrier_writing
+from callplane.engine.carrier_gathering import CarrierSide, require
+from callplane.engine.scope import Scope
+from callplane.errors import Failed, Stalled, Waiting
+from callplane.numbering.lifecycle import HELD, Cause, NumberState
+from callplane.providers.carrier_protocol import CarrierAction, CarrierRefused
+from callplane.providers.protocol import ProviderError
+from callplane.resources.carriers import EmergencyAddress, NumberOnCarrier
+from callplane.status.conditions import Succeeded
+from callplane.store.ports import Commit, Intent, Move, NumberEvent, NumberRow
+from callplane.values import E164
+
+LONGEST_LOOK_SECONDS = 6 * 3600.0
+LOOK_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """One key that a release lacks; `until` where it comes by itself."""
+
+    what: str
+    until: datetime | None = None
+
+
+async def advance(
+    scope: Scope,
+    side: CarrierSide,
+    phone: PhoneNumber,
+    row: NumberRow | None,
+    observed: NumberOnCarrier,
+) -> Succeeded:
+    """The manifest asks for the release of a number that we own."""
+    number = observed.number
+    require(side, CarrierAction.RELEASE)
+    if row is not None and row.state is NumberState.RELEASED:
+        raise Stalled(
+            Reason.RELEASE_REFUSED,
+            f"{number.masked} was given back and the carrier shows it again; set releasePolicy "
+            "Keep to take it back",
+        )
+    missing = await _missing(scope, side, phone, row)
+    scope.status["releaseNeeds"] = [each.what for each in missing]
+    if missing:
+        await side.runtime.gate.withdraw(scope.key)
+        raise _verdict(scope, number, missing)
+    if not side.writable:
+        return Succeeded("not released", differences=(f"{number.masked} would be released",))
+    change = carrier_changes.release(side.runtime.connection, number)
+    await carrier_writing.pass_gate(scope, side, [change])
+    await _detach(scope, side, observed)
+    now = scope.engine.clock.now()
+    rest = replace(
+        _move(scope, number, NumberState.FREE, NumberState.QUARANTINED), quarantined_until=now
+    )
+    await side.runtime.mirror.commit(Commit(moves=(rest,)), now=now)
+    write = carrier_writing.Write(
+        change,
+        move=_move(scope, number, NumberState.QUARANTINED, NumberState.RELEASE_PENDING),
+        undo=_kept(scope, number),
+    )
+
+    async def call(intent: Intent) -> None:
+        await side.runtime.provider.release(number)
+
+    try:
+        intent, _ = await carrier_writing.send(scope, side, write, call)
+    except CarrierRefused as refused:
+        detail = carrier_orders.words(str(refused), refused.code)
+        raise Stalled(
+            Reason.RELEASE_REFUSED, f"the carrier keeps {number.masked}: {detail}"
+        ) from refused
+    await settle(scope, side, intent)
+    return Succeeded(f"{number.masked} was given back", reason=Reason.RELEASED)
+
+
+async def settle(scope: Scope, side: CarrierSide, intent: Intent) -> None:
+    """Is the number gone? Raises Waiting while that is not sure."""
+    number = E164(intent.change["subject"][1])
+    try:
+        observed = await side.runtime.read_number(number)
+    except ProviderError as error:
+        raise Failed(Reason.PROVIDER_UNAVAILABLE, f"read-back failed: {error}") from error
+    if observed is None:
+        move = _move(scope, number, NumberState.RELEASE_PENDING, NumberState.RELEASED)
+        await carrier_writing.confirm(scope, side, intent, move=move)
+        return
+    if carrier_orders.may_still_appear(scope, side, intent):
+        raise Waiting(
+            Reason.OPERATION_RUNNING,
+            f"giving {number.masked} back was sent and is not seen yet",
+            after_seconds=carrier_orders.FIRST_LOOK_SECONDS,
+        )
+    await carrier_writing.close(scope, side, intent, undo=_kept(scope, number), detail="never seen")
+
+
+async def _detach(scope: Scope, side: CarrierSide, observed: NumberOnCarrier) -> None:
+    """What hangs on the number goes first, in this order: several carriers refuse otherwise."""
+    provider, number = side.runtime.provider, observed.number
+    steps: list[Callable[[], Awaitable[None]]] = []
+    if (
+        isinstance(observed.emergency_address, EmergencyAddress)
+        and side.runtime.can(CarrierAction.EMERGENCY_ADDRESS)
+        and provider.capabilities.address_detachable
+    ):
+        steps.append(lambda: provider.set_emergency_address(number, None))
+    if observed.deletion_locked is True and side.runtime.can(CarrierAction.DELETION_LOCK):
+        steps.append(lambda: provider.set_deletion_lock(number, locked=False))
+    if not steps:
+        return
+    try:
+        for step in steps:
+            async with side.runtime.in_flight:
+                await side.runtime.guarded(step())
+    except CarrierRefused as refused:
+        raise Stalled(
+            Reason.RELEASE_REFUSED,
+            f"what hangs on {number.masked} could not be taken off: {refused}",
+        ) from refused
+    except ProviderError as error:
+        raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
+    side.runtime.touch(number)
+
+
+async def _missing(
+    scope: Scope, side: CarrierSide, phone: PhoneNumber, row: NumberRow | None
+) -> list[Missing]:
+    """Every key that is not there, not only the first."""
+    number, now = E164(phone.spec.e164), scope.engine.clock.now()
+    missing = []
+    acknowledged = phone.spec.release_acknowledgement
+    if acknowledged is None:
+        missing.append(Missing("releaseAcknowledgement with the number and the day"))
+    elif acknowledged.date > now.date():
+        begins = datetime.combine(acknowledged.date, time(), tzinfo=UTC)
+        missing.append(
+            Missing(f"the day of the acknowledgement, {acknowledged.date:%Y-%m-%d}", begins)
+        )
+    if side.incident is not None and side.is_frozen:
+        missing.append(
+            Missing(
+                f"the end of the incident: {side.incident.text}",
+                now + timedelta(seconds=LOOK_SECONDS),
+            )
+        )
+    missing += _holders(scope, number, row)
+    missing += await _rest(scope, phone, row, now)
+    return missing
+
+
+def _holders(scope: Scope, number: E164, row: NumberRow | None) -> list[Missing]:
+    """Who has the number, by the register, by the platforms, or by a manifest."""
+    found = []
+    if row is not None and row.state in HELD:
+        owner = row.declared_by or row.holder
+        found.append(Missing(f"that {owner} gives the number up"))
+    naming = scope.engine.cache.dependents(scope.key)
+    found += [Missing(f"that {key} no longer names the number") for key in naming]
+    for runtime in scope.engine.connections.values():
+        if not runtime.snapshot.complete:
+            found.append(
+                Missing(
+                    f"a listing of {runtime.key}, to see that nobody has the number there",
+                    scope.engine.clock.now() + timedelta(seconds=30),
+                )
+            )
+            continue
+        seen = runtime.snapshot.number(number)
+        if seen is not None and seen.holder_id is not None and row is None:
+            found.append(Missing(f"that its holder in {runtime.key} gives the number up"))
+    return found
+
+
+async def _rest(
+    scope: Scope, phone: PhoneNumber, row: NumberRow | None, now: datetime
+) -> list[Missing]:
+    """Has the number rested its full time since anybody had it, or since it was acknowledged?"""
+    days = timedelta(days=phone.spec.quarantine.days)
+    if row is not None and row.state is NumberState.QUARANTINED:
+        until = row.quarantined_until
+        if until is None:
+            return [Missing("an end of its rest: its history is unknown")]
+        return [Missing(f"the end of its rest, {until:%Y-%m-%d}", until)] if until > now else []
+    since = _left_at(await scope.engine.register.history(E164(phone.spec.e164)))
+    if since is None:
+        # Nobody ever had it here; it may have been in use before it came to us.
+        acknowledged = phone.spec.release_acknowledgement
+        if acknowledged is None:
+            return []
+        since = datetime.combine(acknowledged.date, time(), tzinfo=UTC)
+    until = since + days
+    return [Missing(f"the end of its rest, {until:%Y-%m-%d}", until)] if until > now else []
+
+
+def _left_at(history: tuple[NumberEvent, ...]) -> datetime | None:
+    """When a holder last had the number."""
+    times = [event.at for event in history if event.from_state in HELD or event.to_state in HELD]
+    return max(times, default=None)
+
+
+def _verdict(scope: Scope, number: E164, missing: list[Missing]) -> Stalled | Waiting:
+    text = f"{number.masked} is kept; a release needs: " + "; ".join(m.what for m in missing)
+    days = [each.until for each in missing if each.until is not None]
+    if len(days) < len(missing):
+        return Stalled(Reason.RELEASE_REFUSED, text)
+    seconds = (min(days) - scope.engine.clock.now()).total_seconds()
+    return Waiting(
+        Reason.RELEASE_WAITING, text, after_seconds=min(max(seconds, 1.0), LONGEST_LOOK_SECONDS)
+    )
+
+
+def _move(scope: Scope, number: E164, before: NumberState, to: NumberState) -> Move:
+    causes = {
+        NumberState.RELEASE_PENDING: Cause.REQUEST_RELEASE,
+        NumberState.QUARANTINED: Cause.REST_FOR_RELEASE,
+        NumberState.RELEASED: Cause.RELEASE,
+    }
+    return Move(
+        number=number,
+        expected=before,
+        to=to,
+        cause=causes[to],
+        declared_by=scope.declaring,
+        range_name=f"{scope.key.namespace}/{scope.key.name}",
+    )
+
+
+def _kept(scope: Scope, number: E164) -> Move:
+    """The number was not given back: its rest is over, and it is free again."""
+    return Move(
+        number=number,
+        expected=NumberState.RELEASE_PENDING,
+        to=NumberState.QUARANTINED,
+        cause=Cause.KEEP,
+        range_name=f"{scope.key.namespace}/{scope.key.name}",
+        quarantined_until=scope.engine.clock.now(),
+    )

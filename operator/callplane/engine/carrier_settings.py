@@ -1,0 +1,183 @@
+"""What is set on our numbers at the carrier: route to the SBC, emergency address, deletion lock.
+
+Each is set where it differs, read back, and left alone where the manifests do not manage it or the
+carrier cannot do it. A route that replaces another one goes through the gate; first settings do
+not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from callplane.apis.emergency_locations import CivicAddress, EmergencyLocation
+from callplane.apis.reasons import Reason
+from callplane.apis.references import ObjectRef
+from callplane.engine import carrier_changes, carrier_orders, carrier_writing
+from callplane.engine.carrier_gathering import CarrierSide, check_incident
+from callplane.engine.gathering import consenting
+from callplane.engine.scope import Scope
+from callplane.errors import Failed, Stalled, Waiting
+from callplane.plan.change import Change, Operation
+from callplane.plan.gate_policy import is_gated
+from callplane.providers.carrier_protocol import CarrierAction, CarrierRefused
+from callplane.providers.protocol import ProviderError
+from callplane.resources.carriers import (
+    NOT_SHOWN,
+    CarrierNumberState,
+    EmergencyAddress,
+    NumberOnCarrier,
+    TrunkRoute,
+)
+from callplane.store.ports import Intent, IntentState
+from callplane.values import E164
+
+MARKER_PREFIX = "cp-"
+MARKER_CHARACTERS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSettings:
+    """What the manifests say of numbers at the carrier; None: not managed."""
+
+    route: TrunkRoute | None
+    address: EmergencyAddress | None
+    lock: bool
+
+
+async def wanted(
+    scope: Scope, side: CarrierSide, location: ObjectRef | None, *, releases: bool = False
+) -> WantedSettings:
+    """The settings in the form in which the carrier shows them. Raises Stalled where it never
+    could.
+    """
+    provider, runtime = side.runtime.provider, side.runtime
+    route = carrier_orders.wanted_route(side.carrier) if runtime.can(CarrierAction.ROUTE) else None
+    address = None
+    try:
+        if route is not None:
+            route = provider.canonical_route(route)
+        if location is not None and runtime.can(CarrierAction.EMERGENCY_ADDRESS):
+            found = await consenting(scope, "EmergencyLocation", location)
+            assert isinstance(found, EmergencyLocation)
+            address = provider.canonical_address(
+                address_of(found.spec.address, found.spec.place or "")
+            )
+    except CarrierRefused as refused:
+        raise Stalled(carrier_orders.reason_of(refused.obstacle), str(refused)) from refused
+    can_lock = runtime.can(CarrierAction.DELETION_LOCK)
+    return WantedSettings(
+        route, address, side.carrier.spec.deletion_lock and can_lock and not releases
+    )
+
+
+def address_of(civic: CivicAddress, place: str) -> EmergencyAddress:
+    """The address of an EmergencyLocation as carriers take it."""
+    return EmergencyAddress(
+        street=civic.street,
+        town=civic.town,
+        postcode=civic.postcode,
+        country=civic.country,
+        organisation=civic.organisation or "",
+        building=civic.building or "",
+        locality=civic.locality or "",
+        place=place,
+    )
+
+
+def differences(
+    side: CarrierSide, rows: Sequence[NumberOnCarrier], settings: WantedSettings
+) -> list[Change]:
+    """What is to be changed, number by number. What a read does not show is not changed."""
+    connection = side.runtime.connection
+    changes = []
+    for row in rows:
+        if row.state is not CarrierNumberState.ACTIVE:
+            continue
+        if settings.route is not None and row.route not in (settings.route, NOT_SHOWN):
+            changes.append(carrier_changes.route(connection, row, settings.route))
+        shown = row.emergency_address
+        if settings.address is not None and shown not in (settings.address, NOT_SHOWN):
+            changes.append(carrier_changes.emergency_address(connection, row, settings.address))
+        if settings.lock and row.deletion_locked is False:
+            changes.append(carrier_changes.deletion_lock(connection, row))
+    return changes
+
+
+async def keep(
+    scope: Scope, side: CarrierSide, rows: Sequence[NumberOnCarrier], settings: WantedSettings
+) -> tuple[str, ...]:
+    """Make the carrier match. Returns what differs and must not be written; raises Waiting after
+    the first write, so that it is read back before anything else is planned on it.
+    """
+    changes = differences(side, rows, settings)
+    if not changes:
+        await side.runtime.gate.withdraw(scope.key)
+        return ()
+    if not side.writable:
+        return tuple(f"{carrier_changes.describe(change)}" for change in changes)
+    check_incident(side, takes_away=any(is_gated(change) for change in changes))
+    await carrier_writing.pass_gate(scope, side, changes)
+    for change in changes:
+        await _write(scope, side, change, settings)
+    raise Waiting(Reason.PROGRESSING, "changes were made and are read back", after_seconds=0.0)
+
+
+async def _write(scope: Scope, side: CarrierSide, change: Change, settings: WantedSettings) -> None:
+    call = _call(scope, side, change, settings)
+    try:
+        intent, _ = await carrier_writing.send(
+            scope, side, carrier_writing.Write(change), lambda _: call()
+        )
+    except CarrierRefused as refused:
+        reason = carrier_orders.reason_of(refused.obstacle, Reason.PROVIDER_REFUSED)
+        detail = carrier_orders.words(str(refused), refused.code)
+        raise Stalled(reason, f"{carrier_changes.describe(change)}: {detail}") from refused
+    await settle(scope, side, intent)
+
+
+def _call(
+    scope: Scope, side: CarrierSide, change: Change, settings: WantedSettings
+) -> Callable[[], Awaitable[None]]:
+    provider, number = side.runtime.provider, E164(change.subject)
+    if change.operation is Operation.SET_ROUTE:
+        route = settings.route
+        assert route is not None
+        return lambda: provider.set_route(number, route, marker=marker_of(scope))
+    if change.operation is Operation.SET_EMERGENCY_ADDRESS:
+        return lambda: provider.set_emergency_address(number, settings.address)
+    return lambda: provider.set_deletion_lock(number, locked=True)
+
+
+def marker_of(scope: Scope) -> str:
+    """A short mark on the number at the carrier: which object looks after it. Names of objects
+    would be too long, and say too much there.
+    """
+    return f"{MARKER_PREFIX}{scope.cached.uid}"[:MARKER_CHARACTERS]
+
+
+async def settle(scope: Scope, side: CarrierSide, intent: Intent) -> None:
+    """Is the effect to be seen? Raises Waiting while it may still come."""
+    change = Change.from_json(intent.change)
+    number = E164(change.subject)
+    try:
+        observed = await side.runtime.read_number(number)
+    except ProviderError as error:
+        raise Failed(Reason.PROVIDER_UNAVAILABLE, f"read-back failed: {error}") from error
+    if carrier_changes.shows(observed, change):
+        if observed is not None:
+            # The read shows the effect of the very write: no older state does.
+            side.runtime.believe(observed)
+        await carrier_writing.confirm(scope, side, intent)
+        return
+    seconds = scope.engine.settings.unknown_outcome_seconds
+    if scope.engine.clock.now() < intent.sent_at + timedelta(seconds=seconds):
+        lag_seconds = side.runtime.provider.capabilities.read_after_write_lag_seconds
+        raise Waiting(
+            Reason.OPERATION_RUNNING,
+            f"{carrier_changes.describe(change)} was sent and is not seen yet",
+            after_seconds=max(lag_seconds, 0.5),
+        )
+    done = replace(intent, detail="never seen")
+    await carrier_writing.close(scope, side, done, IntentState.ABANDONED, detail="never seen")

@@ -1,0 +1,209 @@
+"""Apply at a carrier: one write, once, with its intent committed before it is sent.
+
+gate → budget → compare before write → fence → intent and move committed → sent
+
+What an answer means for the number's row is the caller's to say: each write comes with the move
+that goes with its intent, and with the move that takes it back.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from callplane.apis.reasons import Reason
+from callplane.engine import carrier_changes
+from callplane.engine.carrier_gathering import CarrierSide
+from callplane.engine.scope import Parked, Scope
+from callplane.engine.writing import check_fence
+from callplane.errors import Failed, OutcomeUnknown, Stalled, Waiting
+from callplane.plan import gate
+from callplane.plan.change import Change
+from callplane.plan.gate import GateRow
+from callplane.plan.gate_policy import is_gated
+from callplane.providers.carrier_protocol import CarrierRefused
+from callplane.providers.protocol import AuthenticationFailed, ProviderError, Throttled
+from callplane.store.ports import Commit, EpochLost, Intent, IntentState, Move
+from callplane.values import E164
+
+log = logging.getLogger(__name__)
+
+UNKNOWN_LOOK_SECONDS = 2.0
+STALE_LOOK_SECONDS = 0.5
+BREAKER_LOOK_SECONDS = 60.0
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write: what it is, the move that is committed with its intent, and the one that undoes
+    that move when nothing was done.
+
+    `gated` is False for a step that belongs to a change which has passed the gate already.
+    """
+
+    change: Change
+    move: Move | None = None
+    undo: Move | None = None
+    gated: bool = True
+
+
+async def pass_gate(scope: Scope, side: CarrierSide, changes: Sequence[Change]) -> None:
+    """The object goes on only when all its gated changes are granted."""
+    gated = [change for change in changes if is_gated(change)]
+    if not gated:
+        await side.runtime.gate.withdraw(scope.key)
+        return
+    name = f"{scope.key.namespace}/{scope.key.name}"
+    ranges = {change.change_id: name for change in gated}
+    answer = await side.runtime.gate.propose(gated, proposer=scope.key, range_names=ranges)
+    if isinstance(answer, gate.Settling):
+        raise Waiting(
+            Reason.SETTLING,
+            f"{len(gated)} changes wait for the batch to settle",
+            after_seconds=answer.seconds + 30.0,
+        )
+    if isinstance(answer, gate.Held):
+        raise Stalled(
+            Reason.APPROVAL_REQUIRED,
+            "held for a person; see ChangePlan with digest " + ", ".join(answer.digests),
+        )
+
+
+async def send(
+    scope: Scope, side: CarrierSide, write: Write, call: Callable[[Intent], Awaitable[Answer]]
+) -> tuple[Intent, Answer]:
+    """Send once. `call` gets the open intent, whose request id is the reference of an order.
+
+    A refusal (CarrierRefused) is raised with the intent closed and the move undone; whatever else
+    is not a yes becomes a verdict. OutcomeUnknown leaves the intent open: it is settled by looking.
+    """
+    runtime = side.runtime
+    if not runtime.writes.take(scope.key, scope.priority):
+        raise Parked
+    if write.gated and is_gated(write.change):
+        await _compare_before_write(side, write.change)
+    async with runtime.in_flight:
+        # Only now, so that no wait lies between the fence and the send.
+        intent = await _open_intent(scope, side, write)
+        try:
+            answer = await call(intent)
+        except CarrierRefused as refused:
+            await close(
+                scope, side, intent, IntentState.REFUSED, undo=write.undo, detail=str(refused)
+            )
+            raise
+        except OutcomeUnknown as unknown:
+            runtime.touch(E164(write.change.subject))
+            raise Waiting(
+                Reason.OPERATION_RUNNING,
+                f"{carrier_changes.describe(write.change)}: no answer came; looking what is true",
+                after_seconds=UNKNOWN_LOOK_SECONDS,
+            ) from unknown
+        except Throttled as throttled:
+            await close(scope, side, intent, undo=write.undo, detail="throttled")
+            runtime.writes.close_for(throttled.retry_after_seconds)
+            runtime.writes.take(scope.key, scope.priority)
+            raise Parked from throttled
+        except AuthenticationFailed as error:
+            await close(scope, side, intent, undo=write.undo, detail="authentication failed")
+            runtime.open_breaker(str(error))
+            raise Waiting(
+                Reason.DEPENDENCY_NOT_READY,
+                "the carrier refused our credentials",
+                after_seconds=BREAKER_LOOK_SECONDS,
+            ) from error
+        except ProviderError as error:
+            await close(scope, side, intent, undo=write.undo, detail=str(error))
+            raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
+    log.info("%s for %s: sent", carrier_changes.describe(write.change), scope.key)
+    runtime.touch(E164(write.change.subject))
+    return intent, answer
+
+
+async def _compare_before_write(side: CarrierSide, change: Change) -> None:
+    """A gated change runs only on exactly the `from` value that a person could have reviewed."""
+    if change.before is None:
+        return
+    try:
+        row = await side.runtime.read_number(E164(change.subject))
+    except ProviderError as error:
+        raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
+    if not carrier_changes.still_from(row, change):
+        raise Waiting(
+            Reason.PLAN_STALE,
+            f"{carrier_changes.describe(change)}: what it was planned on has changed; planning "
+            "anew",
+            after_seconds=STALE_LOOK_SECONDS,
+        )
+
+
+async def _open_intent(scope: Scope, side: CarrierSide, write: Write) -> Intent:
+    """Committed before the send, under the fence; a gated change consumes its grant with it."""
+    runtime, engine, change = side.runtime, scope.engine, write.change
+    check_fence(scope)
+    now = engine.clock.now()
+    intent = Intent(
+        change_id=change.change_id,
+        connection=runtime.connection,
+        epoch=runtime.mirror.epoch,
+        holder=carrier_changes.subject(runtime.connection, E164(change.subject)),
+        change=change.to_json(),
+        request_id=str(uuid.UUID(int=engine.chance.getrandbits(128), version=4)),
+        sent_at=now,
+    )
+    gate_rows: tuple[GateRow, ...] = ()
+    if write.gated and is_gated(change):
+        consumed = runtime.gate.consumed(change)
+        if consumed is None:
+            raise Waiting(
+                Reason.PLAN_STALE,
+                f"{carrier_changes.describe(change)}: its grant is gone; proposing it anew",
+                after_seconds=STALE_LOOK_SECONDS,
+            )
+        gate_rows = (consumed,)
+    moves = (write.move,) if write.move is not None else ()
+    try:
+        await runtime.mirror.commit(
+            Commit(moves=moves, intents=(intent,), gate_rows=gate_rows), now=now
+        )
+    except EpochLost as lost:
+        runtime.health.lost_to = "another installation has taken the connection"
+        raise Stalled(Reason.CONNECTION_HELD_ELSEWHERE, runtime.health.lost_to) from lost
+    # The database may have taken its time: an intent that is never sent is settled by looking.
+    check_fence(scope)
+    return intent
+
+
+async def close(  # noqa: PLR0913 - all named, and all of one commit
+    scope: Scope,
+    side: CarrierSide,
+    intent: Intent,
+    state: IntentState = IntentState.ABANDONED,
+    *,
+    undo: Move | None = None,
+    detail: str = "",
+) -> None:
+    """End an intent that changed nothing; a grant that it consumed comes back."""
+    runtime = side.runtime
+    done = replace(intent, state=state, detail=detail)
+    restored = runtime.gate.restored(Change.from_json(intent.change))
+    moves = (undo,) if undo is not None else ()
+    await runtime.mirror.commit(
+        Commit(moves=moves, intents=(done,), gate_rows=restored), now=scope.engine.clock.now()
+    )
+
+
+async def confirm(
+    scope: Scope, side: CarrierSide, intent: Intent, *, move: Move | None = None
+) -> None:
+    """What was wanted is seen: the intent ends, and the number moves with it."""
+    done = replace(intent, state=IntentState.CONFIRMED)
+    moves = (move,) if move is not None else ()
+    await side.runtime.mirror.commit(
+        Commit(moves=moves, intents=(done,)), now=scope.engine.clock.now()
+    )

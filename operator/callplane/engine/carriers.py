@@ -1,0 +1,320 @@
+"""The pass of a Carrier: sign in, hold the account in the register, keep it at work, say how it
+is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from callplane.apis.carriers import Carrier, CarrierSpec
+from callplane.apis.reasons import Reason
+from callplane.apis.references import SecretKeyRef
+from callplane.cluster import finalizers
+from callplane.cluster.resource_kinds import SECRETS
+from callplane.cluster.secret_reading import SecretFound, SecretMissing
+from callplane.engine import change_plans, writing
+from callplane.engine.carrier_connections import CarrierRuntime
+from callplane.engine.connection_core import ConnectionLimits
+from callplane.engine.keyed_queue import Priority
+from callplane.engine.object_cache import FORCE_DELETE
+from callplane.engine.register_mirror import RegisterMirror
+from callplane.engine.scope import Gone, Parked, Scope
+from callplane.engine.teams_users import ensure_finalizer
+from callplane.errors import Stalled, Waiting
+from callplane.plan.change import plan_name
+from callplane.plan.gate import ChangeLimits
+from callplane.providers.carrier_protocol import CarrierAction
+from callplane.providers.protocol import AuthenticationFailed
+from callplane.providers.registry import Ingredients
+from callplane.status.conditions import Circumstances, NotKnown, Succeeded
+from callplane.store.ports import HeldElsewhere
+from callplane.values import ConnectionId, ObjectKey
+
+if TYPE_CHECKING:
+    from callplane.engine.operator_engine import Engine
+
+SECRET_LOOK_SECONDS = 15.0
+IN_USE_LOOK_SECONDS = 30.0
+HELD_ELSEWHERE_LOOK_SECONDS = 30.0
+FRESHNESS_SECONDS = 60.0
+LONG_INTERVALS = 2
+
+
+async def run(scope: Scope) -> Succeeded | NotKnown:
+    """Start the connection when it is not at work, restart it when its credentials changed, report
+    it.
+    """
+    carrier = scope.resource
+    assert isinstance(carrier, Carrier)
+    if scope.cached.is_deleting:
+        await _leave(scope, carrier)
+    await ensure_finalizer(scope)
+    if carrier.spec.suspend:
+        scope.circumstances = Circumstances(suspended="spec.suspend is set")
+    runtime = await _at_work(scope, carrier)
+    runtime.reconfigure(limits_of(carrier.spec))
+    await change_plans.publish(scope, runtime)
+    _show(scope, carrier, runtime)
+    return _end(scope, runtime)
+
+
+def provider_name(spec: CarrierSpec) -> str:
+    """The name under which the registry knows the carrier's provider."""
+    return spec.type.value.lower()
+
+
+def secret_refs(spec: CarrierSpec) -> list[SecretKeyRef]:
+    return [spec.credentials.secret_ref] if spec.credentials is not None else []
+
+
+def limits_of(spec: CarrierSpec) -> ConnectionLimits:
+    """The parts of a spec that the connection's loops obey."""
+    limits = spec.change_limits
+    return ConnectionLimits(
+        writes_per_second=spec.writes_per_second,
+        drift_reads_per_second=spec.drift_reads_per_second,
+        max_in_flight=spec.max_in_flight,
+        drift_interval_seconds=spec.drift_interval_seconds,
+        change_limits=ChangeLimits(
+            max_count=limits.max_count,
+            max_percent=limits.max_percent,
+            floor=limits.floor,
+            window_seconds=limits.window_seconds,
+            settle_seconds=limits.settle_seconds,
+            settle_max_seconds=limits.settle_max_seconds,
+        ),
+    )
+
+
+async def _at_work(scope: Scope, carrier: Carrier) -> CarrierRuntime:
+    """The runtime for the credentials as they are now."""
+    runtime = scope.engine.carriers.get(scope.key)
+    secrets, fingerprint = await _credentials(scope, carrier, runtime)
+    if runtime is not None and (runtime.health.lost_to or runtime.fingerprint != fingerprint):
+        await _stop(scope.engine, scope.key)
+        runtime = None
+    if runtime is None:
+        runtime = await _start(scope, carrier, secrets, fingerprint)
+    return runtime
+
+
+async def _credentials(
+    scope: Scope, carrier: Carrier, runtime: CarrierRuntime | None
+) -> tuple[dict[SecretKeyRef, bytes], str]:
+    """Secrets the spec names, read by name, and a fingerprint of them and of where they are sent.
+
+    A Secret that has gone while its connection works leaves the connection as it is.
+    """
+    spec = carrier.spec
+    values: dict[SecretKeyRef, bytes] = {}
+    parts = [part.model_dump_json() for part in (spec.credentials, spec.endpoint) if part]
+    for reference in secret_refs(spec):
+        reading = await scope.engine.secrets.read(
+            namespace=scope.key.namespace, name=reference.name, key=reference.key
+        )
+        if not isinstance(reading, SecretFound):
+            if runtime is not None and not runtime.health.breaker:
+                return {}, runtime.fingerprint
+            is_missing = isinstance(reading, SecretMissing)
+            lacks = "does not exist" if is_missing else f"has no key {reference.key}"
+            raise Waiting(
+                Reason.SECRET_NOT_FOUND,
+                f"Secret {scope.key.namespace}/{reference.name} {lacks}",
+                after_seconds=SECRET_LOOK_SECONDS,
+            )
+        content = reading.value.reveal()
+        values[reference] = content
+        parts.append(hashlib.sha256(content).hexdigest())
+    return values, hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+async def _start(
+    scope: Scope, carrier: Carrier, secrets: dict[SecretKeyRef, bytes], fingerprint: str
+) -> CarrierRuntime:
+    engine = scope.engine
+    name = provider_name(carrier.spec)
+    connection = ConnectionId(name, carrier.spec.account)
+    # A leader that was paused and overtaken must not take the connection back from its successor.
+    writing.check_fence(scope)
+    held = await engine.register.hold_connection(
+        connection,
+        declared_by=scope.declaring,
+        now=engine.clock.now(),
+        stale_after_seconds=engine.settings.heartbeat_stale_seconds,
+        new_epoch=True,
+    )
+    if isinstance(held, HeldElsewhere):
+        engine.queue.add_later(scope.key, Priority.RETRY, HELD_ELSEWHERE_LOOK_SECONDS)
+        raise Stalled(
+            Reason.CONNECTION_HELD_ELSEWHERE,
+            f"{held.row.declared_by} works this account (last seen "
+            f"{held.row.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC); it is taken over when that "
+            "heartbeat ends",
+        )
+    mirror = RegisterMirror(engine.register, connection, held.epoch, moved=engine.numbers_moved)
+    await mirror.load()
+    try:
+        provider = engine.carrier_factory(
+            name,
+            Ingredients(
+                spec=carrier.spec,
+                clock=engine.clock,
+                secrets=secrets,
+                observer=engine.called,
+                show_numbers=engine.settings.show_numbers,
+            ),
+        )
+    except LookupError as error:
+        raise Stalled(Reason.UNSUPPORTED, f"no provider for {carrier.spec.type.value}") from error
+    except AuthenticationFailed as error:
+        raise Waiting(
+            Reason.AUTHENTICATION_FAILED, str(error), after_seconds=SECRET_LOOK_SECONDS
+        ) from error
+    runtime = CarrierRuntime(
+        engine, scope.key, provider=provider, mirror=mirror, limits=limits_of(carrier.spec)
+    )
+    runtime.fingerprint = fingerprint
+    runtime.known_shown = held.mirrored
+    await _keep_secrets(scope, list(secrets))
+    engine.carriers[scope.key] = runtime
+    runtime.start()
+    return runtime
+
+
+async def _keep_secrets(scope: Scope, references: list[SecretKeyRef]) -> None:
+    """Our finalizer on the Secret keeps a namespace deletion from taking the credentials first."""
+    for reference in references:
+        body = await scope.engine.objects.get(
+            SECRETS, name=reference.name, namespace=scope.key.namespace
+        )
+        if not body["metadata"].get("deletionTimestamp"):
+            await finalizers.add(
+                scope.engine.objects, SECRETS, body=body, finalizer=finalizers.SECRET_IN_USE
+            )
+
+
+async def _free_secrets(scope: Scope, carrier: Carrier) -> None:
+    for reference in secret_refs(carrier.spec):
+        reading = await scope.engine.secrets.read(
+            namespace=scope.key.namespace, name=reference.name, key=reference.key
+        )
+        if isinstance(reading, SecretMissing):
+            continue
+        body = await scope.engine.objects.get(
+            SECRETS, name=reference.name, namespace=scope.key.namespace
+        )
+        await finalizers.remove(
+            scope.engine.objects, SECRETS, body=body, finalizer=finalizers.SECRET_IN_USE
+        )
+
+
+async def _leave(scope: Scope, carrier: Carrier) -> None:
+    """The account goes when no object names it and nothing is under way there. Nothing is given
+    back. Raises Waiting InUse, or Gone.
+    """
+    runtime = scope.engine.carriers.get(scope.key)
+    forced = scope.cached.annotations.get(FORCE_DELETE) == scope.cached.uid
+    if not forced:
+        users = [
+            key
+            for key in scope.engine.cache.dependents(scope.key)
+            if key.kind in ("NumberRange", "PhoneNumber")
+        ]
+        under_way = runtime.on_its_way if runtime is not None else 0
+        if users or under_way:
+            first = ", ".join(str(key) for key in users[:10])
+            raise Waiting(
+                Reason.IN_USE,
+                f"{len(users)} objects name this carrier ({first}), and {under_way} numbers are on "
+                "their way; delete those objects first",
+                after_seconds=IN_USE_LOOK_SECONDS,
+            )
+    if runtime is not None:
+        epoch = runtime.mirror.epoch
+        await _stop(scope.engine, scope.key)
+        await scope.engine.register.release_connection(runtime.connection, epoch=epoch)
+    await _free_secrets(scope, carrier)
+    await finalizers.remove(
+        scope.engine.objects, scope.engine.kind(scope.key.kind), body=scope.cached.body
+    )
+    raise Gone
+
+
+async def _stop(engine: Engine, key: ObjectKey) -> None:
+    runtime = engine.carriers.pop(key, None)
+    if runtime is not None:
+        await runtime.stop()
+
+
+async def vanished(engine: Engine, key: ObjectKey) -> None:
+    """The object is gone without our finalizer having been asked."""
+    await _stop(engine, key)
+
+
+def _show(scope: Scope, carrier: Carrier, runtime: CarrierRuntime) -> None:
+    """Counts, money and freshness; the time of observation is written once a listing at most."""
+    status: dict[str, Any] = scope.status
+    held = runtime.mirror.held_digests()
+    status["owned"] = runtime.owned if runtime.can(CarrierAction.LIST) else None
+    status["ordering"] = runtime.on_its_way
+    status["commercial"] = carrier.spec.who_pays.value
+    status["unsupported"] = sorted(
+        action.value for action in runtime.provider.capabilities.unsupported
+    )
+    if runtime.balance is not None:
+        status["balance"] = str(runtime.balance.spendable)
+    status["heldChanges"] = sum(len(rows) for rows in held.values())
+    status["heldBatches"] = [
+        {"digest": digest, "plan": plan_name(digest), "changes": len(rows)}
+        for digest, rows in sorted(held.items(), key=lambda item: item[1][0].proposed_at)
+    ][:32]
+    status["installation"] = scope.engine.installation
+    status["epoch"] = runtime.mirror.epoch
+    listed_at = runtime.health.last_complete_listing
+    if listed_at is None:
+        return
+    shown = scope.cached.status.get("lastObservedTime")
+    if shown is not None:
+        age = listed_at - datetime.fromisoformat(shown)
+        if age < timedelta(seconds=FRESHNESS_SECONDS):
+            return
+    status["lastObservedTime"] = listed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _said_ready(scope: Scope) -> bool:
+    generation = scope.cached.status.get("observedGeneration")
+    return scope.cached.ready == "True" and generation == scope.cached.generation
+
+
+def _end(scope: Scope, runtime: CarrierRuntime) -> Succeeded | NotKnown:
+    health = runtime.health
+    if health.breaker:
+        raise Waiting(
+            Reason.AUTHENTICATION_FAILED, health.breaker, after_seconds=SECRET_LOOK_SECONDS
+        )
+    if health.register_problem:
+        raise Waiting(
+            Reason.REGISTER_UNAVAILABLE,
+            f"the number register does not answer: {health.register_problem}",
+            after_seconds=5.0,
+        )
+    if not runtime.is_observed:
+        if not health.listing_problem and _said_ready(scope):
+            # A restart is no news; the end of the first listing brings this object back.
+            raise Parked
+        problem = f": {health.listing_problem}" if health.listing_problem else ""
+        raise Waiting(
+            Reason.SNAPSHOT_PENDING,
+            f"the first listing is not complete yet{problem}",
+            after_seconds=SECRET_LOOK_SECONDS,
+        )
+    if health.listing_problem:
+        listed_at = health.last_complete_listing
+        interval = timedelta(seconds=runtime.limits.drift_interval_seconds * LONG_INTERVALS)
+        is_long = listed_at is None or scope.engine.clock.now() - listed_at > interval
+        return NotKnown(health.listing_problem, is_long=is_long)
+    if not runtime.can(CarrierAction.LIST):
+        return Succeeded("numbers are as declared; this carrier is not asked")
+    return Succeeded(f"{runtime.owned} numbers, {runtime.on_its_way} on their way")

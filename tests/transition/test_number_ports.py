@@ -1,0 +1,144 @@
+"""Numbers that come from another carrier: on a day, after weeks, or not at all."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from callplane.providers.inmemory import carrier_world
+from callplane.resources.carriers import Obstacle, PortState
+from callplane.testing.carrier_estate import declare_number, seed_carrier
+from callplane.testing.carrier_stage import ELSEWHERE, ON_SALE, OWNED
+from callplane.testing.engine_world import START, EngineWorld, Worlds
+
+pytestmark = pytest.mark.looptime
+
+BUYS = {"enabled": True, "limit": {"numbers": 10}}
+DAY = 86_400.0
+TERMS = {
+    "losingCarrier": "001",
+    "losingCarrierName": "Northern Example Telecom",
+    "account": "A-1234",
+    "postcode": "LS1 1AA",
+    "contactEmail": "numbers@example.com",
+}
+
+
+async def estate(worlds: Worlds, **spec: Any) -> EngineWorld:
+    world = worlds.add(EngineWorld())
+    world.carrier.offer(ON_SALE)
+    world.carrier.give(OWNED)
+    world.carrier.portable = {ELSEWHERE}
+    await seed_carrier(world, **{"purchasing": BUYS, **spec})
+    await world.start()
+    await world.settle(5)
+    return world
+
+
+async def port(world: EngineWorld, **terms: Any) -> None:
+    await declare_number(
+        world, "main-line", ELSEWHERE, acquisition="PortIn", portIn={**TERMS, **terms}
+    )
+
+
+async def ready(world: EngineWorld) -> tuple[str, str]:
+    return (
+        await world.reason("main-line", kind="PhoneNumber"),
+        (await world.condition("PhoneNumber", "main-line"))[2],
+    )
+
+
+def asked(world: EngineWorld) -> int:
+    return len([call for call in world.carrier.journal if call.name == "port_in"])
+
+
+async def test_a_port_waits_for_weeks_and_is_done(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await port(world, wantedOn="2026-11-20")
+    await world.settle(120)
+    reason, message = await ready(world)
+    assert reason == "False PortPending"
+    assert "2026-11-20" in message
+    assert await world.state(ELSEWHERE.text) == "PortingIn"
+    world.carrier.move_port("port-1", state=PortState.DATED, due_on=datetime.date(2026, 11, 27))
+    await world.settle(2 * 3600)
+    assert "2026-11-27" in (await ready(world))[1]
+    status = await world.status("PhoneNumber", "main-line")
+    assert (status["portIn"]["state"], status["portIn"]["dueOn"]) == ("Dated", "2026-11-27")
+    await world.restart()
+    await world.settle(2 * DAY)
+    assert (await ready(world))[0] == "False PortPending"
+    world.carrier.move_port("port-1", state=PortState.DONE)
+    await world.settle(2 * 3600)
+    assert (await ready(world))[0] == "Succeeded"
+    assert asked(world) == 1
+    assert await world.causes(ELSEWHERE.text) == ["PortIn", "Activate"]
+
+
+async def test_nothing_is_asked_for_before_its_day(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    first_day = (START + datetime.timedelta(days=2)).date()
+    await port(world, notBefore=first_day.isoformat())
+    await world.settle(DAY)
+    reason, message = await ready(world)
+    assert reason == "False PortPending"
+    assert f"not asked for before {first_day}" in message
+    assert asked(world) == 0
+    await world.settle(DAY)
+    assert asked(world) == 1
+
+
+async def test_a_number_that_cannot_be_ported_says_so(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    world.carrier.portable = set()
+    await port(world)
+    await world.settle(3600)
+    reason, message = await ready(world)
+    assert reason == "False NotPortable"
+    assert "NP1" in message
+    assert asked(world) == 1
+
+
+async def test_a_refused_detail_is_corrected_and_sent_again(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await port(world)
+    await world.settle(120)
+    world.carrier.move_port(
+        "port-1",
+        state=PortState.CORRECTABLE,
+        detail="The postcode does not match.",
+        code="POSTAL_CODE_MISMATCH",
+        obstacle=Obstacle.PORT_DETAILS_WRONG,
+    )
+    await world.settle(3600)
+    reason, message = await ready(world)
+    assert reason == "False PortRejected"
+    assert "postcode does not match" in message
+    assert "POSTAL_CODE_MISMATCH" in message
+    assert "port-1" in message
+    assert asked(world) == 1
+    await port(world, postcode="LS1 2BB", resubmits="port-1")
+    await world.settle(120)
+    assert (await ready(world))[0] == "False PortPending"
+    assert asked(world) == 2
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["taken", "lost"])
+async def test_a_port_without_an_answer_is_asked_for_once(worlds: Worlds, committed: bool) -> None:
+    world = await estate(worlds)
+    strike = carrier_world.answer_lost if committed else carrier_world.request_lost
+    world.carrier.strike(strike("port_in"))
+    await port(world)
+    await world.settle(400)
+    assert (await ready(world))[0] == "False PortPending"
+    assert len(world.carrier.ports) == 1
+
+
+async def test_a_port_costs_money_and_needs_the_switch(worlds: Worlds) -> None:
+    world = await estate(worlds, purchasing=None)
+    await port(world)
+    await world.settle()
+    assert (await ready(world))[0] == "False PurchasingDisabled"
+    assert asked(world) == 0

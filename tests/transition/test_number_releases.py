@@ -1,0 +1,229 @@
+"""Giving numbers back: two keys, a rest, a person's approval, and every missing one named."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from callplane.providers.inmemory import carrier_world
+from callplane.testing.carrier_estate import declare_number, seed_carrier, seed_location
+from callplane.testing.carrier_stage import ON_SALE, OWNED
+from callplane.testing.engine_world import START, EngineWorld, Worlds, number
+from callplane.values import E164
+
+pytestmark = pytest.mark.looptime
+
+LINE = OWNED[0]
+DAY = 86_400.0
+TODAY = START.date()
+LONG_AGO = (START - datetime.timedelta(days=100)).date()
+
+
+async def estate(worlds: Worlds, **spec: Any) -> EngineWorld:
+    world = worlds.add(EngineWorld())
+    world.carrier.offer(ON_SALE)
+    world.carrier.give(OWNED)
+    await seed_location(world)
+    await seed_carrier(world, **spec)
+    await declare_number(world, "front", LINE, emergencyLocationRef={"name": "office"})
+    await world.start()
+    await world.settle(10)
+    assert world.carrier.owned[LINE].deletion_locked is True
+    assert world.carrier.owned[LINE].emergency_address is not None
+    return world
+
+
+async def ask(
+    world: EngineWorld, *, line: E164 = LINE, day: datetime.date | None = LONG_AGO, **spec: Any
+) -> None:
+    acknowledgement = {"number": line.text, "date": day.isoformat()} if day else None
+    await declare_number(
+        world,
+        "front",
+        line,
+        emergencyLocationRef={"name": "office"},
+        **{"releasePolicy": "Release", "releaseAcknowledgement": acknowledgement, **spec},
+    )
+    await world.settle()
+
+
+async def reason(world: EngineWorld) -> str:
+    return await world.reason("front", kind="PhoneNumber")
+
+
+async def needs(world: EngineWorld) -> str:
+    found = (await world.status("PhoneNumber", "front")).get("releaseNeeds") or []
+    return "; ".join(found)
+
+
+async def test_one_key_is_not_enough(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await ask(world, day=None)
+    assert await reason(world) == "False ReleaseRefused"
+    assert "releaseAcknowledgement" in await needs(world)
+    await ask(world, releasePolicy="Keep")
+    assert await reason(world) == "Succeeded"
+    assert await needs(world) == ""
+    await world.settle(2 * DAY)
+    assert LINE in world.carrier.owned
+
+
+async def test_an_acknowledgement_of_a_day_to_come_waits_for_it(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    tomorrow = TODAY + datetime.timedelta(days=1)
+    await ask(world, day=tomorrow)
+    assert await reason(world) == "False ReleaseWaiting"
+    assert f"day of the acknowledgement, {tomorrow}" in await needs(world)
+
+
+async def test_both_keys_still_wait_for_the_rest_and_for_a_person(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await ask(world, day=TODAY, quarantine={"days": 2})
+    assert await reason(world) == "False ReleaseWaiting"
+    assert "end of its rest, 2026-11-04" in await needs(world)
+    await world.settle(3 * DAY)
+    assert await reason(world) == "False ApprovalRequired"
+    assert LINE in world.carrier.owned
+    await world.answer()
+    await world.settle(60)
+    assert await reason(world) == "Released"
+    assert world.carrier.released == [LINE]
+    assert await world.state(LINE.text) == "Released"
+    assert await world.causes(LINE.text) == ["RestForRelease", "RequestRelease", "Release"]
+    writes = [call.name for call in world.carrier.journal if call.is_write]
+    # What hangs on the number goes first.
+    assert writes[-3:] == ["set_emergency_address", "set_deletion_lock", "release"]
+    await world.restart()
+    await world.settle(DAY)
+    assert await reason(world) == "Released"
+    assert world.carrier.released == [LINE]
+
+
+async def test_a_release_whose_answer_is_lost_happens_once(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    world.carrier.strike(carrier_world.answer_lost("release"))
+    await ask(world)
+    await world.settle(60)
+    await world.answer()
+    await world.settle(120)
+    assert await reason(world) == "Released"
+    assert [call.name for call in world.carrier.journal].count("release") == 1
+
+
+async def test_a_release_that_is_lost_on_its_way_is_sent_again(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    world.carrier.strike(carrier_world.request_lost("release"))
+    await ask(world)
+    await world.settle(60)
+    await world.answer()
+    await world.settle(400)
+    assert await reason(world) == "Released"
+    assert world.carrier.released == [LINE]
+
+
+@pytest.mark.parametrize("freeze", ["Destructive", "All"])
+async def test_nothing_is_released_in_an_incident(worlds: Worlds, freeze: str) -> None:
+    world = await estate(worlds)
+    incident = {
+        "connectionRef": {"kind": "Carrier", "name": "main"},
+        "text": "The carrier is ill",
+        "since": "2026-11-02T08:00:00Z",
+        "freeze": freeze,
+    }
+    await world.apply("ProviderIncident", "outage", incident)
+    await ask(world)
+    assert await reason(world) == "False ReleaseWaiting"
+    assert "The carrier is ill" in await needs(world)
+    assert LINE in world.carrier.owned
+    await world.delete("ProviderIncident", "outage")
+    await world.settle(400)
+    assert await reason(world) == "False ApprovalRequired"
+
+
+async def test_a_live_holder_keeps_the_number(worlds: Worlds) -> None:
+    """By the register, by the platform, and by the manifest that names it."""
+    line = E164(number(3))
+    world = await worlds.make()
+    world.carrier.give([line])
+    await seed_carrier(world)
+    await seed_location(world)
+    await declare_number(world, "front", line, quarantine={"days": 2})
+    await world.apply("NumberRange", "london", {"numbers": [number(1)], "route": "DirectRouting"})
+    await world.declare("ann", phoneNumber={"phoneNumberRef": {"name": "front"}})
+    await world.settle()
+    assert world.number_of("ann") == line.text
+    await ask(world, line=line, quarantine={"days": 2})
+    assert await reason(world) == "False ReleaseRefused"
+    said = await needs(world)
+    assert said.count("TeamsUser default/ann") == 2
+    await world.delete("TeamsUser", "ann")
+    await world.settle(120)
+    assert await reason(world) == "False ReleaseWaiting"
+    assert "end of its rest, 2026-11-04" in await needs(world)
+    await world.settle(3 * DAY)
+    assert await reason(world) == "False ApprovalRequired"
+    assert line in world.carrier.owned
+
+
+async def test_a_holder_that_nothing_declares_keeps_the_number(worlds: Worlds) -> None:
+    line = E164(number(3))
+    world = await worlds.make()
+    world.carrier.give([line])
+    await seed_carrier(world)
+    await seed_location(world)
+    await world.apply("NumberRange", "london", {"numbers": [number(1)], "route": "DirectRouting"})
+    world.platform.administrator_assigns(line, "somebody-else")
+    await world.settle(120)
+    await ask(world, line=line)
+    assert await reason(world) == "False ReleaseRefused"
+    assert "its holder in TeamsTenant default/main" in await needs(world)
+
+
+async def test_deleting_everything_releases_nothing(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await world.delete("PhoneNumber", "front")
+    await world.delete("Carrier", "main")
+    await world.settle(2 * DAY)
+    assert LINE in world.carrier.owned
+    assert world.carrier.released == []
+
+
+async def test_a_release_can_be_called_off_while_it_waits(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await ask(world)
+    await world.settle(60)
+    assert await reason(world) == "False ApprovalRequired"
+    await ask(world, releasePolicy="Keep", day=None)
+    await world.settle(60)
+    assert await reason(world) == "Succeeded"
+    assert (await world.status("Carrier", "main"))["heldChanges"] == 0
+
+
+async def test_a_number_that_comes_back_after_its_release_is_not_released_again(
+    worlds: Worlds,
+) -> None:
+    world = await estate(worlds)
+    await ask(world)
+    await world.settle(60)
+    await world.answer()
+    await world.settle(60)
+    assert world.carrier.released == [LINE]
+    world.carrier.give([LINE])
+    await world.settle(3600)
+    assert await reason(world) == "False ReleaseRefused"
+    assert world.carrier.released == [LINE]
+    await ask(world, releasePolicy="Keep", day=None)
+    await world.settle(120)
+    assert await reason(world) == "Succeeded"
+    assert await world.state(LINE.text) == "Free"
+
+
+async def test_an_observed_carrier_releases_nothing(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await seed_carrier(world, managementPolicy="Observe")
+    await ask(world)
+    await world.settle(120)
+    assert (await world.condition("PhoneNumber", "front", "Drifted"))[0] == "True"
+    assert LINE in world.carrier.owned
