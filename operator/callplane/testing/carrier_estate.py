@@ -78,7 +78,8 @@ async def seed_location(world: EngineWorld, name: str = "office", **address: str
 
 def answered_connection(world: EngineWorld, spec: dict[str, Any]) -> dict[str, str]:
     """The connection whose batch an answer is for."""
-    for runtime in world.running.all_at_work():
+    at_work = world.engine.all_at_work() if world.engine is not None else []
+    for runtime in at_work:
         rows = runtime.mirror.gate_rows.values()
         if any(row.digest and row.digest == spec.get("digest") for row in rows):
             return {"kind": runtime.key.kind, "name": runtime.key.name}
