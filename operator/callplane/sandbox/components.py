@@ -22,6 +22,9 @@ REQUEST_TIMEOUT_SECONDS = 2.0
 GRAPH = "graph"
 TLS = "tls"
 GRAPH_USERS = 100
+SIMWOOD = "simwood"
+# Apart from the numbers of the simulated tenant.
+CARRIER_FIRST = "+441614960000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,30 @@ def graph_simulator(
     )
 
 
+def carrier_simulator(
+    carrier: str,
+    *arguments: str,
+    name: str = "",
+    timeout_seconds: float = START_TIMEOUT_SECONDS,
+) -> Component:
+    """A simulated carrier; `arguments` describe its world (`--seed-file`, `--first`, …). Its port
+    `http` serves the carrier's interface.
+    """
+    component = name or carrier
+
+    def command(known: Surroundings) -> tuple[str, ...]:
+        port = known.ports[component, "http"]
+        return python_module("callplane.simulators", carrier, f"--port={port}", *arguments)
+
+    return Component(
+        name=component,
+        command=command,
+        ports=("http",),
+        ready=("http", "/_simulator"),
+        timeout_seconds=timeout_seconds,
+    )
+
+
 def operator(
     *,
     name: str = "operator",
@@ -137,7 +164,11 @@ def operator(
     )
 
 
-STANDARD: tuple[Component, ...] = (graph_simulator(f"--users={GRAPH_USERS}"), operator())
+STANDARD: tuple[Component, ...] = (
+    graph_simulator(f"--users={GRAPH_USERS}"),
+    carrier_simulator(SIMWOOD, f"--first={CARRIER_FIRST}"),
+    operator(),
+)
 
 
 def start(component: Component, state: SandboxState, surroundings: Surroundings) -> Surroundings:

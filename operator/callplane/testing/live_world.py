@@ -21,13 +21,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from callplane.apis.model import API_VERSION
 from callplane.deployment import platform_objects
 from callplane.deployment.options import Options
 from callplane.sandbox import components, processes
-from callplane.sandbox.components import GRAPH, Surroundings
+from callplane.sandbox.components import GRAPH, SIMWOOD, Surroundings
 from callplane.sandbox.kubectl import Kubectl
 from callplane.sandbox.processes import ProcessRecord
 from callplane.sandbox.simulator_control import SimulatorControl
+from callplane.simulators.carriers.seeding import DEFAULT_SECRET, DEFAULT_USER
 from callplane.simulators.graph.rows import derive_guid
 from callplane.simulators.graph.seeding import DRAMA_BLOCKS
 from callplane.testing import audit_log, polling
@@ -101,6 +103,62 @@ class OperatorProcess:
     def _signal(self, number: signal.Signals) -> None:
         if self.alive:
             os.kill(self.record.pid, number)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedCarrier:
+    """A carrier of one test: where it is, and the first number that it sells."""
+
+    namespace: str
+    account: str
+    first: E164
+    url: str
+    control: SimulatorControl
+
+    def number(self, index: int) -> E164:
+        """One of its numbers."""
+        return E164(f"+{self.first.digits + index}")
+
+    def manifests(self) -> tuple[Manifest, ...]:
+        """Namespace, Secret and Carrier, which may buy ten numbers."""
+        spec = {
+            "type": "Simwood",
+            "account": self.account,
+            "credentials": {
+                "user": DEFAULT_USER,
+                "secretRef": {"name": "simwood", "key": "password"},
+            },
+            "endpoint": {"url": self.url},
+            "trunk": {"endpoints": ["%e164@sbc1.example.com:5061"]},
+            "purchasing": {"enabled": True, "limit": {"numbers": 10}},
+            "writesPerSecond": 20,
+            "driftInterval": "5s",
+            "changeLimits": {"settle": "1s"},
+        }
+        secret = {"stringData": {"password": DEFAULT_SECRET}}
+        return (
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": self.namespace},
+            },
+            {**self._head("v1", "Secret", "simwood"), **secret},
+            {**self._head(API_VERSION, "Carrier", "main"), "spec": spec},
+        )
+
+    def phone_number(self, name: str, index: int, **spec: Any) -> Manifest:
+        """A PhoneNumber at the carrier."""
+        merged = {
+            "e164": self.number(index).text,
+            "route": "DirectRouting",
+            "carrierRef": {"name": "main"},
+            **spec,
+        }
+        return {**self._head(API_VERSION, "PhoneNumber", name), "spec": merged}
+
+    def _head(self, api_version: str, kind: str, name: str) -> Manifest:
+        metadata = {"name": name, "namespace": self.namespace}
+        return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
 
 
 class LiveWorld(ThrowAway):
@@ -208,6 +266,27 @@ class LiveWorld(ThrowAway):
         self.apply(*platform_objects.rights(PLATFORM), kubectl=kubectl)
 
     # Estates
+
+    def simulated_carrier(self, *, numbers: int = 20) -> SimulatedCarrier:
+        """A carrier of its own with numbers on sale; nothing is applied yet."""
+        number = next(self._names)
+        name, account, first = f"carrier-{number}", str(930_000 + number), self._take(numbers)
+        component = components.carrier_simulator(
+            SIMWOOD,
+            f"--account={account}",
+            f"--first={first.text}",
+            f"--numbers={numbers}",
+            name=name,
+        )
+        known = components.start(component, self.state, self._surroundings())
+        url = known.url(name, "http")
+        return SimulatedCarrier(
+            namespace=name,
+            account=account,
+            first=first,
+            url=f"{url}/v3",
+            control=SimulatorControl(f"{url}/_simulator"),
+        )
 
     def estate(self, *, users: int = 10, numbers: int = SLICE_NUMBERS, **tenant: Any) -> Estate:
         """A new tenant at the simulator with numbers of its own; nothing is applied yet.
