@@ -313,3 +313,23 @@ async def test_an_order_under_way_keeps_the_carrier(worlds: Worlds) -> None:
     await world.settle(120)
     assert await world.reason("main", kind="Carrier") == "False InUse"
     assert world.carrier.orders[0].state is OrderState.PENDING
+
+
+async def test_whoever_names_a_number_waits_until_it_is_ours(worlds: Worlds) -> None:
+    world = await worlds.make(start=False)
+    world.carrier.offer([WANTED])
+    world.carrier.order_seconds = 1200.0
+    await seed_carrier(world, purchasing=BUYS, deletionLock=False)
+    await world.apply(
+        "NumberRange", "london", {"numbers": [OWNED[0].text], "route": "DirectRouting"}
+    )
+    await order(world)
+    await world.declare("ann", phoneNumber={"phoneNumberRef": {"name": "front"}})
+    await world.start()
+    await world.settle(600)
+    assert await world.reason("ann") == "False DependencyNotReady"
+    assert world.number_of("ann") is None
+    await world.settle(1800)
+    assert await ready(world) == "Succeeded"
+    assert await world.reason("ann") == "Succeeded"
+    assert world.number_of("ann") == WANTED.text

@@ -15,7 +15,7 @@ from callplane.apis.references import ObjectRef
 from callplane.apis.teams_users import PhoneNumberSource, TeamsUser
 from callplane.desired import references
 from callplane.desired.teams_users import NUMBER_TYPES, DesiredNumber
-from callplane.engine import reservations, transfers
+from callplane.engine import acquiring, reservations, transfers
 from callplane.engine.allocation import RangeStock
 from callplane.engine.gathering import DEPENDENCY_LOOK_SECONDS, Gathered, consenting
 from callplane.engine.holders import claim_of_holder
@@ -101,7 +101,10 @@ async def _stock(scope: Scope, declared: PhoneNumberSource) -> Stock:
     if declared.range_ref is not None:
         return _stock_of(await consenting(scope, "NumberRange", declared.range_ref))
     if declared.phone_number_ref is not None:
-        return _stock_of(await consenting(scope, "PhoneNumber", declared.phone_number_ref))
+        phone = await consenting(scope, "PhoneNumber", declared.phone_number_ref)
+        assert isinstance(phone, PhoneNumber)
+        acquiring.check(scope, phone)
+        return _stock_of(phone)
     number = E164(declared.e164 or "")
     labels = await scope.engine.labels_of(scope.key.namespace)
     for kind in ("PhoneNumber", "NumberRange"):

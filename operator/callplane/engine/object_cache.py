@@ -29,7 +29,7 @@ FORCE_DELETE = "callplane.dev/force-delete"
 REGISTER_CONFIRMED = "callplane.dev/register-confirmed"
 CONNECTION_KINDS = ("TeamsTenant", "Carrier")
 # Kinds whose dependents also look at whether they are ready.
-_SHOWN_READY = frozenset({*CONNECTION_KINDS, "EmergencyLocation"})
+_SHOWN_READY = frozenset({*CONNECTION_KINDS, "EmergencyLocation", "PhoneNumber"})
 
 
 class Arrival(Enum):

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field, replace
 from callplane.apis.reasons import Reason
 from callplane.apis.teams_users import TeamsUser
 from callplane.desired.teams_users import person_key
-from callplane.engine import gathering, guarding, holders, intents, leaving, teams_users
+from callplane.engine import (
+    carrier_planning,
+    gathering,
+    guarding,
+    holders,
+    intents,
+    leaving,
+    teams_users,
+)
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.gate_forecast import ProposedChanges, forecast
 from callplane.engine.gathering import Gathered
@@ -54,6 +62,7 @@ async def compute(inputs: PlanInputs) -> Plan:
         inputs.observations, judge=inputs.judge, namespace_labels=inputs.namespace_labels
     )
     remarks = await _people_world(world, inputs)
+    remarks += carrier_planning.remarks(each.resource for each in inputs.declared)
     plans = [await _plan_removed(world, each) for each in _sorted(inputs.removed)]
     ordered = _in_order_of_passes(world, inputs.declared)
     plans += [await _plan_declared(world, each) for each in ordered]
@@ -121,7 +130,8 @@ def _in_order_of_passes(world: PlanningWorld, objects: Iterable[Declared]) -> li
 
 async def _plan_declared(world: PlanningWorld, declared: Declared) -> ObjectPlan:
     if not isinstance(declared.resource, TeamsUser):
-        return ObjectPlan(declared.key, None)
+        notes = carrier_planning.notes(world.scope(declared.key), declared.resource)
+        return ObjectPlan(declared.key, None, file=declared.file, notes=notes)
     scope = world.scope(declared.key)
     user = declared.resource
     draft = ObjectPlan(

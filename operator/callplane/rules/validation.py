@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from callplane.apis.carriers import Carrier
 from callplane.apis.change_approvals import ChangeApproval
 from callplane.apis.model import Resource
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.teams_tenants import TeamsTenant
 from callplane.apis.teams_users import TeamsUser
-from callplane.rules import approvals, number_plans, overlaps, people, targets
+from callplane.rules import approvals, carriers, number_plans, overlaps, people, targets
 from callplane.rules.findings import Finding, Rule
 from callplane.rules.targets import Labels
 
 #: Every rule there is; documentation is made from these.
 RULES: tuple[Rule, ...] = (
     *number_plans.RULES,
+    *carriers.RULES,
     *overlaps.RULES,
     *people.RULES,
     *targets.RULES,
@@ -45,6 +47,7 @@ def validate_all(
     findings = [finding for resource in everything for finding in _of_one(resource, now)]
     findings.extend(overlaps.check(everything))
     findings.extend(people.check(everything))
+    findings.extend(carriers.check(everything))
     findings.extend(targets.check(everything, namespace_labels=namespace_labels or {}))
     return sorted(findings, key=lambda finding: finding.sort_key)
 
@@ -55,6 +58,9 @@ def _of_one(resource: Resource, now: datetime | None) -> Iterator[Finding]:
             yield from number_plans.check_range(resource)
         case PhoneNumber():
             yield from number_plans.check_number(resource)
+            yield from carriers.check_number(resource)
+        case Carrier():
+            yield from carriers.check_carrier(resource)
         case TeamsTenant() | TeamsUser():
             yield from people.check_policies(resource)
         case ChangeApproval() if now is not None:
