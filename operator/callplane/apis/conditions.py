@@ -15,6 +15,7 @@ class ConditionType(StrEnum):
     DRIFTED = "Drifted"
     SUSPENDED = "Suspended"
     PROVIDER_INCIDENT = "ProviderIncident"
+    CREDENTIALS_EXPIRING = "CredentialsExpiring"
 
 
 class ConditionStatus(StrEnum):
@@ -33,5 +34,10 @@ ABNORMAL_TRUE = frozenset({ConditionType.RECONCILING, ConditionType.STALLED})
 
 #: Shown while true, without making an object less ready.
 INFORMATIONAL = frozenset(
-    {ConditionType.DRIFTED, ConditionType.SUSPENDED, ConditionType.PROVIDER_INCIDENT}
+    {
+        ConditionType.DRIFTED,
+        ConditionType.SUSPENDED,
+        ConditionType.PROVIDER_INCIDENT,
+        ConditionType.CREDENTIALS_EXPIRING,
+    }
 )

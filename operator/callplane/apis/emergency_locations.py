@@ -50,6 +50,15 @@ class EmergencyLocationSpec(Model):
             )
         ),
     ] = None
+    webex_location: Annotated[
+        fields.Text256 | None,
+        Field(
+            description=(
+                "Name of the Webex location with this address. Webex sends the address of the "
+                "location that a number is at."
+            )
+        ),
+    ] = None
     description: Annotated[fields.Text1024, Field(description="A note for humans.")] = ""
     allowed_namespaces: Annotated[
         tuple[NamespaceConsent, ...],

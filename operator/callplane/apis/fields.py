@@ -25,6 +25,8 @@ DIGEST_PATTERN = "^cp1:[0-9a-f]{64}$"
 POLICY_TYPE_PATTERN = "^[A-Za-z][A-Za-z0-9]*$"
 TOKEN_FILE_PATTERN = "^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 SECRET_KEY_PATTERN = "^[-._a-zA-Z0-9]+$"
+EXTENSION_PATTERN = "^[0-9]{2,10}$"
+WEBEX_ID_PATTERN = "^[A-Za-z0-9+/_=-]+$"
 TAG_KEY_PATTERN = "^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$"
 AMOUNT_PATTERN = "^[0-9]{1,9}([.][0-9]{1,6})?$"
 CURRENCY_PATTERN = "^[A-Z]{3}$"
@@ -51,6 +53,8 @@ PATTERN_HINTS = {
     ACCOUNT_PATTERN: "must be an account id: letters, digits, dash, dot, underscore",
     SIP_ENDPOINT_PATTERN: "must be a SIP address without scheme, like %e164@sbc1.example.com:5061",
     SECRET_KEY_PATTERN: "must be a key of a Secret: letters, digits, dash, dot, underscore",
+    EXTENSION_PATTERN: "must be two to ten digits in quotes",
+    WEBEX_ID_PATTERN: "must be an id as the Webex API shows it",
 }
 
 Guid = Annotated[str, StringConstraints(pattern=GUID_PATTERN, max_length=36)]
@@ -74,6 +78,8 @@ Amount = Annotated[str, StringConstraints(pattern=AMOUNT_PATTERN, max_length=16)
 Currency = Annotated[str, StringConstraints(pattern=CURRENCY_PATTERN, max_length=3)]
 AccountId = Annotated[str, StringConstraints(pattern=ACCOUNT_PATTERN, max_length=64)]
 SipEndpoint = Annotated[str, StringConstraints(pattern=SIP_ENDPOINT_PATTERN, max_length=256)]
+Extension = Annotated[str, StringConstraints(pattern=EXTENSION_PATTERN, max_length=10)]
+WebexId = Annotated[str, StringConstraints(pattern=WEBEX_ID_PATTERN, max_length=256)]
 TagKey = Annotated[str, StringConstraints(max_length=253)]
 TagValue = Annotated[str, StringConstraints(max_length=256)]
 Text64 = Annotated[str, StringConstraints(max_length=64)]

@@ -76,6 +76,7 @@ class Reason(StrEnum):
     USER_NOT_ELIGIBLE = "UserNotEligible"
     LICENCE_IN_GRACE = "LicenceInGrace"
     USAGE_LOCATION_MISMATCH = "UsageLocationMismatch"
+    LOCATION_MISSING = "LocationMissing"
     EMERGENCY_LOCATION_MISSING = "EmergencyLocationMissing"
     EMERGENCY_LOCATION_UNKNOWN = "EmergencyLocationUnknown"
     POLICY_NOT_FOUND = "PolicyNotFound"
@@ -84,6 +85,7 @@ class Reason(StrEnum):
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     PERMISSION_MISSING = "PermissionMissing"
     CREDENTIALS_GONE = "CredentialsGone"
+    CREDENTIALS_EXPIRING = "CredentialsExpiring"
     REGISTER_RESTORED = "RegisterRestored"
     LOW_STOCK = "LowStock"
 

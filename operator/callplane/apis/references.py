@@ -25,6 +25,7 @@ class ConnectionKind(StrEnum):
 
     TEAMS_TENANT = "TeamsTenant"
     CARRIER = "Carrier"
+    WEBEX_ORGANIZATION = "WebexOrganization"
 
 
 class ObjectRef(Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from callplane.apis import (
+    call_privileges,
     carriers,
     change_approvals,
     change_plans,
@@ -12,15 +13,20 @@ from callplane.apis import (
     provider_incidents,
     teams_tenants,
     teams_users,
+    webex_organizations,
+    webex_users,
 )
 from callplane.apis.kinds import Kind
 
 KINDS: tuple[Kind, ...] = (
     teams_tenants.KIND,
     carriers.KIND,
+    webex_organizations.KIND,
     number_ranges.KIND,
     phone_numbers.KIND,
     teams_users.KIND,
+    webex_users.KIND,
+    call_privileges.KIND,
     emergency_locations.KIND,
     provider_incidents.KIND,
     change_plans.KIND,

@@ -129,13 +129,14 @@ async def observe_cluster(kubeconfig: Path, *, database: str | None) -> Observat
 
 async def observe_tree(tree: Tree, *, secrets: Sequence[str], database: str | None) -> Observations:
     """Connections that manifests declare, with credentials from files."""
+    from callplane.desired.declarations import PLATFORM_KINDS
     from callplane.engine.observations import trimmed
     from callplane.providers.registry import Registry
     from callplane.wiring.observing import Sources, observe
 
-    tenants = [trimmed(each.body) for each in tree.manifests if each.key.kind == "TeamsTenant"]
+    tenants = [trimmed(each.body) for each in tree.manifests if each.key.kind in PLATFORM_KINDS]
     if not tenants:
-        raise CallplaneError("there is no TeamsTenant among these manifests to observe")
+        raise CallplaneError("there is no connection among these manifests to observe")
     async with _perhaps(database) as opened:
         sources = Sources(
             provider_factory=Registry().create,

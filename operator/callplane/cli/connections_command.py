@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from callplane.apis import registry
+from callplane.apis.parsing import parse_lenient
+from callplane.apis.references import ConnectionKind
 from callplane.cli import connecting, output
 from callplane.cli.connecting import DatabaseUrl
 from callplane.clock import SystemClock
 from callplane.errors import CallplaneError
+from callplane.values import ObjectKey
 
 if TYPE_CHECKING:
     from callplane.store.ports import ConnectionRow
@@ -53,11 +57,14 @@ def list_connections(
 @group.command()
 def take(
     name: Annotated[
-        str, typer.Argument(metavar="NAMESPACE/NAME", help="The TeamsTenant that is to work it.")
+        str, typer.Argument(metavar="NAMESPACE/NAME", help="The object that is to work it.")
     ],
     kubeconfig: Annotated[
         Path, typer.Option("--kubeconfig", help="The cluster whose operator is to work it.")
     ],
+    kind: Annotated[
+        ConnectionKind, typer.Option("--kind", help="What kind of object that is.")
+    ] = ConnectionKind.TEAMS_TENANT,
     database_url: DatabaseUrl = None,
 ) -> None:
     """Give a connection to the operator of a cluster at once, without waiting for the heartbeat of
@@ -68,8 +75,8 @@ def take(
     url = connecting.required_database_url(database_url)
     namespace, separator, object_name = name.partition("/")
     if not separator or not namespace or not object_name:
-        raise CallplaneError("name the TeamsTenant as NAMESPACE/NAME")
-    taken = asyncio.run(_take(kubeconfig, url, namespace, object_name))
+        raise CallplaneError("name the object as NAMESPACE/NAME")
+    taken = asyncio.run(_take(kubeconfig, url, ObjectKey(kind.value, namespace, object_name)))
     before = taken.before
     if before is not None:
         age = ago(SystemClock().now() - before.heartbeat_at)
@@ -95,21 +102,25 @@ async def _rows(url: str) -> list[ConnectionRow]:
         return sorted(await register.connections(), key=lambda row: row.connection)
 
 
-async def _take(kubeconfig: Path, url: str, namespace: str, name: str) -> Taken:
+async def _take(kubeconfig: Path, url: str, key: ObjectKey) -> Taken:
     from callplane.cluster.namespaces import installation_id
     from callplane.cluster.resource_kinds import callplane_kind
-    from callplane.engine.teams_tenants import PROVIDER
+    from callplane.desired.declarations import is_platform, system_of
     from callplane.store.ports import HeldElsewhere
-    from callplane.values import ConnectionId, DeclaringObject
+    from callplane.values import DeclaringObject
 
     async with connecting.cluster(kubeconfig) as client, connecting.register(url) as opened:
-        body = await client.get(callplane_kind("teamstenants"), name=name, namespace=namespace)
-        connection = ConnectionId(PROVIDER, body["spec"]["tenantId"])
+        plural = registry.kind_named(key.kind).plural
+        body = await client.get(callplane_kind(plural), name=key.name, namespace=key.namespace)
+        platform = parse_lenient({**body, "kind": key.kind}).resource
+        if not is_platform(platform):
+            raise CallplaneError(f"{key} cannot be read; callplane validate says why")
+        connection = system_of(platform)
         declared_by = DeclaringObject(
             installation=await installation_id(client),
-            kind="TeamsTenant",
-            namespace=namespace,
-            name=name,
+            kind=key.kind,
+            namespace=key.namespace,
+            name=key.name,
             uid=body["metadata"]["uid"],
         )
         known = {row.connection: row for row in await opened.connections()}

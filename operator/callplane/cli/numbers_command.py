@@ -226,7 +226,7 @@ def _read_checkpoint(path: Path) -> Checkpoint:
 @group.command()
 def rebuild(
     tenant: Annotated[
-        str, typer.Argument(metavar="NAMESPACE/NAME", help="The TeamsTenant of the lost rows.")
+        str, typer.Argument(metavar="NAMESPACE/NAME", help="The connection of the lost rows.")
     ],
     kubeconfig: Kubeconfig = None,
     snapshot: SnapshotFile = None,

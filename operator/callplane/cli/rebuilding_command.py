@@ -21,7 +21,7 @@ from callplane.engine.observations import ConnectionObservation, Observations
 from callplane.engine.rebuilding_numbers import Rebuild, Rest, prepare
 from callplane.errors import CallplaneError
 from callplane.store.ports import MoveRefused, Register
-from callplane.values import E164, ObjectKey
+from callplane.values import E164
 
 OWNERS = ("NumberRange", "PhoneNumber")
 
@@ -54,12 +54,11 @@ def run(options: Options) -> None:
 
 def _observation(observations: Observations, tenant: str) -> ConnectionObservation:
     namespace, _, name = tenant.partition("/")
-    key = ObjectKey("TeamsTenant", namespace, name)
     for each in observations.connections:
-        if each.key == key:
+        if (each.key.namespace, each.key.name) == (namespace, name):
             return each
     known = ", ".join(f"{each.key.namespace}/{each.key.name}" for each in observations.connections)
-    raise CallplaneError(f"{key} was not observed; observed are: {known or 'none'}")
+    raise CallplaneError(f"{tenant} was not observed; observed are: {known or 'none'}")
 
 
 def _owners(observations: Observations) -> list[Resource]:

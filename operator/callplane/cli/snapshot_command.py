@@ -58,7 +58,7 @@ def save(
         observing = connecting.observe_tree(tree, secrets=secret or (), database=database)
     observations = asyncio.run(observing)
     if not observations.connections:
-        raise CallplaneError("there is no TeamsTenant to observe")
+        raise CallplaneError("there is no connection to observe")
     snapshot_files.save(file, observations)
     connections = output.count(len(observations.connections), "connection")
     register_text = "with" if observations.has_register else "without"

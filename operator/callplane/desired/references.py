@@ -40,8 +40,10 @@ def targets(resource: Resource) -> tuple[ObjectKey, ...]:
 
 _REFERENCES = (
     ("tenant_ref", "TeamsTenant"),
+    ("organization_ref", "WebexOrganization"),
     ("emergency_location_ref", "EmergencyLocation"),
     ("carrier_ref", "Carrier"),
+    ("call_privilege_ref", "CallPrivilege"),
 )
 _NUMBER_REFERENCES = (
     ("range_ref", "NumberRange"),

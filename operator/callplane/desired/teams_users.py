@@ -28,6 +28,10 @@ NUMBER_TYPES = {
     Route.WEBEX: NumberType.WEBEX,
     Route.SIP: NumberType.SIP,
 }
+NUMBER_TYPES_IN_TEAMS = {
+    route: NUMBER_TYPES[route]
+    for route in (Route.DIRECT_ROUTING, Route.CALLING_PLAN, Route.OPERATOR_CONNECT)
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from callplane.cluster.secret_reading import SecretFound, SecretMissing
 from callplane.engine import change_plans, writing
 from callplane.engine.carrier_connections import CarrierRuntime
 from callplane.engine.connection_core import ConnectionLimits
+from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import FORCE_DELETE
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Gone, Parked, Scope
-from callplane.engine.teams_users import ensure_finalizer
 from callplane.errors import Stalled, Waiting
 from callplane.plan.change import plan_name
 from callplane.plan.gate import ChangeLimits

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from callplane.apis.number_ranges import NumberRange, NumberReservation, NumberUse
+from callplane.apis.number_ranges import NumberRange, NumberReservation, NumberUse, Route
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
 from callplane.apis.references import ObjectRef
-from callplane.apis.teams_users import PhoneNumberSource, TeamsUser
+from callplane.apis.teams_tenants import TeamsTenant
+from callplane.apis.teams_users import PhoneNumberSource
 from callplane.desired import references
-from callplane.desired.teams_users import NUMBER_TYPES, DesiredNumber
+from callplane.desired.declarations import NUMBER_TYPES, WORDS, PersonObject
+from callplane.desired.teams_users import DesiredNumber
 from callplane.engine import acquiring, reservations, transfers
 from callplane.engine.allocation import RangeStock
 from callplane.engine.gathering import DEPENDENCY_LOOK_SECONDS, Gathered, consenting
@@ -25,7 +27,7 @@ from callplane.numbering.lifecycle import HELD, Cause, NumberState
 from callplane.resources.lines import LineNumber, NumberType
 from callplane.resources.teams import NumberOnTeams
 from callplane.store.ports import Commit, Move, MoveRefused, NumberRow
-from callplane.values import E164, HolderId, ObjectKey
+from callplane.values import E164, HolderId, ObjectKey, Platform
 
 ATTEMPTS = 50
 # How a claim says that no assignment of it was ever seen: nobody can have called the number.
@@ -38,7 +40,7 @@ class Stock:
 
     key: ObjectKey
     generation: int
-    number_type: NumberType
+    platform: Platform
     use: NumberUse
     reservations: tuple[NumberReservation, ...]
     source: NumberRange | PhoneNumber
@@ -46,6 +48,11 @@ class Stock:
     @property
     def name(self) -> str:
         return f"{self.key.namespace}/{self.key.name}"
+
+    @property
+    def number_type(self) -> NumberType:
+        """What its numbers are on the platform. Raises KeyError where the route does not fit."""
+        return NUMBER_TYPES[self.platform][self.source.spec.route]
 
     @property
     def location(self) -> tuple[ObjectRef, str] | None:
@@ -69,7 +76,7 @@ class WantedNumber:
 
 
 async def desired_number(
-    scope: Scope, user: TeamsUser, gathered: Gathered, holder: HolderId, *, writable: bool
+    scope: Scope, user: PersonObject, gathered: Gathered, holder: HolderId, *, writable: bool
 ) -> WantedNumber:
     """Resolve `spec.phoneNumber` to a number and, if `writable`, claim it."""
     declared = user.spec.phone_number
@@ -77,7 +84,7 @@ async def desired_number(
         return WantedNumber(DesiredNumber(managed=False))
     if declared.none is not None:
         return WantedNumber(DesiredNumber(managed=True, number=None))
-    stock = await _stock(scope, declared)
+    stock = await _stock(scope, declared, holder.platform)
     _check_use(stock, gathered)
     _check_not_outside(gathered, holder, stock, declared)
     number = _stated(declared, stock) or _kept(gathered, holder, stock)
@@ -96,22 +103,22 @@ def _desired(number: E164, stock: Stock) -> DesiredNumber:
     return DesiredNumber(managed=True, number=LineNumber(number, stock.number_type))
 
 
-async def _stock(scope: Scope, declared: PhoneNumberSource) -> Stock:
+async def _stock(scope: Scope, declared: PhoneNumberSource, platform: Platform) -> Stock:
     """What the number is drawn from; a stated number needs something that holds it and consents."""
     if declared.range_ref is not None:
-        return _stock_of(await consenting(scope, "NumberRange", declared.range_ref))
+        return _stock_of(await consenting(scope, "NumberRange", declared.range_ref), platform)
     if declared.phone_number_ref is not None:
         phone = await consenting(scope, "PhoneNumber", declared.phone_number_ref)
         assert isinstance(phone, PhoneNumber)
         acquiring.check(scope, phone)
-        return _stock_of(phone)
+        return _stock_of(phone, platform)
     number = E164(declared.e164 or "")
     labels = await scope.engine.labels_of(scope.key.namespace)
     for kind in ("PhoneNumber", "NumberRange"):
         for cached in scope.engine.cache.of_kind(kind):
             if cached.resource is None or cached.is_deleting:
                 continue
-            stock = _stock_of(cached.resource)
+            stock = _stock_of(cached.resource, platform)
             if number in stock and references.consents(
                 cached.resource, scope.key.namespace, labels
             ):
@@ -124,7 +131,7 @@ async def _stock(scope: Scope, declared: PhoneNumberSource) -> Stock:
     )
 
 
-def _stock_of(resource: object) -> Stock:
+def _stock_of(resource: object, platform: Platform) -> Stock:
     assert isinstance(resource, NumberRange | PhoneNumber)
     is_range = isinstance(resource, NumberRange)
     return Stock(
@@ -132,7 +139,7 @@ def _stock_of(resource: object) -> Stock:
             "NumberRange" if is_range else "PhoneNumber", resource.namespace, resource.name
         ),
         generation=resource.generation,
-        number_type=NUMBER_TYPES[resource.spec.route],
+        platform=platform,
         use=resource.spec.use,
         reservations=reservations.of(resource),
         source=resource,
@@ -142,15 +149,20 @@ def _stock_of(resource: object) -> Stock:
 def _check_use(stock: Stock, gathered: Gathered) -> None:
     if stock.use is not NumberUse.USER:
         raise Stalled(Reason.NUMBER_USE_MISMATCH, f"{stock.key} is for services, not for people")
-    needs = {NumberType.CALLING_PLAN: "CallingPlan", NumberType.OPERATOR_CONNECT: "OperatorConnect"}
-    entitlement = needs.get(stock.number_type)
-    if entitlement and entitlement not in [e.value for e in gathered.tenant.spec.entitlements]:
+    route, connection = stock.source.spec.route, gathered.connection
+    needs_entitlement = route in (Route.CALLING_PLAN, Route.OPERATOR_CONNECT)
+    if isinstance(connection, TeamsTenant) and needs_entitlement:
+        entitled = {entitlement.value for entitlement in connection.spec.entitlements}
+        if route.value not in entitled:
+            raise Stalled(
+                Reason.ENTITLEMENT_MISSING,
+                f"{stock.key} has route {route.value}; the TeamsTenant's entitlements lack it",
+            )
+    if route not in NUMBER_TYPES[stock.platform]:
         raise Stalled(
-            Reason.ENTITLEMENT_MISSING,
-            f"{stock.key} has route {entitlement}; the TeamsTenant's entitlements lack it",
+            Reason.UNSUPPORTED,
+            f"{stock.key} has a route that {WORDS[stock.platform].name} cannot use",
         )
-    if stock.number_type in (NumberType.WEBEX, NumberType.SIP):
-        raise Stalled(Reason.UNSUPPORTED, f"{stock.key} has a route that Teams cannot use")
 
 
 def _check_not_outside(
@@ -298,6 +310,9 @@ async def _secure(
     runtime = gathered.runtime
     row = runtime.mirror.numbers.get(number)
     if row is None:
+        row = scope.engine.row_elsewhere(number, runtime)
+        if row is not None:
+            return await _secure_elsewhere(scope, gathered, holder, row)
         _check_observed(scope, gathered, holder, number)
         _check_reserved(scope, gathered, stock, holder, number)
         observed = runtime.snapshot.number(number)
@@ -306,6 +321,10 @@ async def _secure(
         try:
             await _commit_claim(scope, gathered, holder, (stock, number, Cause.ALLOCATE))
         except MoveRefused as refused:
+            if refused.row is not None and refused.row.connection == runtime.connection:
+                # It came over from another platform, and this is the first that we hear of it.
+                runtime.mirror.take(refused.row)
+                raise
             raise _taken(scope, number, refused.row) from refused
         return None
     if row.holder == holder and row.state in HELD:
@@ -324,12 +343,26 @@ async def _secure(
     raise _taken(scope, number, row)
 
 
+async def _secure_elsewhere(
+    scope: Scope, gathered: Gathered, holder: HolderId, row: NumberRow
+) -> NumberRow:
+    """The number is on another platform: it comes over when its holder there gives it up."""
+    if row.state is NumberState.QUARANTINED:
+        raise _resting(scope, row.number, row)
+    if row.transfer_to == holder:
+        return row
+    if await transfers.begin(scope, gathered, row, receiver=holder):
+        return scope.engine.row_elsewhere(row.number, gathered.runtime) or row
+    raise _taken(scope, row.number, row)
+
+
 def _check_observed(scope: Scope, gathered: Gathered, holder: HolderId, number: E164) -> None:
     if not _may_have(gathered.runtime.snapshot.number(number), holder):
         scope.engine.waiters.wait_for_number(scope.key, number, None)
         raise Stalled(
             Reason.FOREIGN,
-            f"{number.masked} is assigned in the tenant to somebody whom nothing declares; free it "
+            f"{number.masked} is assigned in the {WORDS[holder.platform].connection} to somebody "
+            "whom nothing declares; free it "
             "there, or declare its holder",
         )
 

@@ -32,6 +32,7 @@ from callplane.providers.protocol import (
     ProviderError,
 )
 from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.webex import COMPANIONS
 from callplane.values import E164, HolderId, ObjectKey
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class ConnectionRuntime(ConnectionCore):
         self.operations.ring = self._bells["operations"].set
         self._stocks: dict[ObjectKey, tuple[int, RangeStock]] = {}
         self._claiming: set[E164] = set()
+        # When a person's settings were last read whole, monotonic seconds by user id.
+        self.unlisted_read_at: dict[str, float] = {}
         # What observed holders would be given.
         self.previews: dict[HolderId, E164] = {}
         self._listing = {family: asyncio.Lock() for family in Family}
@@ -179,6 +182,8 @@ class ConnectionRuntime(ConnectionCore):
         async with self.in_flight:
             observed = await self.guarded(self.provider.read_configuration(user_id))
         self.snapshot.put_configuration(user_id, observed.row, observed_at=observed.observed_at)
+        if observed.row is not None:
+            self.unlisted_read_at[user_id] = observed.observed_at
         return observed.row
 
     def touch(self, change: Change) -> None:
@@ -195,6 +200,10 @@ class ConnectionRuntime(ConnectionCore):
             self.snapshot.numbers.mark_dirty(
                 E164(change.number), until, lambda row: effects.number_shows(row, change)
             )
+            if any(field in (change.after or {}) for field in COMPANIONS.values()):
+                self.snapshot.configurations.mark_dirty(
+                    change.subject, until, lambda row: effects.companions_show(row, change)
+                )
             if change.operation is Operation.UNASSIGN_NUMBER:
                 # Teams itself goes on showing the number; the next assignment looks there.
                 number = E164(change.number)
@@ -229,6 +238,8 @@ class ConnectionRuntime(ConnectionCore):
     def is_free(self, number: E164) -> bool:
         """Not in the register, not observed as assigned, and not being claimed by another pass."""
         if number in self.mirror.numbers or number in self._claiming:
+            return False
+        if self.engine.row_elsewhere(number, self) is not None:
             return False
         observed = self.snapshot.number(number)
         return observed is None or (observed.holder_id is None and not observed.on_premises)

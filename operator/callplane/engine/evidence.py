@@ -22,17 +22,27 @@ from callplane.resources.teams import TeamsConfiguration
 from callplane.status.conditions import NotKnown
 from callplane.values import E164, HolderId
 
+# How old a setting may be that only a read of the person shows.
+UNLISTED_AGE_SECONDS = 3600.0
 ON_A_LINE = frozenset({NumberState.ASSIGNED, NumberState.TRANSFERRING})
 
 
 async def observe(
-    scope: Scope, gathered: Gathered, holder: HolderId, wanted: WantedNumber
+    scope: Scope,
+    gathered: Gathered,
+    holder: HolderId,
+    wanted: WantedNumber,
+    *,
+    unlisted: frozenset[str] = frozenset(),
 ) -> Line | NotKnown:
-    """The holder's line now. NotKnown while the system cannot be read or contradicts itself."""
+    """The holder's line now. NotKnown while the system cannot be read or contradicts itself.
+
+    `unlisted` are the settings that matter and that no listing shows.
+    """
     runtime = gathered.runtime
     try:
         await _refresh_numbers(runtime, holder, wanted)
-        configuration = await _configuration(runtime, holder.user_id)
+        configuration = await _configuration(runtime, holder.user_id, unlisted)
     except ProviderError as error:
         if not _has_anything(runtime, holder.user_id):
             raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
@@ -61,11 +71,19 @@ async def _refresh_numbers(
         await runtime.read_number(number)
 
 
-async def _configuration(runtime: ConnectionRuntime, user_id: str) -> TeamsConfiguration | None:
-    """From the snapshot when it has one; that a listing has none is never enough to write on."""
+async def _configuration(
+    runtime: ConnectionRuntime, user_id: str, unlisted: frozenset[str]
+) -> TeamsConfiguration | None:
+    """From the snapshot when it has one; that a listing has none is never enough to write on, nor
+    that it says nothing of a setting.
+    """
     entry = runtime.snapshot.configurations.get(user_id)
-    if entry is not None and entry.row is not None:
+    if entry is not None and entry.row is not None and not unlisted:
         return entry.row
+    if entry is not None and entry.row is not None and not unlisted & entry.row.unlisted:
+        read_at = runtime.unlisted_read_at.get(user_id, float("-inf"))
+        if runtime.engine.clock.monotonic() - read_at < UNLISTED_AGE_SECONDS:
+            return entry.row
     return await runtime.read_configuration(user_id)
 
 

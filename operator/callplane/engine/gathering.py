@@ -1,18 +1,22 @@
-"""Gather: the connection, the consents and the references of a TeamsUser, or the one reason why not
+"""Gather: the connection, the consents and the references of a person, or the one reason why not
 yet.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from callplane.apis.emergency_locations import EmergencyLocation
 from callplane.apis.model import Resource
 from callplane.apis.reasons import Reason
 from callplane.apis.references import ConnectionConsent, ManagementPolicy, ObjectRef
-from callplane.apis.teams_tenants import TeamsTenant
-from callplane.apis.teams_users import TeamsUser
 from callplane.desired import references
+from callplane.desired.declarations import (
+    PersonObject,
+    PlatformObject,
+    connection_of,
+    is_platform,
+)
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.provider_incidents import freeze_of
 from callplane.engine.scope import Parked, Scope
@@ -27,18 +31,19 @@ CONNECTION_LOOK_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What a pass of a TeamsUser stands on."""
+    """What a pass of a person stands on."""
 
-    tenant: TeamsTenant
+    connection: PlatformObject
     runtime: ConnectionRuntime
     consent: tuple[ConnectionConsent, ...] | None
 
 
-async def gather(scope: Scope, user: TeamsUser) -> Gathered:
+async def gather(scope: Scope, user: PersonObject) -> Gathered:
     """Raises Waiting while something it names is missing, not ready or does not consent."""
-    tenant = await consenting(scope, "TeamsTenant", user.spec.tenant_ref)
-    assert isinstance(tenant, TeamsTenant)
-    key = ObjectKey("TeamsTenant", tenant.namespace, tenant.name)
+    kind, reference = connection_of(user)
+    connection = await consenting(scope, kind, reference)
+    assert is_platform(connection)
+    key = ObjectKey(kind, connection.namespace, connection.name)
     runtime = scope.engine.connections.get(key)
     if runtime is None or not runtime.is_ready:
         if starts_again(scope, key):
@@ -49,9 +54,9 @@ async def gather(scope: Scope, user: TeamsUser) -> Gathered:
             after_seconds=CONNECTION_LOOK_SECONDS,
         )
     return Gathered(
-        tenant=tenant,
+        connection=connection,
         runtime=runtime,
-        consent=await _people_consent(scope, tenant),
+        consent=await _people_consent(scope, connection),
     )
 
 
@@ -92,32 +97,24 @@ async def consenting(
 
 
 async def _people_consent(
-    scope: Scope, tenant: TeamsTenant
+    scope: Scope, connection: PlatformObject
 ) -> tuple[ConnectionConsent, ...] | None:
-    """The consents that let this namespace in; None for the tenant's own, which needs none."""
-    if tenant.namespace == scope.key.namespace:
+    """The consents that let this namespace in; None for the connection's own, which needs none."""
+    if connection.namespace == scope.key.namespace:
         return None
     labels = await scope.engine.labels_of(scope.key.namespace)
-    entries = references.consenting_entries(tenant, scope.key.namespace, labels)
+    entries = references.consenting_entries(connection, scope.key.namespace, labels)
     return tuple(entry for entry in entries if isinstance(entry, ConnectionConsent))
 
 
-async def location_id(
+async def teams_location_id(
     scope: Scope, stated: ObjectRef | None, inherited: tuple[ObjectRef, str] | None
 ) -> str | None:
-    """The tenant's id of the emergency location; None when none is declared.
-
-    The person's own reference counts, else that of the range or number (`inherited`, with the
-    namespace it is made in).
-    """
-    if stated is not None:
-        reference, namespace = stated, scope.key.namespace
-    elif inherited is not None:
-        reference, namespace = inherited
-    else:
+    """The tenant's id of the emergency location; None when none is declared."""
+    location = await _emergency_location(scope, stated, inherited)
+    if location is None:
         return None
-    location: Any = await consenting(scope, "EmergencyLocation", reference, namespace=namespace)
-    found: str | None = location.spec.teams_location_id
+    found = location.spec.teams_location_id
     if found is None:
         raise Stalled(
             Reason.EMERGENCY_LOCATION_UNKNOWN,
@@ -127,18 +124,51 @@ async def location_id(
     return found.lower()
 
 
-def may_write(scope: Scope, user: TeamsUser, gathered: Gathered) -> bool:
+async def webex_location(
+    scope: Scope, stated: ObjectRef | None, inherited: tuple[ObjectRef, str] | None
+) -> str | None:
+    """Name of the Webex location of the emergency location; None when none is declared."""
+    location = await _emergency_location(scope, stated, inherited)
+    if location is None:
+        return None
+    if location.spec.webex_location is None:
+        raise Stalled(
+            Reason.EMERGENCY_LOCATION_UNKNOWN,
+            f"EmergencyLocation {location.namespace}/{location.name} has no webexLocation; state "
+            "the name of the Webex location with this address",
+        )
+    return location.spec.webex_location
+
+
+async def _emergency_location(
+    scope: Scope, stated: ObjectRef | None, inherited: tuple[ObjectRef, str] | None
+) -> EmergencyLocation | None:
+    """The person's own reference counts, else that of the range or number (`inherited`, with the
+    namespace it is made in).
+    """
+    if stated is not None:
+        reference, namespace = stated, scope.key.namespace
+    elif inherited is not None:
+        reference, namespace = inherited
+    else:
+        return None
+    location = await consenting(scope, "EmergencyLocation", reference, namespace=namespace)
+    assert isinstance(location, EmergencyLocation)
+    return location
+
+
+def may_write(scope: Scope, user: PersonObject, gathered: Gathered) -> bool:
     """Suspended and observed objects are never written; the stricter of both sides wins."""
-    tenant = gathered.tenant
+    connection = gathered.connection
     suspended = ""
     if user.spec.suspend:
         suspended = "spec.suspend is set"
-    elif tenant.spec.suspend:
-        suspended = f"TeamsTenant {tenant.namespace}/{tenant.name} is suspended"
-    freeze = freeze_of(scope.engine, tenant)
+    elif connection.spec.suspend:
+        suspended = f"{connection.kind} {connection.namespace}/{connection.name} is suspended"
+    freeze = freeze_of(scope.engine, connection)
     scope.circumstances = Circumstances(
         suspended=suspended, incident=freeze.text if freeze is not None else ""
     )
-    policies = (tenant.spec.management_policy, user.spec.management_policy)
+    policies = (connection.spec.management_policy, user.spec.management_policy)
     observed_only = any(policy is not ManagementPolicy.MANAGE for policy in policies)
     return not (suspended or observed_only or gathered.runtime.health.restored)

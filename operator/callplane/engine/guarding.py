@@ -1,7 +1,8 @@
 """Guard: which of the planned changes may run now. Everything that can say no is asked before
 anything is sent.
 
-foreign number → contested → incident → readiness of the person → capability → gate
+foreign number → managed elsewhere → contested → incident → readiness of the person → capability →
+gate
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from callplane.apis.provider_incidents import Freeze
 from callplane.apis.reasons import Reason
-from callplane.desired import teams_readiness
+from callplane.desired import teams_readiness, webex_readiness
+from callplane.desired.declarations import WORDS
 from callplane.engine import intents, transfers
 from callplane.engine.claims import WantedNumber
 from callplane.engine.gathering import Gathered
@@ -26,7 +28,7 @@ from callplane.plan.change import Cause, Change, Operation
 from callplane.plan.diff import LinePlan
 from callplane.plan.gate_policy import is_gated
 from callplane.resources.lines import LineNumber, NumberType
-from callplane.values import E164, HolderId
+from callplane.values import E164, HolderId, Platform
 
 UNDONE_LIMIT = 3
 LICENCE_LOOK_SECONDS = 300.0
@@ -56,6 +58,7 @@ async def guard(
         return Allowed(())
     changes = line_plan.changes
     check_foreign(gathered, holder, changes)
+    check_managed_elsewhere(gathered, changes)
     check_contested(scope, gathered, holder, changes)
     check_incident(scope, gathered, changes)
     await check_readiness(
@@ -70,7 +73,7 @@ async def guard(
             f"{row.number.masked} is being given up by {row.declared_by}",
             after_seconds=TRANSFER_LOOK_SECONDS,
         )
-        if not transfers.goes_first(scope, gathered, holder, row):
+        if not transfers.goes_first(scope, holder, row):
             raise waiting
         first = tuple(c for c in supported if c.operation is Operation.UNASSIGN_NUMBER)
         return Allowed(first, waiting)
@@ -88,7 +91,19 @@ def check_foreign(gathered: Gathered, holder: HolderId, changes: tuple[Change, .
             raise Stalled(
                 Reason.FOREIGN,
                 f"the person has {number.masked}, which was not assigned from here; declare that "
-                "number to adopt it, or unassign it in Teams",
+                f"number to adopt it, or unassign it in {WORDS[holder.platform].name}",
+            )
+
+
+def check_managed_elsewhere(gathered: Gathered, changes: tuple[Change, ...]) -> None:
+    """Numbers whose telephone network somebody else manages are shown and never written."""
+    for change in changes:
+        row = gathered.runtime.snapshot.number(E164(change.number)) if change.number else None
+        if row is not None and row.managed_by:
+            raise Stalled(
+                Reason.UNSUPPORTED,
+                f"{row.number.masked} is managed by {row.managed_by}; by hand: change it there, "
+                "then state here what is true",
             )
 
 
@@ -112,7 +127,7 @@ def check_contested(
 
 
 def check_incident(scope: Scope, gathered: Gathered, changes: tuple[Change, ...]) -> None:
-    freeze = freeze_of(scope.engine, gathered.tenant)
+    freeze = freeze_of(scope.engine, gathered.connection)
     if freeze is None or freeze.freeze is Freeze.NONE:
         return
     if freeze.freeze is Freeze.ALL or any(is_gated(change) for change in changes):
@@ -121,6 +136,12 @@ def check_incident(scope: Scope, gathered: Gathered, changes: tuple[Change, ...]
             f"{freeze.text}: writes wait until the incident ends",
             after_seconds=LICENCE_LOOK_SECONDS,
         )
+
+
+_PREFLIGHTS = {
+    Platform.TEAMS: teams_readiness.preflight,
+    Platform.WEBEX: webex_readiness.preflight,
+}
 
 
 async def check_readiness(
@@ -151,7 +172,7 @@ async def check_readiness(
     number_row = runtime.snapshot.number(number)
     if number_row is not None and is_awaited:
         number_row = replace(number_row, holder_id=None)
-    obstacles = teams_readiness.preflight(
+    obstacles = _PREFLIGHTS[holder.platform](
         teams_readiness.Candidate(
             person=runtime.snapshot.person(holder.user_id),
             configuration=row,

@@ -12,9 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from callplane.apis.reasons import Reason
-from callplane.apis.references import ConnectionConsent
-from callplane.apis.teams_users import TeamsUser
-from callplane.desired.teams_users import person_key
+from callplane.desired.declarations import WORDS, PersonObject, is_person, person_key
 from callplane.engine.gathering import Gathered
 from callplane.engine.object_cache import CachedObject
 from callplane.engine.scope import Scope
@@ -34,22 +32,23 @@ from callplane.resources.lines import (
 )
 from callplane.resources.teams import Person
 from callplane.store.ports import Commit, HolderRow, Move, NumberRow
-from callplane.values import E164, DeclaringObject, HolderId
+from callplane.values import E164, DeclaringObject, HolderId, Platform
 
 REASON_CHARACTERS = 256
 
 
-async def resolve(scope: Scope, user: TeamsUser, gathered: Gathered) -> HolderId:
+async def resolve(scope: Scope, user: PersonObject, gathered: Gathered) -> HolderId:
     """The holder this object declares. Raises Stalled when there is none, or when it is somebody
     else's.
     """
     pinned = gathered.runtime.mirror.holder_declared_by(scope.cached.uid)
-    person = await find_person(gathered, person_key(user.spec))
+    person = await find_person(gathered, person_key(user))
     if person is not None and pinned is None and _may_be_renamed(scope, gathered, person):
         # The name may be somebody else's by now, and the last listing may not know it yet.
-        person = await _read(gathered, person_key(user.spec))
+        person = await _read(gathered, person_key(user))
     if person is None:
-        raise Stalled(Reason.USER_NOT_FOUND, f"the tenant has no user {person_key(user.spec)}")
+        where = WORDS[Platform(gathered.runtime.connection.provider)].connection
+        raise Stalled(Reason.USER_NOT_FOUND, f"the {where} has no user {person_key(user)}")
     if person.deleted:
         raise Stalled(
             Reason.USER_DELETED,
@@ -60,10 +59,10 @@ async def resolve(scope: Scope, user: TeamsUser, gathered: Gathered) -> HolderId
     if pinned is not None and pinned.holder != holder:
         raise Stalled(
             Reason.IDENTITY_CHANGED,
-            f"{person_key(user.spec)} now names another person than the one this object has "
+            f"{person_key(user)} now names another person than the one this object has "
             "declared so far; delete this object and declare the new person with another one",
         )
-    _check_person_consent(gathered.consent, person)
+    _check_person_consent(gathered, person)
     _check_declared_once(scope, gathered, holder, person)
     return holder
 
@@ -105,7 +104,8 @@ def _may_be_renamed(scope: Scope, gathered: Gathered, person: Person) -> bool:
     return seen_age_seconds > object_age.total_seconds() - 1.0
 
 
-def _check_person_consent(consent: tuple[ConnectionConsent, ...] | None, person: Person) -> None:
+def _check_person_consent(gathered: Gathered, person: Person) -> None:
+    consent = gathered.consent
     if consent is None or any(entry.users is None for entry in consent):
         return
     name = person.user_principal_name
@@ -116,7 +116,8 @@ def _check_person_consent(consent: tuple[ConnectionConsent, ...] | None, person:
             return
     raise Stalled(
         Reason.USER_NOT_ALLOWED,
-        "the TeamsTenant does not admit this person for this namespace (allowedNamespaces[].users)",
+        f"the {gathered.connection.kind} does not admit this person for this namespace "
+        "(allowedNamespaces[].users)",
     )
 
 
@@ -145,9 +146,9 @@ def _declared_twice(scope: Scope, other: CachedObject) -> Stalled:
 
 def _still_declares(other: CachedObject, person: Person) -> bool:
     resource: Any = other.resource
-    if not isinstance(resource, TeamsUser):
+    if not is_person(resource):
         return False
-    return person_key(resource.spec) in (person.user_principal_name, person.user_id)
+    return person_key(resource) in (person.user_principal_name, person.user_id)
 
 
 def _older_rival(scope: Scope, gathered: Gathered, person: Person) -> CachedObject | None:

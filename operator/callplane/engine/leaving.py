@@ -1,4 +1,4 @@
-"""The pass of a TeamsUser that is being deleted. It needs the register row and the connection,
+"""The pass of a person whose object is being deleted. It needs the register row and the connection,
 never references.
 
 the row names another object        only our finalizer goes
@@ -13,10 +13,15 @@ from dataclasses import replace
 
 from callplane.apis.reasons import Reason
 from callplane.apis.references import ManagementPolicy
-from callplane.apis.teams_tenants import TeamsTenant
-from callplane.apis.teams_users import OnDelete, TeamsUser, TeamsUserSpec
+from callplane.apis.teams_users import OnDelete
 from callplane.cluster import finalizers
-from callplane.desired.teams_users import person_key
+from callplane.desired.declarations import (
+    connection_key,
+    connection_of,
+    is_person,
+    is_platform,
+    person_key,
+)
 from callplane.engine import guarding, holders, intents, leftovers, writing
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.gathering import Gathered, may_write
@@ -30,7 +35,6 @@ from callplane.plan.change import Change, Operation
 from callplane.providers.protocol import ProviderError
 from callplane.status.conditions import Succeeded
 from callplane.store.ports import Commit, HolderRow, NumberRow
-from callplane.values import ObjectKey
 
 CREDENTIALS_LOOK_SECONDS = 60.0
 CONNECTION_LOOK_SECONDS = 0.5
@@ -75,9 +79,8 @@ def find(scope: Scope) -> tuple[ConnectionRuntime | None, HolderRow | None]:
         if row is not None:
             return runtime, row
     user = scope.cached.resource
-    if isinstance(user, TeamsUser):
-        reference = user.spec.tenant_ref
-        key = ObjectKey("TeamsTenant", reference.namespace or scope.key.namespace, reference.name)
+    if is_person(user):
+        key = connection_key(user, namespace=scope.key.namespace)
         return scope.engine.connections.get(key), None
     return None, None
 
@@ -87,15 +90,17 @@ async def _without_connection(scope: Scope) -> None:
     if scope.cached.annotations.get(DETACH):
         return
     user = scope.cached.resource
-    if isinstance(user, TeamsUser):
-        reference = user.spec.tenant_ref
-        key = ObjectKey("TeamsTenant", reference.namespace or scope.key.namespace, reference.name)
-        tenant = scope.engine.cache.get(key)
-        if tenant is None and not scope.cached.status.get("userId"):
+    kind = "connection"
+    if is_person(user):
+        kind, _ = connection_of(user)
+        key = connection_key(user, namespace=scope.key.namespace)
+        status = scope.cached.status
+        was_resolved = status.get("userId") or status.get("personId")
+        if scope.engine.cache.get(key) is None and not was_resolved:
             return
     raise Waiting(
         Reason.CREDENTIALS_GONE,
-        "the TeamsTenant is not at work, so the number cannot be unassigned; bring it back, or "
+        f"the {kind} is not at work, so the number cannot be unassigned; bring it back, or "
         f'detach with annotation {DETACH}: "<reason>"',
         after_seconds=CREDENTIALS_LOOK_SECONDS,
     )
@@ -122,10 +127,10 @@ async def _still_names(runtime: ConnectionRuntime, row: HolderRow, successor: Ca
     then nobody would be left to take the leaver's number away.
     """
     user = successor.resource
-    if not isinstance(user, TeamsUser):
+    if not is_person(user):
         return False
     try:
-        person = await runtime.read_person(person_key(user.spec))
+        person = await runtime.read_person(person_key(user))
     except ProviderError as error:
         raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
     return person is not None and person.user_id == row.holder.user_id
@@ -134,7 +139,7 @@ async def _still_names(runtime: ConnectionRuntime, row: HolderRow, successor: Ca
 def ready(scope: Scope, runtime: ConnectionRuntime) -> Gathered | None:
     """What the write path needs; None when the connection's own object is gone."""
     cached = scope.engine.cache.get(runtime.key)
-    if cached is None or not isinstance(cached.resource, TeamsTenant):
+    if cached is None or not is_platform(cached.resource):
         return None
     if not runtime.is_ready or runtime.health.restored:
         raise Waiting(
@@ -147,7 +152,7 @@ def ready(scope: Scope, runtime: ConnectionRuntime) -> Gathered | None:
 
 def detaches(scope: Scope, gathered: Gathered) -> bool:
     user = scope.cached.resource
-    if not isinstance(user, TeamsUser) or scope.cached.annotations.get(DETACH):
+    if not is_person(user) or scope.cached.annotations.get(DETACH):
         return True
     if scope.key in gathered.runtime.detach_answers or _connection_detaches(scope, gathered):
         return True
@@ -171,6 +176,7 @@ async def _give_up_number(scope: Scope, gathered: Gathered, row: HolderRow) -> N
         if await leftovers.settle_row(scope, gathered, number_row):
             continue
         change = unassignment(runtime, row, number_row)
+        guarding.check_managed_elsewhere(gathered, (change,))
         guarding.check_incident(scope, gathered, (change,))
         await guarding.pass_gate(scope, gathered, (change,))
         await writing.apply(scope, gathered, row.holder, guarding.Allowed((change,)))
@@ -219,10 +225,10 @@ async def _hand_over(
     deleted before that, and then somebody must still take the numbers away. An object that is only
     observed is never given any.
     """
-    spec = getattr(successor.resource, "spec", None)
-    if not isinstance(spec, TeamsUserSpec) or spec.suspend:
+    user = successor.resource
+    if not is_person(user) or user.spec.suspend:
         return await detach(scope, runtime, row)
-    if spec.management_policy is not ManagementPolicy.MANAGE:
+    if user.spec.management_policy is not ManagementPolicy.MANAGE:
         return await detach(scope, runtime, row)
     engine = scope.engine
     body = await finalizers.add(

@@ -6,9 +6,9 @@ from callplane.apis.number_ranges import NumberRange
 from callplane.apis.reasons import Reason
 from callplane.cluster import finalizers
 from callplane.engine import carrier_numbers, reservations
+from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Scope
-from callplane.engine.teams_users import ensure_finalizer
 from callplane.errors import Stalled, Waiting
 from callplane.numbering.lifecycle import HELD, NumberState
 from callplane.rules import overlaps, validation

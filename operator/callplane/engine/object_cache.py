@@ -20,14 +20,19 @@ from callplane.apis.constraints import FieldError
 from callplane.apis.model import Resource
 from callplane.apis.parsing import parse_lenient
 from callplane.desired import references
-from callplane.desired.teams_users import person_key
+from callplane.desired.declarations import (
+    PLATFORM_KINDS,
+    connection_key,
+    is_person,
+    person_key,
+)
 from callplane.values import ObjectKey
 
 RECONCILE_REQUEST = "callplane.dev/reconcile-requested-at"
 DETACH = "callplane.dev/detach"
 FORCE_DELETE = "callplane.dev/force-delete"
 REGISTER_CONFIRMED = "callplane.dev/register-confirmed"
-CONNECTION_KINDS = ("TeamsTenant", "Carrier")
+CONNECTION_KINDS = (*PLATFORM_KINDS, "Carrier")
 # Kinds whose dependents also look at whether they are ready.
 _SHOWN_READY = frozenset({*CONNECTION_KINDS, "EmergencyLocation", "PhoneNumber"})
 
@@ -175,9 +180,9 @@ class ObjectCache:
         """Objects that state a number by itself, whichever object may hold it."""
         return tuple(self._stating)
 
-    def declaring(self, tenant: ObjectKey, person: str) -> list[CachedObject]:
-        """Objects that declare a person of a tenant by that name or id, oldest first."""
-        keys = self._declared.get((tenant, person), ())
+    def declaring(self, connection: ObjectKey, person: str) -> list[CachedObject]:
+        """Objects that declare a person of a connection by that name or id, oldest first."""
+        keys = self._declared.get((connection, person), ())
         found = [self._objects[key] for key in keys]
         return sorted(found, key=lambda cached: (cached.created, cached.key))
 
@@ -211,11 +216,10 @@ class ObjectCache:
 
 
 def _declared(cached: CachedObject) -> tuple[ObjectKey, str] | None:
-    if cached.key.kind != "TeamsUser" or cached.resource is None:
+    user = cached.resource
+    if not is_person(user):
         return None
-    spec: Any = cached.resource.spec  # type: ignore[attr-defined]
-    tenant = references.target("TeamsTenant", spec.tenant_ref, namespace=cached.key.namespace)
-    return tenant, person_key(spec)
+    return connection_key(user, namespace=cached.key.namespace), person_key(user)
 
 
 def _version(body: dict[str, Any]) -> int:

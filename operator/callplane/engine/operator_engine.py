@@ -34,9 +34,9 @@ from callplane.providers.protocol import Provider
 from callplane.providers.registry import CarrierRegistry, Ingredients
 from callplane.providers.transport import CallRecord
 from callplane.settings import OperatorSettings
-from callplane.store.ports import Move, Register
+from callplane.store.ports import Move, NumberRow, Register
 from callplane.telemetry import Telemetry
-from callplane.values import ConnectionId, HolderId, ObjectKey, Platform
+from callplane.values import E164, ConnectionId, HolderId, ObjectKey, Platform
 
 log = logging.getLogger(__name__)
 
@@ -173,6 +173,27 @@ class Engine:
 
     def holder_on(self, connection: ConnectionId, user_id: str) -> HolderId:
         return HolderId(Platform(connection.provider), connection.external_id, user_id)
+
+    def runtime_on(self, connection: ConnectionId) -> ConnectionRuntime | None:
+        """What works a connection in this process."""
+        for runtime in self.connections.values():
+            if runtime.connection == connection:
+                return runtime
+        return None
+
+    def row_elsewhere(self, number: E164, here: ConnectionRuntime) -> NumberRow | None:
+        """The register's row of a number that another connection of this process has."""
+        for runtime in self.connections.values():
+            row = runtime.mirror.numbers.get(number) if runtime is not here else None
+            if row is not None:
+                return row
+        return None
+
+    def number_handed(self, row: NumberRow) -> None:
+        """A number went over to another connection: who works that one hears of it at once."""
+        runtime = self.runtime_on(row.connection)
+        if runtime is not None:
+            runtime.mirror.take(row)
 
     async def labels_of(self, namespace: str) -> dict[str, str]:
         """Labels of a namespace, read once and then kept by its events."""

@@ -1,7 +1,7 @@
 """What the controller would do with a tree of manifests, computed without doing it.
 
 `callplane plan` calls `compute`. Each object goes through the very steps of the controller's pass
-(`gathering`, `holders`, `teams_users.plan_line`, `guarding`, `leaving`), in a world that stands
+(`gathering`, `holders`, `people.plan_line`, `guarding`, `leaving`), in a world that stands
 still. What the controller would report one reason at a time is gathered here as notes.
 """
 
@@ -11,8 +11,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from callplane.apis.reasons import Reason
-from callplane.apis.teams_users import TeamsUser
-from callplane.desired.teams_users import person_key
+from callplane.desired.declarations import (
+    PLATFORM_KINDS,
+    PersonObject,
+    connection_key,
+    is_person,
+    person_key,
+)
 from callplane.engine import (
     carrier_planning,
     gathering,
@@ -20,15 +25,15 @@ from callplane.engine import (
     holders,
     intents,
     leaving,
-    teams_users,
+    people,
 )
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.gate_forecast import ProposedChanges, forecast
 from callplane.engine.gathering import Gathered
 from callplane.engine.observations import Observations, key_of
+from callplane.engine.people import PlannedLine
 from callplane.engine.planning_world import Declared, Judge, PlanningWorld
 from callplane.engine.scope import Scope
-from callplane.engine.teams_users import PlannedLine
 from callplane.errors import Verdict, Waiting
 from callplane.numbering.lifecycle import HELD, Cause
 from callplane.plan import effects
@@ -93,10 +98,15 @@ async def _people_world(world: PlanningWorld, inputs: PlanInputs) -> list[str]:
         world.put(each)
     for each in inputs.removed:
         world.put(each, deleting=True)
-    tenants = [each.key for each in world.engine.cache.of_kind("TeamsTenant") if each.resource]
+    connections = [
+        each.key
+        for kind in PLATFORM_KINDS
+        for each in world.engine.cache.of_kind(kind)
+        if each.resource
+    ]
     remarks = [
         f"{key} was not observed, so nothing is planned on it; callplane snapshot save observes it"
-        for key in sorted(tenants)
+        for key in sorted(connections)
         if not await world.connect(key)
     ]
     if inputs.observations.connections and not inputs.observations.has_register:
@@ -118,7 +128,7 @@ def _in_order_of_passes(world: PlanningWorld, objects: Iterable[Declared]) -> li
 
     def order(each: Declared) -> tuple[bool, str, ObjectKey]:
         resource = each.resource
-        source = resource.spec.phone_number if isinstance(resource, TeamsUser) else None
+        source = resource.spec.phone_number if is_person(resource) else None
         draws = source is not None and source.range_ref is not None
         return draws, world.cached(each.key).created, each.key
 
@@ -129,19 +139,22 @@ def _in_order_of_passes(world: PlanningWorld, objects: Iterable[Declared]) -> li
 
 
 async def _plan_declared(world: PlanningWorld, declared: Declared) -> ObjectPlan:
-    if not isinstance(declared.resource, TeamsUser):
+    if not is_person(declared.resource):
         notes = carrier_planning.notes(world.scope(declared.key), declared.resource)
         return ObjectPlan(declared.key, None, file=declared.file, notes=notes)
     scope = world.scope(declared.key)
     user = declared.resource
     draft = ObjectPlan(
-        declared.key, _tenant_key(scope, user), person=person_key(user.spec), file=declared.file
+        declared.key,
+        connection_key(user, namespace=declared.key.namespace),
+        person=person_key(user),
+        file=declared.file,
     )
     try:
         gathered = await gathering.gather(scope, user)
         writable = gathering.may_write(scope, user, gathered)
         holder = await holders.resolve(scope, user, gathered)
-        planned = await teams_users.plan_line(scope, user, gathered, holder, writable=writable)
+        planned = await people.plan_line(scope, user, gathered, holder, writable=writable)
     except Verdict as verdict:
         return replace(draft, notes=(_note(verdict),))
     if isinstance(planned, NotKnown):
@@ -160,17 +173,12 @@ async def _plan_declared(world: PlanningWorld, declared: Declared) -> ObjectPlan
     )
 
 
-def _tenant_key(scope: Scope, user: TeamsUser) -> ObjectKey:
-    reference = user.spec.tenant_ref
-    return ObjectKey("TeamsTenant", reference.namespace or scope.key.namespace, reference.name)
-
-
 def _why_not_written(scope: Scope) -> str:
     return scope.circumstances.suspended or "managementPolicy is Observe: shown, never written"
 
 
 def _planned(
-    world: PlanningWorld, runtime: ConnectionRuntime, user: TeamsUser, change: Change
+    world: PlanningWorld, runtime: ConnectionRuntime, user: PersonObject, change: Change
 ) -> PlannedChange:
     """A number that this plan drew is only the next one of its range, until it is claimed."""
     source, after = user.spec.phone_number, change.after
@@ -212,6 +220,7 @@ async def _guard(
     awaited = planned.number.waits_for_transfer
     checks: tuple[Callable[[], Awaitable[None] | None], ...] = (
         lambda: guarding.check_foreign(gathered, holder, changes),
+        lambda: guarding.check_managed_elsewhere(gathered, changes),
         lambda: guarding.check_contested(scope, gathered, holder, changes),
         lambda: guarding.check_incident(scope, gathered, changes),
         lambda: guarding.check_readiness(gathered, holder, changes, is_awaited=awaited is not None),
@@ -244,12 +253,12 @@ def _note(verdict: Verdict) -> Note:
 async def _plan_removed(world: PlanningWorld, removed: Declared) -> ObjectPlan:
     scope = world.scope(removed.key)
     draft = ObjectPlan(removed.key, None, file=removed.file, removed=True)
-    if not isinstance(removed.resource, TeamsUser):
+    if not is_person(removed.resource):
         return replace(draft, notes=tuple(_notes_of_unused(world, removed)))
     draft = replace(
         draft,
-        connection=_tenant_key(scope, removed.resource),
-        person=person_key(removed.resource.spec),
+        connection=connection_key(removed.resource, namespace=removed.key.namespace),
+        person=person_key(removed.resource),
     )
     try:
         return _plan_leaver(world, scope, draft)

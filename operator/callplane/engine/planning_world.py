@@ -14,15 +14,15 @@ from datetime import datetime
 from typing import Any, cast
 
 from callplane.apis.model import Resource
-from callplane.apis.teams_tenants import TeamsTenant, TeamsTenantSpec
+from callplane.desired.declarations import PlatformObject, is_platform, system_of
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import CachedObject
 from callplane.engine.observations import Body, ConnectionObservation, Observations, key_of
 from callplane.engine.operator_engine import Engine, Surroundings
+from callplane.engine.platforms import limits_of
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Scope
-from callplane.engine.teams_tenants import limits_of
 from callplane.numbering.lifecycle import Cause, NumberState
 from callplane.plan.change import Change
 from callplane.providers.protocol import (
@@ -48,8 +48,8 @@ from callplane.store.ports import (
 from callplane.telemetry import Telemetry
 from callplane.values import E164, ConnectionId, DeclaringObject, ObjectKey
 
-#: What a provider cannot do, asked without a provider: spec of the connection, change.
-Judge = Callable[[TeamsTenantSpec, Change], Unsupported | None]
+#: What a provider cannot do, asked without a provider: the connection, the change.
+Judge = Callable[[PlatformObject, Change], Unsupported | None]
 
 NOTHING_KNOWN = RegisterState((), (), (), (), 0)
 
@@ -82,10 +82,13 @@ class StillClock:
 class RecordedProvider:
     """Answers reads from an observation. Nothing can be sent through it."""
 
-    def __init__(self, observation: ConnectionObservation, spec: TeamsTenantSpec, judge: Judge):
+    def __init__(
+        self, observation: ConnectionObservation, platform: PlatformObject, judge: Judge
+    ) -> None:
         self.connection = observation.connection
         self.capabilities = Capabilities(read_after_write_lag_seconds=0.0)
-        self._spec = spec
+        self.credentials_end_at: datetime | None = None
+        self._platform = platform
         self._judge = judge
         self._observation = observation
         self._people: dict[str, Person] = {}
@@ -97,7 +100,7 @@ class RecordedProvider:
             self._people[person.user_principal_name] = person
 
     def unsupported(self, change: Change) -> Unsupported | None:
-        return self._judge(self._spec, change)
+        return self._judge(self._platform, change)
 
     async def list_pages(self, family: Family) -> AsyncIterator[Page]:
         yield page(self._observation, family)
@@ -232,16 +235,16 @@ class PlanningWorld:
     async def connect(self, key: ObjectKey) -> bool:
         """Bring a connection to work on what was observed of it; False when nothing was."""
         tenant = self.cached(key).resource
-        assert isinstance(tenant, TeamsTenant)
+        assert is_platform(tenant)
         observation = _observation_of(self.observations, tenant)
         if observation is None:
             return False
         register = ForgetfulRegister(observation.register or NOTHING_KNOWN)
         mirror = RegisterMirror(cast("Register", register), observation.connection, epoch=0)
         await mirror.load()
-        provider: Provider = RecordedProvider(observation, tenant.spec, self._judge)
+        provider: Provider = RecordedProvider(observation, tenant, self._judge)
         runtime = ConnectionRuntime(
-            self.engine, key, provider=provider, mirror=mirror, limits=limits_of(tenant.spec)
+            self.engine, key, provider=provider, mirror=mirror, limits=limits_of(tenant)
         )
         for family in Family:
             runtime.snapshot.begin(family, 0.0)
@@ -253,15 +256,16 @@ class PlanningWorld:
 
 
 def _observation_of(
-    observations: Observations, tenant: TeamsTenant
+    observations: Observations, platform: PlatformObject
 ) -> ConnectionObservation | None:
-    """By the tenant's own id: its object may have another name by now."""
-    wanted = tenant.spec.tenant_id.lower()
+    """By the system's own id: its object may have another name by now."""
+    system = system_of(platform)
+    wanted = (system.provider, system.external_id.lower())
     return next(
         (
             each
             for each in observations.connections
-            if each.connection.external_id.lower() == wanted
+            if (each.connection.provider, each.connection.external_id.lower()) == wanted
         ),
         None,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from callplane.apis.provider_incidents import Freeze, ProviderIncident, ProviderIncidentSpec
 from callplane.apis.reasons import Reason
-from callplane.apis.teams_tenants import TeamsTenant
+from callplane.desired.declarations import PERSON_KINDS, PlatformObject
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Scope
 from callplane.status.conditions import Succeeded
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from callplane.engine.operator_engine import Engine
 
 RECOUNT_SECONDS = 60.0
-_USERS = frozenset({"TeamsUser", "NumberRange", "PhoneNumber"})
+_USERS = frozenset({*PERSON_KINDS, "NumberRange", "PhoneNumber"})
 _STRENGTH = {Freeze.NONE: 0, Freeze.DESTRUCTIVE: 1, Freeze.ALL: 2}
 
 
@@ -59,7 +59,7 @@ def _users_of(engine: Engine, connection: ObjectKey) -> list[ObjectKey]:
     return [key for key in engine.cache.dependents(connection) if key.kind in _USERS]
 
 
-def freeze_of(engine: Engine, tenant: TeamsTenant) -> ProviderIncidentSpec | None:
+def freeze_of(engine: Engine, connection: PlatformObject) -> ProviderIncidentSpec | None:
     """The open incident of this connection, in its own namespace, that freezes most."""
     found: ProviderIncidentSpec | None = None
     for cached in engine.cache.of_kind("ProviderIncident"):
@@ -67,7 +67,8 @@ def freeze_of(engine: Engine, tenant: TeamsTenant) -> ProviderIncidentSpec | Non
         if not isinstance(incident, ProviderIncident) or cached.is_deleting:
             continue
         spec = incident.spec
-        if cached.key.namespace != tenant.namespace or spec.connection_ref.name != tenant.name:
+        named = (cached.key.namespace, spec.connection_ref.kind.value, spec.connection_ref.name)
+        if named != (connection.namespace, connection.kind, connection.name):
             continue
         if spec.resolved_at is not None:
             continue

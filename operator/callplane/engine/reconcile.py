@@ -14,16 +14,18 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from callplane.apis.reasons import Reason
+from callplane.desired.declarations import PERSON_KINDS, PLATFORM_KINDS
 from callplane.engine import (
+    call_privileges,
     carriers,
     change_approvals,
     change_plans,
     emergency_locations,
     number_ranges,
+    people,
     phone_numbers,
+    platforms,
     provider_incidents,
-    teams_tenants,
-    teams_users,
 )
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.register_mirror import ReadAnew
@@ -49,11 +51,12 @@ NOT_KNOWN_LOOK_SECONDS = 120.0
 FENCE_LOOK_SECONDS = 1.0
 
 PASSES: dict[str, Steps] = {
-    "TeamsTenant": teams_tenants.run,
+    **dict.fromkeys(PLATFORM_KINDS, platforms.run),
+    **dict.fromkeys(PERSON_KINDS, people.run),
     "Carrier": carriers.run,
-    "TeamsUser": teams_users.run,
     "NumberRange": number_ranges.run,
     "PhoneNumber": phone_numbers.run,
+    "CallPrivilege": call_privileges.run,
     "EmergencyLocation": emergency_locations.run,
     "ProviderIncident": provider_incidents.run,
     "ChangePlan": change_plans.run,
@@ -97,8 +100,8 @@ async def forget(engine: Engine, key: ObjectKey) -> None:
         # installation works is not ours to ask.
         with contextlib.suppress(EpochLost, StoreUnavailable):
             await runtime.gate.withdraw(key)
-    if key.kind == "TeamsTenant":
-        await teams_tenants.vanished(engine, key)
+    if key.kind in PLATFORM_KINDS:
+        await platforms.vanished(engine, key)
     if key.kind == "Carrier":
         await carriers.vanished(engine, key)
 

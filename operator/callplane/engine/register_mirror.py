@@ -43,8 +43,11 @@ class RegisterMirror:
         epoch: int,
         *,
         moved: Callable[[Sequence[Move]], None] = lambda _: None,
+        handed: Callable[[NumberRow], None] = lambda _: None,
     ) -> None:
-        """`moved` hears the moves of every commit."""
+        """`moved` hears the moves of every commit, `handed` the rows that went over to another
+        connection by one.
+        """
         self._register = register
         self.connection = connection
         self.epoch = epoch
@@ -55,6 +58,7 @@ class RegisterMirror:
         self.sequence = 0
         self._moved = moved
         self._groups = CommitGroups(self._send, self._take_committed)
+        self._handed = handed
         self._is_uncertain = False
         self._numbers_of: dict[HolderId, set[E164]] = {}
         self._holder_by_uid: dict[str, HolderId] = {}
@@ -111,7 +115,9 @@ class RegisterMirror:
             if move.to is NumberState.FREE:
                 self._drop_number(move.number)
         for row in committed.numbers:
-            self._put_number(row)
+            self.take(row)
+            if row.connection != self.connection:
+                self._handed(row)
         for dropped in commit.dropped_holders:
             self._drop_holder(dropped)
         for holder in committed.holders:
@@ -133,6 +139,10 @@ class RegisterMirror:
         await self._register.heartbeat(
             self.connection, epoch=self.epoch, now=now, mirrored=mirrored
         )
+
+    def take(self, row: NumberRow) -> None:
+        """One row as the register has it now; one of another connection leaves this one."""
+        self._put_number(row)
 
     def _put_number(self, row: NumberRow) -> None:
         self._drop_number(row.number)

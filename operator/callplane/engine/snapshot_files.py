@@ -150,6 +150,8 @@ def _number_row(row: NumberOnTeams) -> Row:
         row.on_premises,
         row.assignable_to_users,
         row.settled,
+        row.is_primary,
+        row.managed_by,
     )
 
 
@@ -161,6 +163,7 @@ def _configuration_row(row: TeamsConfiguration) -> Row:
         row.enterprise_voice,
         [number.text for number in row.numbers],
         [(policy_type, policy.name, policy.origin.value) for policy_type, policy in row.policies],
+        sorted(row.unlisted),
     )
 
 
@@ -172,7 +175,7 @@ def _claim_row(row: NumberRow) -> Row:
         _declaring_row(row.declared_by),
         row.range_name,
         row.number_type,
-        _user_id(row.transfer_to),
+        _receiver_row(row),
         _time(row.quarantined_until),
         row.reason,
         _time(row.updated_at),
@@ -210,6 +213,14 @@ def _gate_row(row: GateRow) -> Row:
 
 def _user_id(holder: HolderId | None) -> str | None:
     return holder.user_id if holder is not None else None
+
+
+def _receiver_row(row: NumberRow) -> Any:
+    """The receiver's id; with platform and organisation where they are in another system."""
+    receiver = row.transfer_to
+    if receiver is None or receiver.connection == row.connection:
+        return _user_id(receiver)
+    return [receiver.platform.value, receiver.tenant_id, receiver.user_id]
 
 
 def _declaring_row(declared_by: DeclaringObject | None) -> Row | None:
@@ -310,7 +321,7 @@ def _number(row: Row) -> NumberOnTeams:
 
 
 def _configuration(row: Row) -> TeamsConfiguration:
-    user_id, account_type, ready, voice, numbers, policies = row
+    user_id, account_type, ready, voice, numbers, policies, *rest = row
     return TeamsConfiguration(
         user_id,
         _ACCOUNT_TYPES[account_type],
@@ -321,6 +332,7 @@ def _configuration(row: Row) -> TeamsConfiguration:
             (policy_type, PolicyOnLine(name, _ORIGINS[origin]))
             for policy_type, name, origin in policies
         ),
+        frozenset(*rest),
     )
 
 
@@ -338,12 +350,19 @@ def _claim(row: Row, connection: ConnectionId, holder: _Holder) -> NumberRow:
         declared_by=_declaring(declared),
         range_name=range_name,
         number_type=number_type,
-        transfer_to=holder(receiver),
+        transfer_to=_receiver(receiver, holder),
         quarantined_until=_moment(until),
         reason=reason,
         updated_at=datetime.fromisoformat(updated_at),
         version=version,
     )
+
+
+def _receiver(receiver: Any, holder: _Holder) -> HolderId | None:
+    if isinstance(receiver, list):
+        platform, tenant_id, user_id = receiver
+        return HolderId(Platform(platform), tenant_id, user_id)
+    return holder(receiver)
 
 
 def _holder(row: Row, connection: ConnectionId, holder: _Holder) -> HolderRow:

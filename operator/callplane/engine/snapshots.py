@@ -171,6 +171,11 @@ class FamilySnapshot(Generic[Row]):
             return None
         return self._entries.get(key)
 
+    def last_known(self, key: Hashable) -> Row | None:
+        """The row as it was last taken in, also when a write has made it stale since."""
+        entry = self._entries.get(key)
+        return entry.row if entry is not None else None
+
     def known_absent(self, key: Hashable) -> bool:
         """No row in a complete listing that began after the last write: absence by listing
         alone.

@@ -58,7 +58,11 @@ class TenantSnapshot:
                 bad_rows=page.bad_rows,
             )
         else:
-            configurations = [row for row in page.rows if isinstance(row, TeamsConfiguration)]
+            configurations = [
+                row.completed_by(self.configurations.last_known(row.user_id))
+                for row in page.rows
+                if isinstance(row, TeamsConfiguration)
+            ]
             self.configurations.add_page(
                 ((row.user_id, row) for row in configurations),
                 observed_at=page.observed_at,

@@ -1,4 +1,5 @@
-"""A number that one live holder gives up and another names goes over without quarantine.
+"""A number that one live holder gives up and another names goes over without quarantine, also from
+one platform to another.
 
 The giver goes first; the receiver waits, and keeps its own number until the new one is free. In a
 cycle (two people who swap) somebody has to go first: the smallest holder in sorted order. A crash
@@ -9,16 +10,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from callplane.apis.teams_users import TeamsUser
 from callplane.desired import references
+from callplane.desired.declarations import PersonObject, is_person
+from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.gathering import Gathered
 from callplane.engine.holders import claim_of_holder
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import CachedObject
 from callplane.engine.scope import Scope
 from callplane.numbering.lifecycle import Cause, NumberState
+from callplane.resources.lines import NumberType
 from callplane.store.ports import Commit, Move, NumberRow
-from callplane.values import E164, DeclaringObject, HolderId, ObjectKey
+from callplane.values import E164, DeclaringObject, HolderId, ObjectKey, Platform
 
 
 async def begin(scope: Scope, gathered: Gathered, row: NumberRow, *, receiver: HolderId) -> bool:
@@ -28,11 +31,19 @@ async def begin(scope: Scope, gathered: Gathered, row: NumberRow, *, receiver: H
     giver = scope.engine.live(row.declared_by.uid)
     if giver is None or not gives_up(scope, giver, row.number):
         return False
+    giving = scope.engine.runtime_on(row.connection)
+    if giving is None:
+        return False
     rows, moves = claim_of_holder(scope, gathered, receiver)
     transfer = _move(row, NumberState.TRANSFERRING, Cause.TRANSFER, receiver)
-    await gathered.runtime.mirror.commit(
-        Commit(moves=(*moves, transfer), holders=rows), now=scope.engine.clock.now()
-    )
+    now = scope.engine.clock.now()
+    if giving is gathered.runtime:
+        await giving.mirror.commit(Commit(moves=(*moves, transfer), holders=rows), now=now)
+    else:
+        # The receiver is known to the register before anything is kept for them.
+        if rows or moves:
+            await gathered.runtime.mirror.commit(Commit(moves=moves, holders=rows), now=now)
+        await giving.mirror.commit(Commit(moves=(transfer,)), now=now)
     scope.engine.queue.add(giver.key, Priority.DEPENDENCY)
     return True
 
@@ -61,7 +72,7 @@ def _move(row: NumberRow, to: NumberState, cause: Cause, receiver: HolderId | No
 def gives_up(scope: Scope, cached: CachedObject, number: E164) -> bool:
     """Does a live object's declaration no longer allow this number? An unmanaged number is kept."""
     user = cached.resource
-    if not isinstance(user, TeamsUser) or user.spec.phone_number is None:
+    if not is_person(user) or user.spec.phone_number is None:
         return False
     declared = user.spec.phone_number
     if declared.none is not None:
@@ -71,7 +82,7 @@ def gives_up(scope: Scope, cached: CachedObject, number: E164) -> bool:
     return not _inside(scope, cached.key, user, number)
 
 
-def _inside(scope: Scope, key: ObjectKey, user: TeamsUser, number: E164) -> bool:
+def _inside(scope: Scope, key: ObjectKey, user: PersonObject, number: E164) -> bool:
     """Is the number one of what the declaration refers to? Unknown counts as yes."""
     for target in references.targets(user):
         found = scope.engine.cache.get(target)
@@ -86,7 +97,7 @@ def _inside(scope: Scope, key: ObjectKey, user: TeamsUser, number: E164) -> bool
     return True
 
 
-def goes_first(scope: Scope, gathered: Gathered, holder: HolderId, awaited: NumberRow) -> bool:
+def goes_first(scope: Scope, holder: HolderId, awaited: NumberRow) -> bool:
     """May the holder give its own number up before the awaited one is free? Only to break a cycle,
     and only when nobody else in it stands still: who goes first has no number for a while.
     """
@@ -94,27 +105,29 @@ def goes_first(scope: Scope, gathered: Gathered, holder: HolderId, awaited: Numb
     current = awaited.holder
     while current is not None and current not in cycle:
         cycle.append(current)
-        current = _awaited_by(gathered, current)
+        current = _awaited_by(scope, current)
     if current != holder:
         return False
     if min(cycle, key=lambda member: member.sort_key) != holder:
         return False
-    return not any(_is_stalled(scope, gathered, member) for member in cycle if member != holder)
+    return not any(_is_stalled(scope, member) for member in cycle if member != holder)
 
 
-def _is_stalled(scope: Scope, gathered: Gathered, holder: HolderId) -> bool:
-    row = gathered.runtime.mirror.holders.get(holder)
+def _is_stalled(scope: Scope, holder: HolderId) -> bool:
+    runtime = scope.engine.runtime_on(holder.connection)
+    row = runtime.mirror.holders.get(holder) if runtime is not None else None
     owner = row.declared_by if row is not None else None
     cached = scope.engine.live(owner.uid) if owner is not None else None
     conditions = cached.status.get("conditions", ()) if cached is not None else ()
     return any(condition.get("type") == "Stalled" for condition in conditions)
 
 
-def _awaited_by(gathered: Gathered, holder: HolderId) -> HolderId | None:
-    """Whoever has the number that this holder waits for."""
-    for row in gathered.runtime.mirror.rows_of(holder):
-        if row.transfer_to == holder and row.state is NumberState.TRANSFERRING:
-            return row.holder
+def _awaited_by(scope: Scope, holder: HolderId) -> HolderId | None:
+    """Whoever has the number that this holder waits for, on whichever platform."""
+    for runtime in scope.engine.connections.values():
+        for row in runtime.mirror.rows_of(holder):
+            if row.transfer_to == holder and row.state is NumberState.TRANSFERRING:
+                return row.holder
     return None
 
 
@@ -134,7 +147,7 @@ def after_unassign(
             holder=receiver,
             declared_by=claimant,
             range_name=row.range_name,
-            number_type=row.number_type,
+            number_type=_type_for(receiver, row),
         )
         return move, claimant.key
     until = scope.engine.clock.now() + timedelta(days=quarantine_days)
@@ -152,11 +165,32 @@ def after_unassign(
     return move, None
 
 
+def _type_for(receiver: HolderId, row: NumberRow) -> str:
+    """What the number is to the receiver: only numbers of our own trunks change platforms."""
+    if row.holder is not None and row.holder.platform is receiver.platform:
+        return row.number_type
+    return _TYPES_OF_OUR_TRUNKS[receiver.platform].value
+
+
+_TYPES_OF_OUR_TRUNKS = {
+    Platform.TEAMS: NumberType.DIRECT_ROUTING,
+    Platform.WEBEX: NumberType.WEBEX,
+    Platform.SIP: NumberType.SIP,
+}
+
+
 def _live_claimant(
     scope: Scope, gathered: Gathered, receiver: HolderId | None
 ) -> DeclaringObject | None:
     """The object that declares the receiver, while it lives."""
-    row = gathered.runtime.mirror.holders.get(receiver) if receiver is not None else None
+    if receiver is None:
+        return None
+    runtime: ConnectionRuntime | None = gathered.runtime
+    if receiver.connection != gathered.runtime.connection:
+        runtime = scope.engine.runtime_on(receiver.connection)
+    if runtime is None:
+        return None
+    row = runtime.mirror.holders.get(receiver)
     if row is None or row.declared_by is None:
         return None
     return row.declared_by if scope.engine.live(row.declared_by.uid) is not None else None

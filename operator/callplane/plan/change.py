@@ -55,7 +55,8 @@ Fields = Mapping[str, str]
 class Change:
     """`before` and `after` are flat JSON objects, or None for nothing.
 
-    number operations:  {"number": "+44…", "type": "directRouting"} and, when assigning, "location"
+    number operations:  {"number": "+44…", "type": "directRouting"} and, when assigning, "location";
+                        in Webex also "licence" and "extension" (see `plan.companions`)
     location:           {"number": "+44…", "location": "<id>"}
     policy:             {"type": "TeamsCallingPolicy", "name": "…"}
     at a carrier:       {"number": "+44…"} with the route, the address or the lock as flat fields

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from callplane.plan import companions
 from callplane.plan.change import Cause, Change, Fields, Operation
 from callplane.resources.lines import (
     LOCATION,
@@ -79,6 +80,7 @@ def plan(
                 )
             )
     ordered = tuple(sorted(changes, key=lambda change: change.sort_key))
+    ordered = companions.joined(ordered, desired, observed)
     return LinePlan(changes=ordered, differing=tuple(differing))
 
 

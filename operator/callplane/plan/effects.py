@@ -8,6 +8,7 @@ from callplane.plan.change import Change, Operation
 from callplane.plan.diff import satisfied
 from callplane.resources.lines import PolicyOnLine
 from callplane.resources.teams import NumberOnTeams, TeamsConfiguration
+from callplane.resources.webex import COMPANIONS
 
 
 def number_shows(row: NumberOnTeams | None, change: Change) -> bool:
@@ -27,6 +28,17 @@ def policy_shows(configuration: TeamsConfiguration | None, change: Change) -> bo
     policies = dict(configuration.policies) if configuration is not None else {}
     name = after.get("name", "")
     return satisfied(PolicyOnLine(name) if name else None, policies.get(after.get("type", "")))
+
+
+def companions_show(configuration: TeamsConfiguration | None, change: Change) -> bool:
+    """Does the person have what came in one change with a number or a licence?"""
+    after = change.after or {}
+    policies = dict(configuration.policies) if configuration is not None else {}
+    return all(
+        satisfied(PolicyOnLine(after[field]), policies.get(setting.detail))
+        for setting, field in COMPANIONS.items()
+        if field in after
+    )
 
 
 def still_from(

@@ -17,6 +17,7 @@ GATED_POLICY_TYPES = frozenset(
         "OnlineDialOutPolicy",
         "TenantDialPlan",
         "TeamsSharedCallingRoutingPolicy",
+        "OutgoingPermissions",
     }
 )
 

@@ -34,13 +34,13 @@ def observed_line(
     configuration: TeamsConfiguration | None,
     numbers: Iterable[NumberOnTeams],
 ) -> Line | Unknown:
-    """The line of a Teams user.
+    """The line of a person.
 
     `numbers` are the inventory rows whose holder is the user. The inventory decides which number
     the user has; a number that only the configuration shows is one that synchronisation from
     on-premises put there.
     """
-    own = sorted(numbers, key=lambda row: row.number)
+    own = sorted((row for row in numbers if row.is_primary), key=lambda row: row.number)
     if len(own) > 1:
         shown = ", ".join(row.number.masked for row in own)
         return Unknown(f"the tenant shows more than one primary number for this user: {shown}")

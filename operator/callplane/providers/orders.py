@@ -23,12 +23,16 @@ class UnassignNumber:
 
 @dataclass(frozen=True, slots=True)
 class AssignNumber:
-    """`location_id` is None where the order says nothing of a location."""
+    """`location_id` is None where the order says nothing of a location. Licence and extension come
+    with a number on platforms that take them together.
+    """
 
     user_id: str
     number: E164
     number_type: NumberType
     location_id: str | None
+    licence: str | None = None
+    extension: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,14 @@ class SetLocation:
 
 @dataclass(frozen=True, slots=True)
 class SetPolicy:
-    """`name` None takes the direct assignment away."""
+    """`name` None takes the direct assignment away. What comes with it: see AssignNumber."""
 
     user_id: str
     policy_type: str
     name: str | None
+    location_id: str | None = None
+    licence: str | None = None
+    extension: str | None = None
 
 
 Order = UnassignNumber | AssignNumber | SetLocation | SetPolicy
@@ -68,13 +75,22 @@ def order_of(change: Change) -> Order:
                     E164(after["number"]),
                     NumberType(after["type"]),
                     after.get("location") or None,
+                    after.get("licence") or None,
+                    after.get("extension") or None,
                 )
             case Operation.SET_LOCATION:
                 number = after["number"] if "number" in after else before["number"]
                 return SetLocation(change.subject, E164(number), after.get("location") or None)
             case Operation.SET_POLICY:
                 policy_type = after["type"] if "type" in after else before["type"]
-                return SetPolicy(change.subject, policy_type, after.get("name") or None)
+                return SetPolicy(
+                    change.subject,
+                    policy_type,
+                    after.get("name") or None,
+                    after.get("location") or None,
+                    after.get("licence") or None,
+                    after.get("extension") or None,
+                )
             case _:
                 raise ValueError(f"{change.operation.value} is not for a calling platform")
     except KeyError as missing:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
@@ -162,6 +163,8 @@ class Provider(Protocol):
 
     connection: ConnectionId
     capabilities: Capabilities
+    credentials_end_at: datetime | None
+    """When the credentials end unless a person renews them; None: nobody has to."""
 
     def unsupported(self, change: Change) -> Unsupported | None:
         """Pure: the reason and the manual step when this change cannot be carried out here."""

@@ -40,7 +40,10 @@ Made = TypeVar("Made")
 Factory = Callable[[Ingredients], Provider]
 CarrierFactory = Callable[[Ingredients], CarrierProvider]
 
-BUILT_IN: Mapping[str, str] = {"teams": "callplane.providers.teams.factory:create"}
+BUILT_IN: Mapping[str, str] = {
+    "teams": "callplane.providers.teams.factory:create",
+    "webex": "callplane.providers.webex.factory:create",
+}
 CARRIERS: Mapping[str, str] = {
     "bringyourown": "callplane.providers.bringyourown.provider:create",
     "simwood": "callplane.providers.simwood.factory:create",

@@ -187,18 +187,7 @@ class Transport:
     async def _send(self, request: Request) -> Answer:
         session = self._open()
         try:
-            async with session.request(
-                request.method,
-                yarl.URL(request.url, encoded=True),
-                data=request.body,
-                headers=request.headers,
-                allow_redirects=False,
-                timeout=self._timeout(request),
-                middlewares=(_send_once,) if request.writes else (),
-            ) as response:
-                body = await self._read(response)
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status, headers, body)
+            return await self._exchange(session, request)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unavailable(f"{request.operation}: no connection ({_kind(error)})") from error
         except aiohttp.InvalidURL as error:
@@ -207,6 +196,21 @@ class Transport:
             raise self._no_answer(request, _kind(error.why)) from error.why
         except (aiohttp.ClientError, TimeoutError, OSError, _TooLarge) as error:
             raise self._no_answer(request, _kind(error)) from error
+
+    async def _exchange(self, session: aiohttp.ClientSession, request: Request) -> Answer:
+        """One request and its answer, whatever the answer says; a vendor's SDK may do it."""
+        async with session.request(
+            request.method,
+            yarl.URL(request.url, encoded=True),
+            data=request.body,
+            headers=request.headers,
+            allow_redirects=False,
+            timeout=self._timeout(request),
+            middlewares=(_send_once,) if request.writes else (),
+        ) as response:
+            body = await self._read(response)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status, headers, body)
 
     def _timeout(self, request: Request) -> aiohttp.ClientTimeout:
         limits = self._limits
@@ -224,7 +228,7 @@ class Transport:
         if self._closed:
             raise Unavailable("the connection is closed")
         if self._session is None:
-            self._session = aiohttp.ClientSession(
+            self._session = self._new_session(
                 connector=aiohttp.TCPConnector(
                     ssl=ssl_context(self._ca_bundle), limit=self._limits.connections
                 ),
@@ -234,6 +238,10 @@ class Transport:
                 auto_decompress=True,
             )
         return self._session
+
+    def _new_session(self, **arguments: Any) -> aiohttp.ClientSession:
+        """The session to use, made with what every session here needs."""
+        return aiohttp.ClientSession(**arguments)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         limit = self._limits.answer_bytes

@@ -7,7 +7,7 @@ joins the last two.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from callplane.resources.lines import NumberType, PolicyOnLine
@@ -46,7 +46,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class NumberOnTeams:
-    """One row of the inventory. `holder_id` is whatever holds it: a user, a service or a policy."""
+    """One row of the inventory. `holder_id` is whatever holds it: a user, a service or a policy.
+
+    `is_primary` is False for a further number of somebody who has several; `managed_by` names who
+    else manages the number, and then it is never written.
+    """
 
     number: E164
     number_type: NumberType
@@ -56,13 +60,16 @@ class NumberOnTeams:
     on_premises: bool = False
     assignable_to_users: bool = True
     settled: bool = True
+    is_primary: bool = True
+    managed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TeamsConfiguration:
     """What Teams itself knows of a user. `phone_system_ready` is the feature type PhoneSystem, the
     sign that Teams has taken the licence in; `numbers` includes numbers synchronised from
-    on-premises."""
+    on-premises. `unlisted` are the policy types that this row says nothing of, because it comes
+    from a listing that leaves them out."""
 
     user_id: str
     account_type: AccountType = AccountType.USER
@@ -70,3 +77,12 @@ class TeamsConfiguration:
     enterprise_voice: bool = False
     numbers: tuple[E164, ...] = ()
     policies: tuple[tuple[str, PolicyOnLine], ...] = ()
+    unlisted: frozenset[str] = frozenset()
+
+    def completed_by(self, known: TeamsConfiguration | None) -> TeamsConfiguration:
+        """This row with what it says nothing of as it was known before."""
+        if known is None or not self.unlisted:
+            return self
+        kept = tuple(policy for policy in known.policies if policy[0] in self.unlisted)
+        unlisted = self.unlisted & known.unlisted
+        return replace(self, policies=(*self.policies, *kept), unlisted=unlisted)

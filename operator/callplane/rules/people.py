@@ -6,23 +6,30 @@ Where the register exists its row decides who keeps a number; in a tree of files
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from callplane.apis.model import Resource
 from callplane.apis.references import ObjectRef
 from callplane.apis.teams_tenants import PolicyAssignment, TeamsTenant
 from callplane.apis.teams_users import TeamsUser
+from callplane.apis.webex_organizations import WebexOrganization
+from callplane.apis.webex_users import WebexUser
 from callplane.rules.findings import Finding, Rule, Severity, label, precedence
 
 PERSON_DECLARED_TWICE = Rule(
     "person-declared-twice",
-    ("TeamsUser",),
+    ("TeamsUser", "WebexUser"),
     "A person may be declared once for each connection.",
 )
 NUMBER_WANTED_TWICE = Rule(
     "number-wanted-twice",
-    ("TeamsUser",),
+    ("TeamsUser", "WebexUser"),
     "Two objects name the same number; one of them can have it.",
+)
+ORGANIZATION_DECLARED_TWICE = Rule(
+    "organization-declared-twice",
+    ("WebexOrganization",),
+    "One organisation has one WebexOrganization; two would work against each other.",
 )
 TENANT_DECLARED_TWICE = Rule(
     "tenant-declared-twice",
@@ -45,6 +52,7 @@ RULES = (
     PERSON_DECLARED_TWICE,
     NUMBER_WANTED_TWICE,
     TENANT_DECLARED_TWICE,
+    ORGANIZATION_DECLARED_TWICE,
     POLICY_IS_GLOBAL,
     POLICY_TYPE_UNKNOWN,
 )
@@ -116,23 +124,39 @@ def _check_policy(resource: Resource, policy: PolicyAssignment, path: str) -> It
 def check(resources: Iterable[Resource]) -> Iterator[Finding]:
     """People, numbers and tenants that several objects declare."""
     everything = sorted(resources, key=precedence)
-    tenants = [resource for resource in everything if isinstance(resource, TeamsTenant)]
-    users = [resource for resource in everything if isinstance(resource, TeamsUser)]
-    tenant_ids = {
-        (tenant.namespace, tenant.name): tenant.spec.tenant_id.lower() for tenant in tenants
+    users = [resource for resource in everything if isinstance(resource, TeamsUser | WebexUser)]
+    systems = {
+        (resource.kind, resource.namespace, resource.name): _system(resource)
+        for resource in everything
+        if isinstance(resource, TeamsTenant | WebexOrganization)
     }
     people: dict[tuple[str, str], list[tuple[Resource, str]]] = defaultdict(list)
     numbers: dict[str, list[tuple[Resource, str]]] = defaultdict(list)
     for user in users:
-        people[_person(user, tenant_ids)].append((user, _person_path(user)))
+        people[_person(user, systems)].append((user, _person_path(user)))
         if wanted := _wanted_number(user):
             numbers[wanted[0]].append((user, wanted[1]))
-    by_id: dict[str, list[tuple[Resource, str]]] = defaultdict(list)
-    for tenant in tenants:
-        by_id[tenant.spec.tenant_id.lower()].append((tenant, "spec.tenantId"))
+    tenants: dict[str, list[tuple[Resource, str]]] = defaultdict(list)
+    organizations: dict[str, list[tuple[Resource, str]]] = defaultdict(list)
+    for resource in everything:
+        if isinstance(resource, TeamsTenant):
+            tenants[_system(resource)].append((resource, "spec.tenantId"))
+        elif isinstance(resource, WebexOrganization):
+            organizations[_system(resource)].append((resource, "spec.orgId"))
     yield from _all_but_first(PERSON_DECLARED_TWICE, people.values(), "declares the same person as")
     yield from _all_but_first(NUMBER_WANTED_TWICE, numbers.values(), "wants the same number as")
-    yield from _all_but_first(TENANT_DECLARED_TWICE, by_id.values(), "declares the same tenant as")
+    yield from _all_but_first(
+        TENANT_DECLARED_TWICE, tenants.values(), "declares the same tenant as"
+    )
+    yield from _all_but_first(
+        ORGANIZATION_DECLARED_TWICE, organizations.values(), "declares the same organisation as"
+    )
+
+
+def _system(connection: TeamsTenant | WebexOrganization) -> str:
+    if isinstance(connection, TeamsTenant):
+        return connection.spec.tenant_id.lower()
+    return connection.spec.org_id.lower()
 
 
 def _all_but_first(
@@ -143,18 +167,27 @@ def _all_but_first(
             yield rule.finding(refused, path, f"{what} {label(kept)}")
 
 
-def _person(user: TeamsUser, tenant_ids: dict[tuple[str, str], str]) -> tuple[str, str]:
-    reference = user.spec.tenant_ref
-    key = (reference.namespace or user.namespace, reference.name)
-    tenant = tenant_ids.get(key, f"{key[0]}/{key[1]}")
-    return tenant, (user.spec.user_id or user.spec.user_principal_name or "").casefold()
+def _person(
+    user: TeamsUser | WebexUser, systems: Mapping[tuple[str, str, str], str]
+) -> tuple[str, str]:
+    """System and name of a person; ids of Webex tell capitals from small letters."""
+    if isinstance(user, TeamsUser):
+        kind, reference = "TeamsTenant", user.spec.tenant_ref
+        name = (user.spec.user_id or user.spec.user_principal_name or "").casefold()
+    else:
+        kind, reference = "WebexOrganization", user.spec.organization_ref
+        name = user.spec.person_id or (user.spec.email or "").casefold()
+    key = (kind, reference.namespace or user.namespace, reference.name)
+    return f"{kind} {systems.get(key, '/'.join(key[1:]))}", name
 
 
-def _person_path(user: TeamsUser) -> str:
-    return "spec.userId" if user.spec.user_id else "spec.userPrincipalName"
+def _person_path(user: TeamsUser | WebexUser) -> str:
+    if isinstance(user, TeamsUser):
+        return "spec.userId" if user.spec.user_id else "spec.userPrincipalName"
+    return "spec.personId" if user.spec.person_id else "spec.email"
 
 
-def _wanted_number(user: TeamsUser) -> tuple[str, str] | None:
+def _wanted_number(user: TeamsUser | WebexUser) -> tuple[str, str] | None:
     source = user.spec.phone_number
     if source is None:
         return None

@@ -21,6 +21,8 @@ from callplane.apis.provider_incidents import ProviderIncident
 from callplane.apis.references import NamespaceConsent, ObjectRef
 from callplane.apis.teams_tenants import TeamsTenant
 from callplane.apis.teams_users import TeamsUser
+from callplane.apis.webex_organizations import WebexOrganization
+from callplane.apis.webex_users import WebexUser
 from callplane.numbering import allocation
 from callplane.rules.findings import Finding, Rule, Severity, label
 from callplane.values import E164, NumberSpan
@@ -29,6 +31,7 @@ UNRESOLVED = Rule(
     "reference-unresolved",
     (
         "TeamsUser",
+        "WebexUser",
         "NumberRange",
         "PhoneNumber",
         "ProviderIncident",
@@ -40,19 +43,24 @@ UNRESOLVED = Rule(
 )
 NUMBER_UNDECLARED = Rule(
     "number-undeclared",
-    ("TeamsUser",),
+    ("TeamsUser", "WebexUser"),
     "A number named by itself needs a NumberRange or PhoneNumber that holds it and consents.",
     Severity.WARNING,
 )
 NOT_FOR_PEOPLE = Rule(
     "number-not-for-people",
-    ("TeamsUser",),
+    ("TeamsUser", "WebexUser"),
     "Numbers for services are not given to people.",
 )
 NOT_FOR_TEAMS = Rule(
     "route-not-for-teams",
     ("TeamsUser",),
     "Numbers of this route cannot be used in Teams.",
+)
+NOT_FOR_WEBEX = Rule(
+    "route-not-for-webex",
+    ("WebexUser",),
+    "Numbers of this route cannot be used in Webex.",
 )
 RANGE_TOO_SMALL = Rule(
     "range-too-small",
@@ -62,8 +70,8 @@ RANGE_TOO_SMALL = Rule(
 )
 PERSON_NOT_ALLOWED = Rule(
     "person-not-allowed",
-    ("TeamsUser",),
-    "The tenant lets this namespace declare some people only, and this person is none of them.",
+    ("TeamsUser", "WebexUser"),
+    "The connection lets this namespace declare some people only, and this person is none of them.",
 )
 LOCATION_WITHOUT_ID = Rule(
     "location-without-teams-id",
@@ -72,17 +80,33 @@ LOCATION_WITHOUT_ID = Rule(
     Severity.WARNING,
 )
 
+LOCATION_WITHOUT_PLACE = Rule(
+    "location-without-webex-location",
+    ("EmergencyLocation",),
+    "A location that Webex users rely on needs the Webex location with its address.",
+    Severity.WARNING,
+)
+OTHER_PLACE = Rule(
+    "location-of-another-address",
+    ("WebexUser",),
+    "Webex sends the address of the location, so both must be one.",
+)
+
 RULES = (
     UNRESOLVED,
     NUMBER_UNDECLARED,
     NOT_FOR_PEOPLE,
     NOT_FOR_TEAMS,
+    NOT_FOR_WEBEX,
     RANGE_TOO_SMALL,
     PERSON_NOT_ALLOWED,
     LOCATION_WITHOUT_ID,
+    LOCATION_WITHOUT_PLACE,
+    OTHER_PLACE,
 )
 
 _TEAMS_ROUTES = frozenset({Route.DIRECT_ROUTING, Route.CALLING_PLAN, Route.OPERATOR_CONNECT})
+_WEBEX_ROUTES = frozenset({Route.DIRECT_ROUTING, Route.WEBEX})
 
 #: No labels are known of a namespace that is not here; selectors are then taken to match.
 Labels = Mapping[str, Mapping[str, str]]
@@ -128,11 +152,13 @@ def check(resources: Sequence[Resource], *, namespace_labels: Labels) -> Iterato
     inventory = _Inventory.of(resources)
     for resource in resources:
         yield from _unresolved(resource, world)
-        if isinstance(resource, TeamsUser):
+        if isinstance(resource, TeamsUser | WebexUser):
             yield from _check_user(resource, world, inventory)
             yield from _not_allowed(resource, world)
+        if isinstance(resource, WebexUser):
+            yield from _other_place(resource, world)
     yield from _too_small(resources)
-    yield from _without_teams_id(resources, world)
+    yield from _without_id(resources, world)
 
 
 def _unresolved(resource: Resource, world: World) -> Iterator[Finding]:
@@ -145,8 +171,8 @@ def _unresolved(resource: Resource, world: World) -> Iterator[Finding]:
 
 def _references(resource: Resource) -> Iterator[tuple[str, str, ObjectRef]]:
     match resource:
-        case TeamsUser(spec=spec):
-            yield "spec.tenantRef", "TeamsTenant", spec.tenant_ref
+        case TeamsUser(spec=spec) | WebexUser(spec=spec):
+            yield _connection(resource)
             if spec.phone_number and spec.phone_number.range_ref:
                 yield "spec.phoneNumber.rangeRef", "NumberRange", spec.phone_number.range_ref
             if spec.phone_number and spec.phone_number.phone_number_ref:
@@ -155,6 +181,9 @@ def _references(resource: Resource) -> Iterator[tuple[str, str, ObjectRef]]:
             if spec.emergency_location_ref:
                 path = "spec.emergencyLocationRef"
                 yield path, "EmergencyLocation", spec.emergency_location_ref
+            if isinstance(resource, WebexUser) and resource.spec.call_privilege_ref:
+                path = "spec.callPrivilegeRef"
+                yield path, "CallPrivilege", resource.spec.call_privilege_ref
         case NumberRange(spec=spec) | PhoneNumber(spec=spec):
             if spec.carrier_ref:
                 yield "spec.carrierRef", "Carrier", spec.carrier_ref
@@ -166,6 +195,12 @@ def _references(resource: Resource) -> Iterator[tuple[str, str, ObjectRef]]:
             yield "spec.connectionRef", connection.kind.value, ObjectRef(name=connection.name)
         case _:
             return
+
+
+def _connection(user: TeamsUser | WebexUser) -> tuple[str, str, ObjectRef]:
+    if isinstance(user, TeamsUser):
+        return "spec.tenantRef", "TeamsTenant", user.spec.tenant_ref
+    return "spec.organizationRef", "WebexOrganization", user.spec.organization_ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +231,9 @@ class _Inventory:
         return next((owner for span, owner in self.blocks if number in span), None)
 
 
-def _check_user(user: TeamsUser, world: World, inventory: _Inventory) -> Iterator[Finding]:
+def _check_user(
+    user: TeamsUser | WebexUser, world: World, inventory: _Inventory
+) -> Iterator[Finding]:
     source = user.spec.phone_number
     if source is None:
         return
@@ -219,30 +256,47 @@ def _check_user(user: TeamsUser, world: World, inventory: _Inventory) -> Iterato
         if owner.spec.use is NumberUse.SERVICE:
             message = f"{label(owner)} is for services"
             yield NOT_FOR_PEOPLE.finding(user, path, message)
-        if owner.spec.route not in _TEAMS_ROUTES:
+        in_teams = isinstance(user, TeamsUser)
+        if owner.spec.route not in (_TEAMS_ROUTES if in_teams else _WEBEX_ROUTES):
             message = f"{label(owner)} has route {owner.spec.route.value}"
-            yield NOT_FOR_TEAMS.finding(user, path, message)
+            yield (NOT_FOR_TEAMS if in_teams else NOT_FOR_WEBEX).finding(user, path, message)
 
 
-def _not_allowed(user: TeamsUser, world: World) -> Iterator[Finding]:
+def _not_allowed(user: TeamsUser | WebexUser, world: World) -> Iterator[Finding]:
     """Group membership and pinned ids need the directory; only what names can tell is said."""
-    reference, name = user.spec.tenant_ref, user.spec.user_principal_name
-    tenant = world.resolve("TeamsTenant", reference, namespace=user.namespace)
-    if not isinstance(tenant, TeamsTenant) or tenant.namespace == user.namespace or name is None:
+    _, kind, reference = _connection(user)
+    in_teams = isinstance(user, TeamsUser)
+    name = user.spec.user_principal_name if isinstance(user, TeamsUser) else user.spec.email
+    owner = world.resolve(kind, reference, namespace=user.namespace)
+    if not isinstance(owner, TeamsTenant | WebexOrganization) or name is None:
+        return
+    if owner.namespace == user.namespace:
         return
     entries = [
-        entry for entry in tenant.spec.allowed_namespaces if world.lets_in(entry, user.namespace)
+        entry for entry in owner.spec.allowed_namespaces if world.lets_in(entry, user.namespace)
     ]
     if not any(entry.users is None or entry.users.may_admit(name) for entry in entries):
-        message = f"{label(tenant)} does not let this namespace declare this person"
-        yield PERSON_NOT_ALLOWED.finding(user, "spec.userPrincipalName", message)
+        path = "spec.userPrincipalName" if in_teams else "spec.email"
+        message = f"{label(owner)} does not let this namespace declare this person"
+        yield PERSON_NOT_ALLOWED.finding(user, path, message)
+
+
+def _other_place(user: WebexUser, world: World) -> Iterator[Finding]:
+    reference, stated = user.spec.emergency_location_ref, user.spec.location
+    if reference is None or stated is None:
+        return
+    found = world.resolve("EmergencyLocation", reference, namespace=user.namespace)
+    place = found.spec.webex_location if isinstance(found, EmergencyLocation) else None
+    if place is not None and place != stated:
+        message = f"help would be sent to the address of {place}, and the person is at {stated}"
+        yield OTHER_PLACE.finding(user, "spec.location", message)
 
 
 def _too_small(resources: Sequence[Resource]) -> Iterator[Finding]:
     wanted = Counter(
         (user.spec.phone_number.range_ref.namespace or user.namespace, reference.name)
         for user in resources
-        if isinstance(user, TeamsUser)
+        if isinstance(user, TeamsUser | WebexUser)
         and user.spec.phone_number
         and (reference := user.spec.phone_number.range_ref)
     )
@@ -257,15 +311,24 @@ def _too_small(resources: Sequence[Resource]) -> Iterator[Finding]:
             yield RANGE_TOO_SMALL.finding(resource, "spec", message)
 
 
-def _without_teams_id(resources: Sequence[Resource], world: World) -> Iterator[Finding]:
-    relied_on: Counter[tuple[str, str]] = Counter()
+def _without_id(resources: Sequence[Resource], world: World) -> Iterator[Finding]:
+    """Locations that people rely on, and that their platform does not know."""
+    in_teams: Counter[tuple[str, str]] = Counter()
+    in_webex: Counter[tuple[str, str]] = Counter()
     for user in resources:
-        reference = user.spec.emergency_location_ref if isinstance(user, TeamsUser) else None
+        if not isinstance(user, TeamsUser | WebexUser):
+            continue
+        reference = user.spec.emergency_location_ref
         if reference and world.resolve("EmergencyLocation", reference, namespace=user.namespace):
+            relied_on = in_teams if isinstance(user, TeamsUser) else in_webex
             relied_on[(reference.namespace or user.namespace, reference.name)] += 1
     for location in resources:
-        if not isinstance(location, EmergencyLocation) or location.spec.teams_location_id:
+        if not isinstance(location, EmergencyLocation):
             continue
-        if count := relied_on[(location.namespace, location.name)]:
+        key = (location.namespace, location.name)
+        if (count := in_teams[key]) and not location.spec.teams_location_id:
             message = f"{count} Teams users rely on this location, which has no id in Teams"
             yield LOCATION_WITHOUT_ID.finding(location, "spec.teamsLocationId", message)
+        if (count := in_webex[key]) and not location.spec.webex_location:
+            message = f"{count} Webex users rely on this location, which names none in Webex"
+            yield LOCATION_WITHOUT_PLACE.finding(location, "spec.webexLocation", message)

@@ -20,11 +20,13 @@ from callplane.sandbox.state import SandboxState
 START_TIMEOUT_SECONDS = 30.0
 REQUEST_TIMEOUT_SECONDS = 2.0
 GRAPH = "graph"
+WEBEX = "webex"
 TLS = "tls"
 GRAPH_USERS = 100
 SIMWOOD = "simwood"
 # Apart from the numbers of the simulated tenant.
 CARRIER_FIRST = "+441614960000"
+WEBEX_USERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,27 @@ def carrier_simulator(
     )
 
 
+def webex_simulator(
+    *arguments: str, name: str = WEBEX, timeout_seconds: float = START_TIMEOUT_SECONDS
+) -> Component:
+    """A simulated Webex with its token service, both on port `http`; `arguments` describe its
+    world (`--seed-file`, `--users`, …).
+    """
+
+    def command(known: Surroundings) -> tuple[str, ...]:
+        return python_module(
+            "callplane.simulators", "webex", f"--port={known.ports[name, 'http']}", *arguments
+        )
+
+    return Component(
+        name=name,
+        command=command,
+        ports=("http",),
+        ready=("http", "/_simulator"),
+        timeout_seconds=timeout_seconds,
+    )
+
+
 def operator(
     *,
     name: str = "operator",
@@ -166,6 +189,7 @@ def operator(
 
 STANDARD: tuple[Component, ...] = (
     graph_simulator(f"--users={GRAPH_USERS}"),
+    webex_simulator(f"--users={WEBEX_USERS}"),
     carrier_simulator(SIMWOOD, f"--first={CARRIER_FIRST}"),
     operator(),
 )

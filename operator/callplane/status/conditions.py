@@ -9,6 +9,7 @@ Stalled                                      False      Stalled=True
 Observe mode with differences                True       Drifted=True, Synced=False
 suspended                                    unchanged  Suspended=True
 incident freeze, nothing to do               True       ProviderIncident=True
+credentials about to end                     unchanged  CredentialsExpiring=True
 unknown, up to two drift intervals / longer  unchanged / Unknown   Synced=Unknown
 """
 
@@ -52,6 +53,7 @@ class Circumstances:
 
     suspended: str = ""
     incident: str = ""
+    credentials: str = ""
 
 
 def conditions(
@@ -73,6 +75,9 @@ def conditions(
         wanted.append(
             (ConditionType.PROVIDER_INCIDENT, "True", Reason.INCIDENT_OPEN, circumstances.incident)
         )
+    if circumstances.credentials:
+        reason, message = Reason.CREDENTIALS_EXPIRING, circumstances.credentials
+        wanted.append((ConditionType.CREDENTIALS_EXPIRING, _TRUE, reason, message))
     return [_condition(entry, before, generation, now) for entry in wanted]
 
 

@@ -79,7 +79,7 @@ def row_after(
         return None
     return NumberRow(
         number=move.number,
-        connection=connection,
+        connection=connection_after(move, connection),
         state=move.to,
         holder=move.holder,
         declared_by=move.declared_by,
@@ -91,6 +91,13 @@ def row_after(
         updated_at=now,
         version=version,
     )
+
+
+def connection_after(move: Move, connection: ConnectionId) -> ConnectionId:
+    """Whose the row is then: a number that is received goes over to its receiver's connection."""
+    if move.cause == Cause.RECEIVE and move.holder is not None:
+        return move.holder.connection
+    return connection
 
 
 def required_holder(move: Move) -> HolderId | None:

@@ -211,6 +211,9 @@ class MemoryRegister:
             self._removed[writing.connection, move.number] = writing.version
         else:
             self._numbers[move.number] = after
+            if after.connection != writing.connection:
+                self._removed[writing.connection, move.number] = writing.version
+                self._sequences[after.connection] = writing.version
         self._add_event(move, before, writing)
         return after
 

@@ -58,6 +58,7 @@ from callplane.values import E164, ConnectionId, ObjectKey
 
 TENANT_ID = "00000000-0000-4000-8000-00000000aaaa"
 CONNECTION = ConnectionId("teams", TENANT_ID)
+ORGANIZATION = ConnectionId("webex", "00000000-0000-4000-8000-00000000cccc")
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 QUIET_SECONDS = 30.0
 KINDS = tuple(kind.name for kind in registry.KINDS)
@@ -113,6 +114,8 @@ class EngineWorld:
         self.register = register or MemoryRegister()
         self.platform = platform or World(order_seconds=0.5)
         self.carrier = CarrierWorld()
+        self.webex = World(adds_numbers=True)
+        self.credentials_end_at: datetime | None = None
         self.settings = settings or OperatorSettings(workers=8)
         self.fence = OpenFence()
         self.events = RecordedEvents()
@@ -120,7 +123,7 @@ class EngineWorld:
         self.cluster.subscribe(self._watched)
         self.engine: Engine | None = None
         self.wire = Tripwire()
-        # The client secret that the platform accepts, and how often another one was tried.
+        # The client secret that is accepted, and how often another one was tried.
         self.accepted_secret = SECRET
         self.refused_sign_ins = 0
         self._chance = random.Random(chance)
@@ -131,11 +134,10 @@ class EngineWorld:
         otherwise, the same register.
         """
         state = ClusterState(clock=LoopClock(), uid_seed=str(other._chance.random()))
-        return cls(
-            cluster=FakeCluster(state=state),
-            platform=other.platform,
-            **{"register": other.register, "settings": other.settings, **options},
-        )
+        known = {"register": other.register, "settings": other.settings, **options}
+        world = cls(cluster=FakeCluster(state=state), platform=other.platform, **known)
+        world.webex = other.webex
+        return world
 
     # The process
 
@@ -215,7 +217,11 @@ class EngineWorld:
 
     def _provider(self, name: str, ingredients: Ingredients) -> Provider:
         secret = next(iter(ingredients.secrets.values()), b"")
-        return _SignedInProvider(self, secret)
+        if name == CONNECTION.provider:
+            return _SignedInProvider(self, secret, CONNECTION, self.platform)
+        provider = _SignedInProvider(self, secret, ORGANIZATION, self.webex)
+        provider.credentials_end_at = self.credentials_end_at
+        return provider
 
     # What users do
 
@@ -281,8 +287,8 @@ class EngineWorld:
             "allowedNamespaces": [{"selector": {}}],
             **spec,
         }
-        merged = {key: value for key, value in merged.items() if value is not None}
-        await self.apply("NumberRange", name, merged)
+        wanted = {key: value for key, value in merged.items() if value is not None}
+        await self.apply("NumberRange", name, wanted)
 
     def seed_people(self, names: Iterable[str], **fields: Any) -> None:
         """Licensed and ready people of the tenant, with user ids made from their names."""
@@ -557,8 +563,10 @@ class Worlds:
 class _SignedInProvider(InMemoryProvider):
     """Every call carries the secret, and another one than the accepted is refused."""
 
-    def __init__(self, world: EngineWorld, secret: bytes) -> None:
-        super().__init__(CONNECTION, world.platform, clock=world.clock, page_rows=1000)
+    def __init__(
+        self, world: EngineWorld, secret: bytes, connection: ConnectionId, platform: World
+    ) -> None:
+        super().__init__(connection, platform, clock=world.clock, page_rows=1000)
         self._owner = world
         self._secret = secret
 

@@ -265,6 +265,13 @@ class LiveWorld(ThrowAway):
         """Give the operator's account its rights and bounds, as `manifests/operator` does."""
         self.apply(*platform_objects.rights(PLATFORM), kubectl=kubectl)
 
+    def start_webex(self, *arguments: str) -> str:
+        """Start a simulated Webex; returns the address of its API. `arguments` describe it."""
+        name = f"webex-{next(self._names)}"
+        component = components.webex_simulator(*arguments, name=name)
+        known = components.start(component, self.state, self._surroundings())
+        return f"{known.url(name, 'http')}/v1"
+
     # Estates
 
     def simulated_carrier(self, *, numbers: int = 20) -> SimulatedCarrier:

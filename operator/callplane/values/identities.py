@@ -44,6 +44,11 @@ class HolderId:
     def sort_key(self) -> tuple[str, str, str]:
         return (self.platform.value, self.tenant_id, self.user_id)
 
+    @property
+    def connection(self) -> ConnectionId:
+        """The system that the holder is in."""
+        return ConnectionId(self.platform.value, self.tenant_id)
+
     def __str__(self) -> str:
         return f"{self.platform.value}/{self.tenant_id}/{self.user_id}"
 

@@ -13,12 +13,17 @@ from typing import Any
 from callplane.apis import registry
 from callplane.apis.parsing import parse_lenient
 from callplane.apis.references import SecretKeyRef
-from callplane.apis.teams_tenants import TeamsTenant
 from callplane.clock import Clock
 from callplane.cluster.namespaces import installation_id
 from callplane.cluster.ports import ObjectReader
 from callplane.cluster.resource_kinds import NAMESPACES, callplane_kind
 from callplane.cluster.secret_reading import ClusterSecrets, SecretFound
+from callplane.desired.declarations import (
+    PLATFORM_KINDS,
+    is_platform,
+    secret_refs,
+    system_of,
+)
 from callplane.engine.observations import (
     Body,
     ConnectionObservation,
@@ -27,13 +32,12 @@ from callplane.engine.observations import (
     of_our_kinds,
 )
 from callplane.engine.snapshots import ListingResult
-from callplane.engine.teams_tenants import PROVIDER, secret_refs
 from callplane.engine.tenant_snapshot import TenantSnapshot
 from callplane.errors import CallplaneError
 from callplane.providers.protocol import Family, Provider, ProviderError, Throttled
 from callplane.providers.registry import Ingredients
 from callplane.store.ports import Register
-from callplane.values import ConnectionId, ObjectKey
+from callplane.values import ObjectKey
 
 LISTING_ATTEMPTS = 5
 THROTTLED_LIMIT_SECONDS = 60.0
@@ -74,7 +78,7 @@ async def observe(sources: Sources, *, report: Report) -> Observations:
         installation = await installation_id(sources.cluster)
         objects = await _objects(sources.cluster)
         labels = await _labels(sources.cluster)
-        tenants = [body for body in objects if body["kind"] == "TeamsTenant"]
+        tenants = [body for body in objects if body["kind"] in PLATFORM_KINDS]
     connections = [await _connection(sources, body, report=report) for body in tenants]
     return Observations(
         taken_at=taken_at,
@@ -108,14 +112,15 @@ async def _labels(cluster: ObjectReader) -> dict[str, dict[str, str]]:
 async def _connection(sources: Sources, body: Body, *, report: Report) -> ConnectionObservation:
     key = key_of(body)
     tenant = parse_lenient(body).resource
-    if not isinstance(tenant, TeamsTenant):
+    if not is_platform(tenant):
         raise CallplaneError(f"{key} cannot be read; callplane validate says why")
+    connection = system_of(tenant)
     provider = sources.provider_factory(
-        PROVIDER,
+        connection.provider,
         Ingredients(
             spec=tenant.spec,
             clock=sources.clock,
-            secrets=await _secrets(sources, key, secret_refs(tenant.spec)),
+            secrets=await _secrets(sources, key, secret_refs(tenant)),
             token_folders=sources.token_folders,
         ),
     )
@@ -124,7 +129,6 @@ async def _connection(sources: Sources, body: Body, *, report: Report) -> Connec
         snapshot = await _listed(provider, key, pause_seconds=pause_seconds, report=report)
     finally:
         await provider.close()
-    connection = ConnectionId(PROVIDER, tenant.spec.tenant_id)
     register = sources.register
     return ConnectionObservation(
         key=key,

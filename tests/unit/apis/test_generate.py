@@ -119,7 +119,7 @@ def test_names_of_kinds_are_unique() -> None:
     ]
     assert len(names) == len(set(names))
     assert {name for kind in registry.KINDS for name in kind.short_names} == {
-        *("tt", "nr", "pn", "tu", "el", "pi", "cp", "ca", "car")
+        *("tt", "wo", "nr", "pn", "tu", "wu", "cpr", "el", "pi", "cp", "ca", "car")
     }
 
 
@@ -127,11 +127,17 @@ def test_the_kinds_that_others_name_ask_for_consent() -> None:
     assert {kind.name for kind in registry.KINDS if kind.is_referable} == {
         "TeamsTenant",
         "Carrier",
+        "WebexOrganization",
         "NumberRange",
         "PhoneNumber",
+        "CallPrivilege",
         "EmergencyLocation",
     }
-    assert [kind.name for kind in registry.CONNECTION_KINDS] == ["TeamsTenant", "Carrier"]
+    assert [kind.name for kind in registry.CONNECTION_KINDS] == [
+        "TeamsTenant",
+        "Carrier",
+        "WebexOrganization",
+    ]
 
 
 def test_repeated_values_are_written_in_full() -> None:

@@ -305,7 +305,7 @@ def test_a_connection_is_named_with_its_namespace(
     register: MemoryRegister, cluster: FakeCluster, run: Run, name: str
 ) -> None:
     shown = run("connections", "take", name, URL, "--kubeconfig", "a", code=1)
-    assert "name the TeamsTenant as NAMESPACE/NAME" in shown
+    assert "name the object as NAMESPACE/NAME" in shown
 
 
 def test_verbs_of_the_register_ask_for_the_database(

@@ -103,7 +103,7 @@ def test_manifests_are_observed_with_secrets_from_files(
         (["--manifests", "TREE"], "give it with --secret platform/graph/secret=FILE"),
         (["--manifests", "TREE", "--secret", "graph=x"], "is written NAMESPACE/NAME/KEY=FILE"),
         (["--manifests", "TREE", "--secret", "a/b/c=/nowhere"], "/nowhere: no such file"),
-        (["--manifests", "EMPTY"], "no TeamsTenant among these manifests"),
+        (["--manifests", "EMPTY"], "no connection among these manifests"),
     ],
 )
 def test_wrong_options_say_what_to_do(

@@ -370,6 +370,53 @@ def test_rules_have_ids_of_their_own_and_descriptions() -> None:
     assert all(rule.description.endswith(".") and rule.kinds for rule in validation.RULES)
 
 
+def webex_user(name: str = "", **spec: Any) -> Resource:
+    """A person in Webex who names nothing but the organisation, unless told otherwise."""
+    bare = {"phoneNumber": None, "callPrivilegeRef": None, "emergencyLocationRef": None}
+    return made("webexuser", name, namespace="platform", **{**bare, **spec})
+
+
+def ids_of(*resources: Resource) -> list[str]:
+    return [entry.rule_id for entry in validation.validate_all(resources)]
+
+
+def test_webex_people_are_held_to_the_same_rules() -> None:
+    organization = made("webexorganization")
+    assert ids_of(organization, webex_user()) == []
+    assert ids_of(webex_user()) == ["reference-unresolved"]
+    twice = (organization, webex_user("a"), webex_user("b", email="BRUNO@example.com"))
+    assert ids_of(*twice) == ["person-declared-twice"]
+    again = made("webexorganization", "other")
+    assert ids_of(organization, again) == ["organization-declared-twice"]
+
+
+def test_a_route_that_webex_cannot_use_is_found() -> None:
+    organization = made("webexorganization")
+    plan = block("plan", 0, 9, route="CallingPlan")
+    ours = block("ours", 10, 19)
+    drawn = [webex_user(name, email=f"{name}@example.com") for name in ("a", "b")]
+    asking = [
+        webex_user(
+            user.name, email=f"{user.name}@example.com", phoneNumber={"rangeRef": {"name": of}}
+        )
+        for user, of in zip(drawn, ("plan", "ours"), strict=True)
+    ]
+    assert ids_of(organization, plan, ours, *asking) == ["route-not-for-webex"]
+
+
+def test_an_emergency_location_of_another_address_is_found() -> None:
+    organization = made("webexorganization")
+    office = {"emergencyLocationRef": {"name": "london-office"}}
+    known = made("emergencylocation")
+    assert ids_of(organization, known, webex_user(**office)) == []
+    unknown = made("emergencylocation", webexLocation=None)
+    assert ids_of(organization, unknown, webex_user(**office)) == [
+        "location-without-webex-location"
+    ]
+    away = webex_user(location="Leeds", **office)
+    assert ids_of(organization, known, away) == ["location-of-another-address"]
+
+
 def test_every_rule_is_tried_here() -> None:
     here = Path(__file__)
     text = "".join(

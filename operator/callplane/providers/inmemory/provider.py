@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 
 from callplane.clock import Clock
 from callplane.plan.change import Change
@@ -53,6 +54,7 @@ class InMemoryProvider:
         self.connection = connection
         self.world = world
         self.capabilities = Capabilities(read_after_write_lag_seconds=world.read_lag_seconds)
+        self.credentials_end_at: datetime | None = None
         self.closed = False
         self._clock = clock
         self._page_rows = page_rows

@@ -25,7 +25,7 @@ from callplane.providers.orders import (
     order_of,
 )
 from callplane.providers.protocol import OperationState, OperationStatus, RefusalClass, Refused
-from callplane.resources.lines import PolicyOnLine, PolicyOrigin
+from callplane.resources.lines import NumberType, PolicyOnLine, PolicyOrigin
 from callplane.resources.teams import (
     AccountType,
     LicenceState,
@@ -56,10 +56,18 @@ class _RunningOrder:
 class World:
     """All state of one simulated tenant. Times are monotonic seconds handed in by the provider."""
 
-    def __init__(self, *, order_seconds: float = 0.0, read_lag_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        order_seconds: float = 0.0,
+        read_lag_seconds: float = 0.0,
+        adds_numbers: bool = False,
+    ) -> None:
         """`order_seconds`: how long a number order takes. `read_lag_seconds`: how far readers
-        lag.
+        lag. `adds_numbers`: a number comes into the inventory with its assignment and leaves with
+        it, as in Webex, where licences and extensions are settings of a person.
         """
+        self.adds_numbers = adds_numbers
         self.order_seconds = order_seconds
         self.read_lag_seconds = read_lag_seconds
         self.faults = FaultScript()
@@ -183,7 +191,10 @@ class World:
         return row
 
     def _check_assign(self, order: AssignNumber) -> None:
-        row = self._number(order.number)
+        if self.adds_numbers and order.number not in self.true.numbers:
+            row = NumberOnTeams(order.number, order.number_type, location_id=order.location_id)
+        else:
+            row = self._number(order.number)
         if row.number_type is not order.number_type:
             raise Refused(RefusalClass.NOT_FOUND, f"{order.number.masked} is not found")
         person = self.true.people.get(order.user_id)
@@ -222,6 +233,7 @@ class World:
         match order:
             case AssignNumber():
                 self._assign(order.number, order.user_id, order.location_id, now=now, lag=lag)
+                self._set_companions(order, now=now, lag=lag)
             case UnassignNumber():
                 self._unassign(order.number, now=now, lag=lag)
             case SetLocation():
@@ -231,11 +243,14 @@ class World:
                     self._write_number(row, now + lag)
             case SetPolicy():
                 self._set_policy(order, now=now, lag=lag)
+                self._set_companions(order, now=now, lag=lag)
 
     def _assign(
         self, number: E164, user_id: str, location_id: str | None, *, now: float, lag: float
     ) -> None:
         row = self.true.numbers.get(number)
+        if row is None and self.adds_numbers:
+            row = NumberOnTeams(number, NumberType.WEBEX)
         if row is None:
             return
         row = dataclasses.replace(
@@ -258,7 +273,11 @@ class World:
         if row is None or row.holder_id is None:
             return
         holder_id = row.holder_id
-        self._write_number(dataclasses.replace(row, holder_id=None, held_by_user=True), now + lag)
+        if self.adds_numbers:
+            self._remove_number(number, now + lag)
+        else:
+            free = dataclasses.replace(row, holder_id=None, held_by_user=True)
+            self._write_number(free, now + lag)
         configuration = self.true.configurations.get(holder_id)
         if configuration is not None:
             numbers = tuple(n for n in configuration.numbers if n != number)
@@ -266,6 +285,13 @@ class World:
                 configuration, numbers=numbers, enterprise_voice=bool(numbers)
             )
             self._write_configuration(configuration, now + lag)
+
+    def _set_companions(self, order: AssignNumber | SetPolicy, *, now: float, lag: float) -> None:
+        """What came in one order with a number or a licence."""
+        names = {"CallingLicence": order.licence, "Extension": order.extension}
+        for policy_type, name in names.items():
+            if name is not None:
+                self._set_policy(SetPolicy(order.user_id, policy_type, name), now=now, lag=lag)
 
     def _set_policy(self, order: SetPolicy, *, now: float, lag: float) -> None:
         configuration = self.true.configurations.get(order.user_id)
@@ -290,6 +316,13 @@ class World:
             self.seen.numbers[row.number] = row
 
         self._publications.append((visible_at, publish))
+
+    def _remove_number(self, number: E164, visible_at: float) -> None:
+        self.true.numbers.pop(number, None)
+        self._publications.append((visible_at, lambda: self._unsee(number)))
+
+    def _unsee(self, number: E164) -> None:
+        self.seen.numbers.pop(number, None)
 
     def _write_configuration(self, row: TeamsConfiguration, visible_at: float) -> None:
         self.true.configurations[row.user_id] = row

@@ -21,7 +21,7 @@ from callplane.providers.teams.credentials import (
 from callplane.providers.teams.graph_client import GraphClient
 from callplane.providers.teams.provider import TeamsProvider
 from callplane.providers.teams.sign_in import Account
-from callplane.providers.teams.tokens import TokenSource
+from callplane.providers.tokens import TokenSource
 from callplane.providers.transport import Transport
 
 GLOBAL_GRAPH = "https://graph.microsoft.com"

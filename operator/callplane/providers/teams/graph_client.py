@@ -19,7 +19,7 @@ from callplane.clock import Clock
 from callplane.plan.change import Operation
 from callplane.providers.protocol import AuthenticationFailed, PermissionMissing, Unavailable
 from callplane.providers.teams.refusals import refusal_of
-from callplane.providers.teams.tokens import TokenSource
+from callplane.providers.tokens import TokenSource
 from callplane.providers.transport import Answer, Request, Transport, describe
 
 VERSION_PATH = "/v1.0"

@@ -10,6 +10,7 @@ import asyncio
 import urllib.parse
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from callplane.clock import Clock
@@ -109,6 +110,7 @@ class TeamsProvider:
             read_after_write_lag_seconds=READ_AFTER_WRITE_LAG_SECONDS,
             policy_types=CALLING_POLICY_TYPES,
         )
+        self.credentials_end_at: datetime | None = None
         self._client = client
         self._clock = clock
         self._judge = judge

@@ -18,6 +18,7 @@ from callplane.errors import scrub
 from callplane.providers.protocol import AuthenticationFailed, ProviderError, Unavailable
 from callplane.providers.teams import credentials
 from callplane.providers.teams.credentials import Credential
+from callplane.providers.tokens import Grant
 from callplane.providers.transport import Request, Transport
 
 GLOBAL_AUTHORITY = "https://login.microsoftonline.com"
@@ -42,17 +43,6 @@ class Account:
     @property
     def tenant_authority(self) -> str:
         return f"{self.authority_url.rstrip('/')}/{self.tenant_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A token and how long it is good for."""
-
-    token: str
-    lifetime_seconds: float
-
-    def __repr__(self) -> str:
-        return f"Grant(lifetime_seconds={self.lifetime_seconds:g})"
 
 
 async def acquire(account: Account, transport: Transport) -> Grant:

@@ -11,6 +11,7 @@ from callplane.store.ports import (
     Commit,
     IllegalCommit,
     Move,
+    MoveRefused,
     NumberRow,
     Register,
 )
@@ -32,6 +33,7 @@ from callplane.testing.register_builders import (
     number,
     person,
     receive,
+    tenant_object,
     transfer,
     unassign,
     user_object,
@@ -48,6 +50,35 @@ from callplane.testing.register_contract.asking import (
 
 CHECKS: Checks = {}
 check = listed_in(CHECKS)
+
+
+@check
+async def a_number_that_is_received_goes_over_to_its_receivers_connection(
+    register: Register,
+) -> None:
+    away = person("bob", tenant=OTHER_TENANT.external_id)
+    epoch = await hold(register)
+    other = await hold(register, OTHER_TENANT, declared_by=tenant_object("other"))
+    for move in (claim(1, ANN), confirm(1, ANN), transfer(1, ANN, away)):
+        await register.commit(TENANT, Commit(moves=[move]), epoch=epoch, now=NOW)
+    here, there = await register.load(TENANT), await register.load(OTHER_TENANT)
+    assert [row.number for row in here.numbers] == [number(1)]
+    assert there.numbers == ()
+    given = Commit(moves=[receive(1, away)])
+    committed = await register.commit(TENANT, given, epoch=epoch, now=NOW)
+    assert [row.connection for row in committed.numbers] == [OTHER_TENANT]
+    row = await row_of(register, 1)
+    assert row is not None
+    assert (row.connection, row.holder, row.state) == (OTHER_TENANT, away, NumberState.CLAIMED)
+    # Whoever gave it sees it go, whoever receives it sees it come, by version.
+    assert (await register.load(TENANT, since=here.sequence)).removed_numbers == (number(1),)
+    arrived = await register.load(OTHER_TENANT, since=there.sequence)
+    assert [each.number for each in arrived.numbers] == [number(1)]
+    assert arrived.sequence >= arrived.numbers[0].version
+    # From now on it is the receiver's to move, and nobody else's.
+    with pytest.raises(MoveRefused):
+        await register.commit(TENANT, Commit(moves=[confirm(1, away)]), epoch=epoch, now=NOW)
+    await register.commit(OTHER_TENANT, Commit(moves=[confirm(1, away)]), epoch=other, now=NOW)
 
 
 @check

@@ -22,8 +22,7 @@ from callplane.providers.registry import Ingredients
 from callplane.providers.teams import manual_steps, sign_in
 from callplane.providers.teams.graph_client import GraphClient
 from callplane.providers.teams.provider import TeamsProvider
-from callplane.providers.teams.sign_in import Grant
-from callplane.providers.teams.tokens import TokenSource
+from callplane.providers.tokens import Grant, TokenSource
 from callplane.providers.transport import Answer, Request, Transport, TransportLimits
 from callplane.simulators.graph.identity import GRAPH_SCOPE
 from callplane.testing.asgi_calls import Application, AsgiCaller

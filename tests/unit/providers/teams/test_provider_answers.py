@@ -23,8 +23,7 @@ from callplane.providers.protocol import (
 )
 from callplane.providers.teams.graph_client import GraphClient
 from callplane.providers.teams.provider import TeamsProvider, operation_status
-from callplane.providers.teams.sign_in import Grant
-from callplane.providers.teams.tokens import TokenSource
+from callplane.providers.tokens import Grant, TokenSource
 from callplane.providers.transport import Answer, Request
 from callplane.testing.manual_clock import ManualClock
 from callplane.values import E164, ConnectionId, Platform

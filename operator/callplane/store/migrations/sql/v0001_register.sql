@@ -399,3 +399,31 @@ begin
     return v_version;
 end
 $$;
+
+-- A number that is received goes over to its receiver's connection, in the transaction that gives
+-- it: whoever gave it sees it go, whoever receives it sees it come. The version is drawn anew under
+-- the receiver's lock, so that no reader there can have passed it by already.
+create function register.hand_over() returns trigger language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock_shared(
+        register.connection_lock(
+            split_part(new.holder, '/', 1), split_part(new.holder, '/', 2)));
+    new.provider := split_part(new.holder, '/', 1);
+    new.external_id := split_part(new.holder, '/', 2);
+    insert into register.removed values (
+        old.provider, old.external_id, 'number', old.number, new.version)
+    on conflict (provider, external_id, kind, key) do update set version = excluded.version;
+    new.version := nextval('register.version');
+    insert into register.marks
+        values (new.provider, new.external_id, pg_backend_pid() % 64, new.version)
+    on conflict (provider, external_id, slot) do update
+        set version = greatest(marks.version, excluded.version);
+    return new;
+end
+$$;
+
+create trigger hand_over before update on register.numbers
+    for each row when (
+        old.state = 'Transferring' and new.state = 'Claimed'
+        and not starts_with(new.holder, old.provider || '/' || old.external_id || '/'))
+    execute function register.hand_over();

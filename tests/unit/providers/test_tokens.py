@@ -12,11 +12,12 @@ from callplane.providers.protocol import (
     Throttled,
     Unavailable,
 )
-from callplane.providers.teams.sign_in import Grant, refusal
-from callplane.providers.teams.tokens import (
+from callplane.providers.teams.sign_in import refusal
+from callplane.providers.tokens import (
     OUTAGE_MEMORY_SECONDS,
     PERMISSIONS_AGE_SECONDS,
     REFUSAL_MEMORY_SECONDS,
+    Grant,
     TokenSource,
 )
 from callplane.testing.manual_clock import ManualClock

@@ -1,5 +1,5 @@
-"""The pass of a connection: sign in, hold the connection in the register, keep it at work, say how
-it is.
+"""The pass of a connection to a calling platform: sign in, hold the connection in the register,
+keep it at work, say how it is.
 """
 
 from __future__ import annotations
@@ -10,18 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from callplane.apis.reasons import Reason
 from callplane.apis.references import SecretKeyRef
-from callplane.apis.teams_tenants import TeamsTenant, TeamsTenantSpec
 from callplane.cluster import finalizers
 from callplane.cluster.resource_kinds import SECRETS
 from callplane.cluster.secret_reading import SecretFound, SecretMissing
+from callplane.desired.declarations import (
+    PERSON_KINDS,
+    WORDS,
+    PlatformObject,
+    is_platform,
+    secret_refs,
+    system_of,
+)
 from callplane.engine import change_plans, writing
 from callplane.engine.connections import ConnectionLimits, ConnectionRuntime
 from callplane.engine.evidence import is_stale_long
+from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import DETACH, FORCE_DELETE, REGISTER_CONFIRMED
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Gone, Parked, Scope
-from callplane.engine.teams_users import ensure_finalizer
 from callplane.errors import Stalled, Waiting
 from callplane.numbering.lifecycle import HELD
 from callplane.plan.change import plan_name
@@ -30,16 +37,16 @@ from callplane.providers.protocol import AuthenticationFailed, Family
 from callplane.providers.registry import Ingredients
 from callplane.status.conditions import Circumstances, NotKnown, Succeeded
 from callplane.store.ports import HeldElsewhere, NumberRow
-from callplane.values import ConnectionId, ObjectKey
+from callplane.values import ConnectionId, ObjectKey, Platform
 
 if TYPE_CHECKING:
     from callplane.engine.operator_engine import Engine
 
-PROVIDER = "teams"
 SECRET_LOOK_SECONDS = 15.0
 IN_USE_LOOK_SECONDS = 30.0
 HELD_ELSEWHERE_LOOK_SECONDS = 30.0
 FRESHNESS_SECONDS = 60.0
+CREDENTIALS_WARNING = timedelta(days=14)
 
 
 async def run(scope: Scope) -> Succeeded | NotKnown:
@@ -47,11 +54,10 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
     it.
     """
     tenant = scope.resource
-    assert isinstance(tenant, TeamsTenant)
+    assert is_platform(tenant)
     if not scope.cached.is_deleting:
         await ensure_finalizer(scope)
-    if tenant.spec.suspend:
-        scope.circumstances = Circumstances(suspended="spec.suspend is set")
+    scope.circumstances = _circumstances(scope, tenant)
     if scope.cached.is_deleting and not _needs_credentials(scope):
         await _leave(scope, scope.engine.connections.get(scope.key))
     runtime = await _at_work(scope, tenant)
@@ -59,20 +65,36 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
         await _leave(scope, runtime)
     if runtime is None:
         raise Waiting(Reason.PROGRESSING, "starting", after_seconds=HELD_ELSEWHERE_LOOK_SECONDS)
-    runtime.reconfigure(limits_of(tenant.spec))
+    runtime.reconfigure(limits_of(tenant))
+    scope.circumstances = _circumstances(scope, tenant)
     await change_plans.publish(scope, runtime)
     _show(scope, runtime)
     return _end(scope, runtime)
+
+
+def _circumstances(scope: Scope, tenant: PlatformObject) -> Circumstances:
+    """Suspension, and credentials that are about to end: a person has two weeks to renew them."""
+    runtime = scope.engine.connections.get(scope.key)
+    ends_at = runtime.provider.credentials_end_at if runtime is not None else None
+    left = ends_at - scope.engine.clock.now() if ends_at is not None else None
+    warning = ""
+    if ends_at is not None and left is not None and left < CREDENTIALS_WARNING:
+        warning = (
+            f"the credentials end at {ends_at:%Y-%m-%d %H:%M} UTC; authorise anew and put the new "
+            "refresh token into the Secret"
+        )
+    suspended = "spec.suspend is set" if tenant.spec.suspend else ""
+    return Circumstances(suspended=suspended, credentials=warning)
 
 
 def _needs_credentials(scope: Scope) -> bool:
     """Is there anybody left who would have to be taken away before a deleted connection goes?"""
     if scope.cached.annotations.get(FORCE_DELETE) == scope.cached.uid:
         return False
-    return any(key.kind == "TeamsUser" for key in scope.engine.cache.dependents(scope.key))
+    return any(key.kind in PERSON_KINDS for key in scope.engine.cache.dependents(scope.key))
 
 
-async def _at_work(scope: Scope, tenant: TeamsTenant) -> ConnectionRuntime | None:
+async def _at_work(scope: Scope, tenant: PlatformObject) -> ConnectionRuntime | None:
     """The runtime for the credentials as they are now."""
     runtime = scope.engine.connections.get(scope.key)
     secrets, fingerprint = await _credentials(scope, tenant, runtime)
@@ -88,7 +110,7 @@ async def _at_work(scope: Scope, tenant: TeamsTenant) -> ConnectionRuntime | Non
 
 
 async def _credentials(
-    scope: Scope, tenant: TeamsTenant, runtime: ConnectionRuntime | None
+    scope: Scope, tenant: PlatformObject, runtime: ConnectionRuntime | None
 ) -> tuple[dict[SecretKeyRef, bytes], str]:
     """Secrets the spec names, read by name, and a fingerprint of them and of where they are sent.
 
@@ -97,7 +119,7 @@ async def _credentials(
     """
     values: dict[SecretKeyRef, bytes] = {}
     parts = [tenant.spec.credentials.model_dump_json(), tenant.spec.endpoint.model_dump_json()]
-    for reference in secret_refs(tenant.spec):
+    for reference in secret_refs(tenant):
         reading = await scope.engine.secrets.read(
             namespace=scope.key.namespace, name=reference.name, key=reference.key
         )
@@ -123,21 +145,11 @@ async def _credentials(
     return values, hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
-def secret_refs(spec: TeamsTenantSpec) -> list[SecretKeyRef]:
-    credentials = spec.credentials
-    if credentials.client_secret is not None:
-        return [credentials.client_secret.secret_ref]
-    if credentials.certificate is not None:
-        passphrase = credentials.certificate.passphrase_ref
-        return [credentials.certificate.secret_ref, *([passphrase] if passphrase else [])]
-    return []
-
-
 async def _start(
-    scope: Scope, tenant: TeamsTenant, secrets: dict[SecretKeyRef, bytes], fingerprint: str
+    scope: Scope, tenant: PlatformObject, secrets: dict[SecretKeyRef, bytes], fingerprint: str
 ) -> ConnectionRuntime:
     engine = scope.engine
-    connection = ConnectionId(PROVIDER, tenant.spec.tenant_id)
+    connection = system_of(tenant)
     # A leader that was paused and overtaken must not take the connection back from its successor.
     writing.check_fence(scope)
     held = await engine.register.hold_connection(
@@ -150,11 +162,17 @@ async def _start(
     if isinstance(held, HeldElsewhere):
         await _held_elsewhere(scope, held)
     else:
-        mirror = RegisterMirror(engine.register, connection, held.epoch, moved=engine.numbers_moved)
+        mirror = RegisterMirror(
+            engine.register,
+            connection,
+            held.epoch,
+            moved=engine.numbers_moved,
+            handed=engine.number_handed,
+        )
         await mirror.load()
         try:
             provider = engine.provider_factory(
-                PROVIDER,
+                connection.provider,
                 Ingredients(
                     spec=tenant.spec,
                     clock=engine.clock,
@@ -170,7 +188,7 @@ async def _start(
                 Reason.AUTHENTICATION_FAILED, str(error), after_seconds=SECRET_LOOK_SECONDS
             ) from error
         runtime = ConnectionRuntime(
-            engine, scope.key, provider=provider, mirror=mirror, limits=limits_of(tenant.spec)
+            engine, scope.key, provider=provider, mirror=mirror, limits=limits_of(tenant)
         )
         runtime.fingerprint = fingerprint
         runtime.known_shown = held.mirrored
@@ -197,7 +215,7 @@ def _restored(scope: Scope, mirror: RegisterMirror, known_shown: int) -> str:
     if mirror.sequence < shown:
         said = (
             f"the number register is at {mirror.sequence} and was at {shown}: it was restored or "
-            "is new. Compare it with the tenant (callplane numbers rebuild)"
+            f"is new. Compare it with the {_word(mirror.connection)} (callplane numbers rebuild)"
         )
     else:
         said = (
@@ -205,6 +223,10 @@ def _restored(scope: Scope, mirror: RegisterMirror, known_shown: int) -> str:
             "restored to an earlier time. Apply what git says now"
         )
     return f"{said}, then allow writes with annotation {REGISTER_CONFIRMED}: {confirmation}"
+
+
+def _word(connection: ConnectionId) -> str:
+    return WORDS[Platform(connection.provider)].connection
 
 
 async def _held_elsewhere(scope: Scope, held: HeldElsewhere) -> None:
@@ -219,8 +241,8 @@ async def _held_elsewhere(scope: Scope, held: HeldElsewhere) -> None:
     seen = f"{held.row.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"
     raise Stalled(
         Reason.CONNECTION_HELD_ELSEWHERE,
-        f"{owner} of {where} works this tenant (last seen {seen}); it is taken over when that "
-        "heartbeat ends, or by callplane connections take",
+        f"{owner} of {where} works this {_word(held.row.connection)} (last seen {seen}); it is "
+        "taken over when that heartbeat ends, or by callplane connections take",
     )
 
 
@@ -238,9 +260,9 @@ async def _keep_secrets(scope: Scope, references: list[SecretKeyRef]) -> None:
 
 async def _free_secrets(scope: Scope) -> None:
     tenant = scope.cached.resource
-    if not isinstance(tenant, TeamsTenant):
+    if not is_platform(tenant):
         return
-    for reference in secret_refs(tenant.spec):
+    for reference in secret_refs(tenant):
         reading = await scope.engine.secrets.read(
             namespace=scope.key.namespace, name=reference.name, key=reference.key
         )
@@ -312,8 +334,9 @@ async def vanished(engine: Engine, key: ObjectKey) -> None:
     await _stop(engine, key)
 
 
-def limits_of(spec: TeamsTenantSpec) -> ConnectionLimits:
+def limits_of(platform: PlatformObject) -> ConnectionLimits:
     """The parts of a spec that the connection's loops obey."""
+    spec = platform.spec
     limits = spec.change_limits
     return ConnectionLimits(
         writes_per_second=spec.writes_per_second,
@@ -334,7 +357,7 @@ def limits_of(spec: TeamsTenantSpec) -> ConnectionLimits:
 def _show(scope: Scope, runtime: ConnectionRuntime) -> None:
     """Counts and freshness; the time of observation is written once a listing at most."""
     health, mirror = runtime.health, runtime.mirror
-    users = [k for k in scope.engine.cache.dependents(scope.key) if k.kind == "TeamsUser"]
+    users = [k for k in scope.engine.cache.dependents(scope.key) if k.kind in PERSON_KINDS]
     held = mirror.held_digests()
     status: dict[str, Any] = scope.status
     status["snapshot"] = {
@@ -361,6 +384,10 @@ def _show(scope: Scope, runtime: ConnectionRuntime) -> None:
         {"digest": digest, "plan": plan_name(digest), "changes": len(rows)}
         for digest, rows in sorted(held.items(), key=lambda item: item[1][0].proposed_at)
     ][:32]
+    ends_at = runtime.provider.credentials_end_at
+    if ends_at is not None:
+        # The day is enough: it moves with every token, and a status is written when it differs.
+        status["credentialsExpireAt"] = ends_at.strftime("%Y-%m-%dT00:00:00Z")
     status["installation"] = scope.engine.installation
     status["epoch"] = mirror.epoch
     _show_freshness(scope, runtime)

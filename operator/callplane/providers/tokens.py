@@ -18,12 +18,23 @@ from callplane.providers.protocol import (
     Throttled,
     Unavailable,
 )
-from callplane.providers.teams.sign_in import Grant
 
 RENEW_BEFORE_SECONDS = 300.0
 REFUSAL_MEMORY_SECONDS = 30.0
 PERMISSIONS_AGE_SECONDS = 120.0
 OUTAGE_MEMORY_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A token and how long it is good for."""
+
+    token: str
+    lifetime_seconds: float
+
+    def __repr__(self) -> str:
+        return f"Grant(lifetime_seconds={self.lifetime_seconds:g})"
+
 
 Acquire = Callable[[], Awaitable[Grant]]
 

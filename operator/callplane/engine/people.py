@@ -1,0 +1,152 @@
+"""The pass of a person on a calling platform. `run` is the table of contents; each step is one call
+into a module of its own, and what kinds of people differ in is in `desired.declarations` and in
+`teams_users` and `webex_users`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from callplane.apis.reasons import Reason
+from callplane.apis.teams_users import TeamsUser
+from callplane.desired.declarations import PersonObject, is_person
+from callplane.desired.webex_users import unlisted_types
+from callplane.engine import (
+    claims,
+    evidence,
+    gathering,
+    guarding,
+    holders,
+    intents,
+    leaving,
+    leftovers,
+    teams_users,
+    webex_users,
+    writing,
+)
+from callplane.engine.claims import WantedNumber
+from callplane.engine.finalizing import ensure_finalizer
+from callplane.engine.gathering import Gathered
+from callplane.engine.keyed_queue import Priority
+from callplane.engine.scope import Scope
+from callplane.plan.change import Change
+from callplane.plan.diff import LinePlan, plan
+from callplane.resources.lines import Line
+from callplane.status.conditions import NotKnown, Succeeded
+from callplane.values import HolderId
+
+
+async def run(scope: Scope) -> Succeeded | NotKnown:
+    """Gather, desired, observe, plan, guard, apply; what comes back is reported by the caller."""
+    if scope.cached.is_deleting:
+        return await leaving.run(scope)
+    user = scope.resource
+    assert is_person(user)
+    gathered = await gathering.gather(scope, user)
+    writable = gathering.may_write(scope, user, gathered)
+    holder = await holders.resolve(scope, user, gathered)
+    if writable:
+        await ensure_finalizer(scope)
+        await intents.settle(scope, gathered, holder)
+    planned = await plan_line(scope, user, gathered, holder, writable=writable)
+    if isinstance(planned, NotKnown):
+        return planned
+    _show(scope, user, gathered, planned)
+    if not writable:
+        return _observed_only(scope, planned.line_plan)
+    await holders.adopt(scope, gathered, holder, planned.desired, planned.observed)
+    await leftovers.give_back(scope, gathered, holder, planned.number, planned.observed)
+    changes = await guarding.guard(scope, gathered, holder, planned.number, planned.line_plan)
+    await writing.apply(scope, gathered, holder, changes)
+    return Succeeded(_sentence(planned.observed))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLine:
+    """One person's line as it ought to be and as it is, and what has to change."""
+
+    number: WantedNumber
+    desired: Line
+    observed: Line
+    line_plan: LinePlan
+
+
+async def plan_line(
+    scope: Scope, user: PersonObject, gathered: Gathered, holder: HolderId, *, writable: bool
+) -> PlannedLine | NotKnown:
+    """Desired, observe, plan: the part of a pass that `callplane plan` runs as well."""
+    number = await claims.desired_number(scope, user, gathered, holder, writable=writable)
+    unlisted = _unlisted_types(user)
+    observed = await evidence.observe(scope, gathered, holder, number, unlisted=unlisted)
+    if unlisted:
+        scope.engine.queue.add_later(scope.key, Priority.DRIFT, evidence.UNLISTED_AGE_SECONDS)
+    if isinstance(observed, NotKnown):
+        return observed
+    desired = await _desired(scope, user, gathered, holder, number)
+    last_applied = holders.last_applied(gathered, holder)
+    line_plan = plan(gathered.runtime.connection, desired, observed, last_applied)
+    return PlannedLine(number, desired, observed, line_plan)
+
+
+def _unlisted_types(user: PersonObject) -> frozenset[str]:
+    return frozenset() if isinstance(user, TeamsUser) else unlisted_types(user.spec)
+
+
+async def _desired(
+    scope: Scope, user: PersonObject, gathered: Gathered, holder: HolderId, number: WantedNumber
+) -> Line:
+    if isinstance(user, TeamsUser):
+        return await teams_users.desired(scope, user, gathered, holder, number)
+    return await webex_users.desired(scope, user, holder, number)
+
+
+def _show(scope: Scope, user: PersonObject, gathered: Gathered, planned: PlannedLine) -> None:
+    """What the status says the person has."""
+    reference = {"kind": gathered.connection.kind, "name": gathered.connection.name}
+    scope.status["connection"] = reference
+    if isinstance(user, TeamsUser):
+        teams_users.show(scope, planned.observed, planned.desired)
+    else:
+        webex_users.show(scope, gathered, planned.observed)
+
+
+def _observed_only(scope: Scope, line_plan: LinePlan) -> Succeeded:
+    """Observe mode and suspension: every difference is reported, nothing is written."""
+    scope.status["drift"] = drift_rows(line_plan.changes)
+    differences = tuple(
+        f"{row['field']}: {row['observed'] or 'nothing'} instead of {row['desired'] or 'nothing'}"
+        for row in scope.status["drift"]
+    )
+    return Succeeded("observed, never written", reason=Reason.OBSERVE_ONLY, differences=differences)
+
+
+def drift_rows(changes: tuple[Change, ...]) -> list[dict[str, str]]:
+    """One row a field: what is there and what would be."""
+    rows: dict[str, dict[str, str]] = {}
+    for change in changes:
+        before, after = change.before or {}, change.after or {}
+        policy = (
+            (after.get("type") or before.get("type") or "") if "name" in {**before, **after} else ""
+        )
+        name = f"policies[{policy}]" if policy else _FIELDS[change.operation.value]
+        value = "name" if policy else _VALUES[change.operation.value]
+        row = rows.setdefault(name, {"field": name, "observed": "", "desired": ""})
+        row["observed"] = row["observed"] or before.get(value, "")
+        row["desired"] = row["desired"] or after.get(value, "")
+    return [rows[name] for name in sorted(rows)]
+
+
+_FIELDS = {
+    "UnassignNumber": "phoneNumber",
+    "AssignNumber": "phoneNumber",
+    "SetEmergencyLocation": "emergencyLocation",
+}
+_VALUES = {
+    "UnassignNumber": "number",
+    "AssignNumber": "number",
+    "SetEmergencyLocation": "location",
+}
+
+
+def _sentence(observed: Line) -> str:
+    return f"has {observed.number.number.masked}" if observed.number else "has no number"

@@ -1,0 +1,1 @@
+"""Webex Calling: the provider behind the kind WebexOrganization."""
