@@ -4,13 +4,16 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+STACKS_VENV := .venv-stacks
 
 # The environment is stamped with a checksum of what defines it, so that a changed lock is installed
 # by the next verb and an unchanged one costs nothing.
 ENVIRONMENT := $(VENV)/.made-from-$(shell cat requirements/callplane.txt pyproject.toml | cksum | tr ' ' '-')
+# The second environment holds Pulumi, which does not live with everything of the first.
+STACKS_ENVIRONMENT := $(STACKS_VENV)/.made-from-$(shell cat requirements/stacks.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools kstatus sbc-deps
+.PHONY: help demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools kstatus sbc-deps engine stacks-environment
 .DELETE_ON_ERROR:
 
 help: #? list the verbs
@@ -25,7 +28,7 @@ sandbox: $(ENVIRONMENT) #? start a real Kubernetes API, PostgreSQL, simulators a
 test: tools #? the fast tiers and one path through the real API server (8 minutes warm)
 	@$(RUN) tests/tiers.py test
 
-test-more: tools kstatus #? the remaining tiers: contracts, conformance, end to end, simulation, chaos
+test-more: tools kstatus engine $(STACKS_ENVIRONMENT) #? the remaining tiers: contracts, conformance, end to end, stacks, simulation, chaos
 	@$(RUN) tests/tiers.py test-more
 
 # Found or built before the tests start, so that a build of some minutes is seen and times nothing out.
@@ -40,14 +43,21 @@ kstatus: $(ENVIRONMENT)
 sbc-deps: $(ENVIRONMENT) #? provide Kamailio, SIPp and rtpengine for the SIP tests, or say why not
 	@$(RUN) -m callplane.testing.sbc_programs
 
+# Pulumi's command line, for the stacks' tests: some minutes once, then it is cached.
+engine: $(ENVIRONMENT)
+	@$(RUN) -m callplane.testing.pulumi_engine > /dev/null
+
+stacks-environment: $(STACKS_ENVIRONMENT) #? make .venv-stacks, the environment of Pulumi programs
+
 check: lint types layers fresh #? lint, formatting, types, layers, generated files
 
 lint: $(ENVIRONMENT)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 
-types: $(ENVIRONMENT)
+types: $(ENVIRONMENT) $(STACKS_ENVIRONMENT)
 	@$(VENV)/bin/mypy
+	@$(STACKS_VENV)/bin/mypy --config-file stacks/mypy.ini
 
 layers: $(ENVIRONMENT)
 	@$(VENV)/bin/lint-imports --no-logo
@@ -88,4 +98,11 @@ $(ENVIRONMENT):
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/callplane.txt
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.made-from-*
+	@touch $@
+
+$(STACKS_ENVIRONMENT):
+	@echo "Making $(STACKS_VENV) from requirements/stacks.txt (some minutes, once)"
+	@test -x $(STACKS_VENV)/bin/pip || $(PYTHON) -m venv $(STACKS_VENV)
+	@$(STACKS_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/stacks.txt
+	@rm -f $(STACKS_VENV)/.made-from-*
 	@touch $@

@@ -22,6 +22,8 @@ import hypothesis
 import pytest
 
 TESTS: Final = Path(__file__).parent
+# These have an environment of their own, and never come here; see tests/tiers.py.
+ELSEWHERE: Final = TESTS / "stacks"
 COMPLETE: Final = os.environ.get("CALLPLANE_COMPLETE") == "1"
 
 # A folder of this name holds tests that need the vendors' published contracts. Those are not part
@@ -130,6 +132,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    if collection_path == ELSEWHERE:
+        return True
     if CONTRACTS_MISSING and collection_path.name == VENDOR_FOLDER and collection_path.is_dir():
         return True
     if SBC_MISSING and collection_path == TESTS / SBC_FOLDER:

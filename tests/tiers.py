@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+STACKS_PYTHON: Final = ".venv-stacks/bin/python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,9 @@ class Tier:
     budget_minutes: float
     timeout_seconds: int = 60
     without: tuple[str, ...] = field(default=())
+    # A tier of another environment: its interpreter, and the file that configures its pytest.
+    python: str = ""
+    configuration: str = ""
 
 
 TIERS: Final[dict[str, tuple[Tier, ...]]] = {
@@ -51,6 +55,22 @@ TIERS: Final[dict[str, tuple[Tier, ...]]] = {
     "test-more": (
         Tier("install", ("tests/install",), 1),
         Tier("manifests", ("tests/manifests",), 2, timeout_seconds=300),
+        Tier(
+            "stacks",
+            ("tests/stacks/mocks",),
+            1,
+            python=STACKS_PYTHON,
+            configuration="tests/stacks/pytest.ini",
+        ),
+        # Mocks and the engine keep apart: either leaves threads and loops behind.
+        Tier(
+            "engine",
+            ("tests/stacks/engine",),
+            3,
+            timeout_seconds=300,
+            python=STACKS_PYTHON,
+            configuration="tests/stacks/pytest.ini",
+        ),
         Tier("sandbox", ("tests/sandbox",), 3, timeout_seconds=300),
         Tier("contract", ("tests/contract",), 6, without=("tests/contract/inmemory",)),
         Tier("conformance", ("tests/conformance",), 3, timeout_seconds=300),
@@ -96,12 +116,18 @@ def run_tier(tier: Tier) -> Outcome:
     print(
         f"\n=== {tier.name}: {' '.join(present)} (budget {tier.budget_minutes:g} min)", flush=True
     )
+    interpreter = str(ROOT / tier.python) if tier.python else sys.executable
+    if not Path(interpreter).exists():
+        print(f"{tier.name}: {tier.python} does not exist; `make stacks-environment` makes it")
+        return Outcome(tier, "FAILED", 0.0)
+    settings = Path(tier.configuration)
     command = [
-        sys.executable,
+        interpreter,
         "-m",
         "pytest",
         "-q",
         f"--timeout={tier.timeout_seconds}",
+        *((f"-c={settings}", f"--confcutdir={settings.parent}") if tier.configuration else ()),
         *(f"--ignore={folder}" for folder in tier.without),
         *present,
     ]

@@ -1,0 +1,29 @@
+"""Platform: the operator, from the same description as `manifests/operator`."""
+
+from __future__ import annotations
+
+from callplane.deployment import platform_objects
+from callplane.deployment.options import GITOPS_ACCOUNTS, Options
+from callplane_stacks.configuration import Configuration
+from callplane_stacks.objects import Body, Component
+
+
+class Platform(Component):
+    """Definitions, rights, policies and pods of the operator."""
+
+
+def options(configuration: Configuration) -> Options:
+    """The choices that the description takes."""
+    chosen = configuration.platform
+    return Options(
+        namespace=chosen.namespace,
+        image=chosen.image,
+        replicas=chosen.replicas,
+        secret_names=chosen.secret_names,
+        gitops_accounts=chosen.gitops_accounts or GITOPS_ACCOUNTS,
+    )
+
+
+def objects(configuration: Configuration) -> list[Body]:
+    """Exactly the objects of the description."""
+    return platform_objects.objects(options(configuration))

@@ -1,0 +1,153 @@
+"""What no stack may do, as functions over one resource; `stacks/policy` hands them to the engine.
+
+Each takes a resource's type and properties and gives the reasons against it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Properties = Mapping[str, Any]
+Check = Callable[[str, Properties], Iterator[str]]
+
+SBC = "sbc"
+#: Values by which Kamailio demands a client certificate, with the default purpose check, which
+#: refuses Microsoft's certificates: they are for servers only since 2026.
+DEMANDED = re.compile(
+    r"^\s*(verify_client\s*=\s*(on|optional)|require_certificate\s*=\s*(yes|on|1))\s*$", re.M
+)
+FEWEST_INSTANCES = 3
+
+
+def pods_are_bounded(kind: str, properties: Properties) -> Iterator[str]:
+    """Every container has requests and a limit of memory, and drops all capabilities."""
+    for container in _containers(kind, properties):
+        name, resources = container.get("name"), container.get("resources") or {}
+        if "memory" not in (resources.get("limits") or {}):
+            yield f"{name} has no limit of memory"
+        if not resources.get("requests"):
+            yield f"{name} requests nothing"
+        context = container.get("securityContext") or {}
+        if context.get("privileged") or context.get("allowPrivilegeEscalation", True):
+            yield f"{name} may gain privileges"
+        if "ALL" not in ((context.get("capabilities") or {}).get("drop") or []):
+            yield f"{name} keeps capabilities"
+
+
+def pods_are_probed(kind: str, properties: Properties) -> Iterator[str]:
+    """Every container that stays says whether it lives and whether it is ready."""
+    pod = _pod(kind, properties)
+    for container in (pod or {}).get("containers") or []:
+        for probe in ("livenessProbe", "readinessProbe"):
+            if not container.get(probe):
+                yield f"{container.get('name')} has no {probe}"
+
+
+def images_are_pinned(kind: str, properties: Properties) -> Iterator[str]:
+    """No image is whatever is newest."""
+    images = [str(container.get("image")) for container in _containers(kind, properties)]
+    if kind.endswith(":Cluster"):
+        images.append(str((properties.get("spec") or {}).get("imageName")))
+    for image in images:
+        if "@sha256:" not in image and not re.search(r":(?!latest$)[\w.-]+$", image):
+            yield f"image {image} is not pinned"
+
+
+def only_calls_use_the_hosts_network(kind: str, properties: Properties) -> Iterator[str]:
+    """Pods on the host's network are past every network policy."""
+    pod = _pod(kind, properties)
+    labels = (properties.get("metadata") or {}).get("labels") or {}
+    if pod and pod.get("hostNetwork") and labels.get("app.kubernetes.io/component") != SBC:
+        yield "uses the host's network and is no SBC"
+
+
+def databases_are_safe(kind: str, properties: Properties) -> Iterator[str]:
+    """Standbys, a synchronous one, an archive, no superuser over the network."""
+    if not kind.startswith("kubernetes:postgresql.cnpg.io") or not kind.endswith(":Cluster"):
+        return
+    spec = properties.get("spec") or {}
+    if int(spec.get("instances") or 1) < FEWEST_INSTANCES:
+        yield f"has fewer than {FEWEST_INSTANCES} instances"
+    if (spec.get("postgresql") or {}).get("synchronous", {}).get("dataDurability") != "required":
+        yield "may lose what it answered for: no synchronous standby is required"
+    if not any(plugin.get("isWALArchiver") for plugin in spec.get("plugins") or []):
+        yield "archives no write-ahead log"
+    if spec.get("enableSuperuserAccess"):
+        yield "lets the superuser in over the network"
+
+
+def databases_are_private(kind: str, properties: Properties) -> Iterator[str]:
+    """Nothing publishes a database's port outside the cluster."""
+    if not kind.endswith(":Service"):
+        return
+    spec = properties.get("spec") or {}
+    if spec.get("type") in ("LoadBalancer", "NodePort"):
+        ports = [port.get("port") for port in spec.get("ports") or []]
+        yield f"publishes ports {ports} of the cluster"
+
+
+def teams_may_sign_in(kind: str, properties: Properties) -> Iterator[str]:
+    """Listeners for Teams do not demand verified client certificates."""
+    if not kind.endswith(":ConfigMap"):
+        return
+    for name, text in (properties.get("data") or {}).items():
+        if isinstance(text, str) and name.endswith("tls.cfg"):
+            yield from (f"{name}: {found[0].strip()}" for found in DEMANDED.finditer(text))
+
+
+def calls_come_from_listed_networks(kind: str, properties: Properties) -> Iterator[str]:
+    """A node's ruleset admits lists of networks and drops the rest; none of them is the world."""
+    if not kind.endswith(":ConfigMap"):
+        return
+    for name, text in (properties.get("data") or {}).items():
+        if not name.endswith(".nft") or not isinstance(text, str):
+            continue
+        if "0.0.0.0/0" in text or "::/0" in text:
+            yield f"{name} admits the whole world"
+        if "dport" not in text or "drop" not in text:
+            yield f"{name} drops nothing"
+
+
+def approvals_are_held(kind: str, properties: Properties) -> Iterator[str]:
+    """A policy's binding denies; one that only warns would hold nobody."""
+    if not kind.endswith(":ValidatingAdmissionPolicyBinding"):
+        return
+    if "Deny" not in ((properties.get("spec") or {}).get("validationActions") or []):
+        yield "does not deny"
+
+
+POLICIES: dict[str, Check] = {
+    "pods-are-bounded": pods_are_bounded,
+    "pods-are-probed": pods_are_probed,
+    "images-are-pinned": images_are_pinned,
+    "only-calls-use-the-hosts-network": only_calls_use_the_hosts_network,
+    "databases-are-safe": databases_are_safe,
+    "databases-are-private": databases_are_private,
+    "teams-may-sign-in": teams_may_sign_in,
+    "calls-come-from-listed-networks": calls_come_from_listed_networks,
+    "approvals-are-held": approvals_are_held,
+}
+
+
+def violations(kind: str, properties: Properties) -> list[str]:
+    """Every reason against a resource, each with the policy's name."""
+    return [
+        f"{name}: {reason}"
+        for name, check in POLICIES.items()
+        for reason in check(kind, properties)
+    ]
+
+
+def _pod(kind: str, properties: Properties) -> Properties | None:
+    spec = properties.get("spec") or {}
+    if kind.endswith((":Deployment", ":StatefulSet", ":DaemonSet", ":Job")):
+        found = (spec.get("template") or {}).get("spec")
+        return found if isinstance(found, Mapping) else None
+    return spec if kind.endswith(":Pod") else None
+
+
+def _containers(kind: str, properties: Properties) -> list[Properties]:
+    pod = _pod(kind, properties) or {}
+    return [*(pod.get("initContainers") or []), *(pod.get("containers") or [])]

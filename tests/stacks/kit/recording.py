@@ -1,0 +1,72 @@
+"""Runs a whole program against a mock and keeps what it registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi.runtime import mocks, rpc
+
+SECRET_MARK = "4dabf18193072939515e22adb298388d"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One resource: its type, name and inputs as they went over the wire."""
+
+    kind: str
+    name: str
+    inputs: dict[str, Any]
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The inputs without the marks of secrets."""
+        return bare(self.inputs)  # type: ignore[no-any-return]
+
+
+@dataclass
+class Recorder(mocks.Mocks):
+    """Answers every registration with its inputs and remembers it."""
+
+    seen: list[Registered] = field(default_factory=list)
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.seen.append(Registered(args.typ, args.name, dict(args.inputs)))
+        return f"{args.name}-id", dict(args.inputs)
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        raise AssertionError(f"no function of a provider is wanted: {args.token}")
+
+
+def record(program: Callable[[], None]) -> list[Registered]:
+    """Everything that a program registers, components included."""
+    recorder = Recorder()
+    mocks.set_mocks(recorder, project="callplane", stack="test", preview=False)
+
+    pulumi.runtime.test(program)()
+    return recorder.seen
+
+
+def bare(value: Any) -> Any:
+    """A value without the wrappers that mark secrets."""
+    if isinstance(value, dict):
+        if SECRET_MARK in value:
+            return bare(value["value"])
+        return {key: bare(each) for key, each in value.items()}
+    return [bare(each) for each in value] if isinstance(value, list) else value
+
+
+def secrets(value: Any) -> list[Any]:
+    """Every value that is marked as a secret."""
+    if isinstance(value, dict):
+        if SECRET_MARK in value:
+            return [value["value"]]
+        return [found for each in value.values() for found in secrets(each)]
+    if isinstance(value, list):
+        return [found for each in value for found in secrets(each)]
+    return []
+
+
+assert rpc._special_sig_key == SECRET_MARK

@@ -1,0 +1,86 @@
+"""A configuration that cannot be is refused before anything is planned, all reasons at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+import sample_stack
+from callplane_stacks import configuration
+from callplane_stacks.configuration import ConfigurationRefused
+
+
+def reasons(document: Mapping[str, Any]) -> list[str]:
+    """Why a document is refused; empty when it is not."""
+    try:
+        configuration.read(document)
+    except ConfigurationRefused as refused:
+        return refused.reasons
+    return []
+
+
+def instances(**change: object) -> dict[str, Any]:
+    """The sample's SBCs with the first one changed."""
+    first, *rest = sample_stack.document()["sbc"]["instances"]
+    return {"instances": [{**first, **change}, *rest]}
+
+
+def test_the_sample_can_be() -> None:
+    assert reasons(sample_stack.document()) == []
+
+
+CASES: list[tuple[str, dict[str, Any], str]] = [
+    ("unknown key", {"platform": {"colour": "red"}}, "platform.colour: Extra inputs"),
+    ("unknown key below", {"sbc": instances(colour="red")}, "sbc.instances.0.colour: Extra"),
+    ("overlap", {"networks": {"services": "10.40.128.0/20"}}, "networks.pods: 10.40.0.0/16 over"),
+    ("peer", {"networks": {"pods": "52.113.0.0/16"}}, "overlaps peer teams 52.112.0.0/14"),
+    ("no network", {"networks": {"pods": "10.0.0.0/99"}}, "networks.pods"),
+    ("onmicrosoft", {"sbc": instances(host_name="sbc.a.onmicrosoft.com")}, "onmicrosoft.com"),
+    ("wildcard", {"sbc": instances(host_name="*.voice.example.com")}, "is a wildcard"),
+    ("address", {"sbc": instances(host_name="203.0.113.11")}, "is an address"),
+    ("bare domain", {"sbc": instances(host_name="example.com")}, "within a verified domain"),
+    ("underscore", {"sbc": instances(host_name="sbc_1.voice.example.com")}, "is no host name"),
+    ("capital", {"sbc": instances(host_name="SBC1.voice.example.com")}, "capital letters"),
+    ("same name", {"sbc": instances(host_name="sbc2.voice.example.com")}, "another instance's"),
+    ("same address", {"sbc": instances(address="203.0.113.12")}, "another instance's too"),
+    ("same node", {"sbc": instances(node="edge-2")}, "another instance's too"),
+    ("private", {"sbc": instances(address="10.99.0.4")}, "cannot be reached from outside"),
+    ("peer unknown", {"sbc": {"peers": ["nobody"]}}, "'nobody' is none of teams, webex"),
+    ("image", {"platform": {"image": "callplane"}}, "platform.image"),
+    ("few servers", {"database": {"instances": 1}}, "database.instances"),
+]
+
+
+@pytest.mark.parametrize(
+    ("parts", "wanted"), [pytest.param(parts, text, id=name) for name, parts, text in CASES]
+)
+def test_what_cannot_be_is_refused(parts: dict[str, Any], wanted: str) -> None:
+    found = reasons(sample_stack.document(**parts))
+    assert len(found) == 1, found
+    assert wanted in found[0]
+
+
+def test_one_sbc_is_none() -> None:
+    only = sample_stack.document()["sbc"]["instances"][:1]
+    assert reasons(sample_stack.document(sbc={"instances": only})) == [
+        "sbc.instances: 1 of them; two at least, so that one may go"
+    ]
+
+
+def test_all_reasons_come_at_once() -> None:
+    broken = sample_stack.document(
+        networks={"services": "10.40.0.0/24"},
+        platform={"colour": "red", "image": "callplane"},
+        sbc={"instances": instances(host_name="a.onmicrosoft.com")["instances"][:1]},
+    )
+    found = reasons(broken)
+    assert len(found) == 5
+    for text in ("colour", "platform.image", "overlaps", "onmicrosoft", "two at least"):
+        assert any(text in reason for reason in found), text
+
+
+@pytest.mark.parametrize("document", [{}, {"sbc": []}, {"sbc": {"instances": ["one"]}}])
+def test_what_is_no_configuration_at_all_is_refused(document: dict[str, Any]) -> None:
+    assert len(reasons(document)) >= 5

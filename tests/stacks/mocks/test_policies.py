@@ -1,0 +1,129 @@
+"""Each policy refuses what it is for, in an object that is otherwise the stack's own."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import sample_stack
+from callplane.deployment import admission, platform_objects
+from callplane_stacks import ledger_database, platform_component, policies, sbc
+from callplane_stacks.objects import type_token
+
+Body = dict[str, Any]
+
+
+def stack_objects() -> dict[str, Body]:
+    """One object of each kind that policies look at."""
+    inputs = sample_stack.inputs()
+    bodies = [
+        *platform_objects.objects(platform_component.options(inputs.configuration)),
+        *ledger_database.objects(inputs.configuration, sample_stack.PASSWORDS),
+        *sbc.objects(inputs.configuration, sample_stack.FILES),
+    ]
+    # Secrets hold values that only an engine can read; no policy looks at them.
+    found = {body["kind"]: body for body in bodies if body["kind"] != "Secret"}
+    found["Firewall"] = next(body for body in bodies if body["metadata"]["name"] == sbc.FIREWALL)
+    found["ConfigMap"] = next(
+        body for body in bodies if body["metadata"]["name"] == sbc.CONFIGURATION
+    )
+    return copy.deepcopy(found)
+
+
+def container(body: Body) -> Body:
+    found: Body = body["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def pod(body: Body) -> Body:
+    found: Body = body["spec"]["template"]["spec"]
+    return found
+
+
+Change = Callable[[Body], object]
+CASES: list[tuple[str, str, Change]] = [
+    ("pods-are-bounded", "Deployment", lambda b: container(b)["resources"].pop("limits")),
+    ("pods-are-bounded", "Deployment", lambda b: container(b)["resources"].pop("requests")),
+    (
+        "pods-are-bounded",
+        "StatefulSet",
+        lambda b: container(b)["securityContext"].update(privileged=True),
+    ),
+    (
+        "pods-are-bounded",
+        "StatefulSet",
+        lambda b: container(b)["securityContext"].update(capabilities={}),
+    ),
+    ("pods-are-probed", "Deployment", lambda b: container(b).pop("readinessProbe")),
+    ("pods-are-probed", "StatefulSet", lambda b: container(b).pop("livenessProbe")),
+    ("images-are-pinned", "Deployment", lambda b: container(b).update(image="callplane:latest")),
+    ("images-are-pinned", "StatefulSet", lambda b: container(b).update(image="a.example:5000/k")),
+    ("images-are-pinned", "Cluster", lambda b: b["spec"].update(imageName="postgresql")),
+    ("only-calls-use-the-hosts-network", "Deployment", lambda b: pod(b).update(hostNetwork=True)),
+    ("databases-are-safe", "Cluster", lambda b: b["spec"].update(instances=1)),
+    ("databases-are-safe", "Cluster", lambda b: b["spec"]["postgresql"].pop("synchronous")),
+    ("databases-are-safe", "Cluster", lambda b: b["spec"].pop("plugins")),
+    ("databases-are-safe", "Cluster", lambda b: b["spec"].update(enableSuperuserAccess=True)),
+    ("databases-are-private", "Service", lambda b: b["spec"].update(type="LoadBalancer")),
+    (
+        "teams-may-sign-in",
+        "ConfigMap",
+        lambda b: b["data"].update({"tls.cfg": "verify_client = on\n"}),
+    ),
+    (
+        "teams-may-sign-in",
+        "ConfigMap",
+        lambda b: b["data"].update({"tls.cfg": "require_certificate = yes\n"}),
+    ),
+    (
+        "calls-come-from-listed-networks",
+        "Firewall",
+        lambda b: b["data"].update({"callplane.nft": "ip saddr 0.0.0.0/0 tcp dport 5061 drop"}),
+    ),
+    (
+        "calls-come-from-listed-networks",
+        "Firewall",
+        lambda b: b["data"].update({"callplane.nft": "ip saddr 192.0.2.0/24 accept"}),
+    ),
+    (
+        "approvals-are-held",
+        "ValidatingAdmissionPolicyBinding",
+        lambda b: b["spec"].update(validationActions=["Warn"]),
+    ),
+]
+
+
+def found(body: Body) -> list[str]:
+    return policies.violations(type_token(body["apiVersion"], body["kind"]), body)
+
+
+@pytest.mark.parametrize(
+    ("policy", "kind", "change"),
+    [pytest.param(*case, id=f"{case[0]}-{number}") for number, case in enumerate(CASES)],
+)
+def test_a_violation_is_found_under_its_policys_name(
+    policy: str, kind: str, change: Change
+) -> None:
+    body = stack_objects()[kind]
+    assert found(body) == []
+    change(body)
+    assert [reason.partition(":")[0] for reason in found(body)] == [policy]
+
+
+def test_every_policy_has_a_case() -> None:
+    assert {case[0] for case in CASES} == set(policies.POLICIES)
+
+
+def test_the_admission_policies_are_among_what_is_guarded() -> None:
+    names = {body["metadata"]["name"] for body in stack_objects().values()}
+    assert admission.BOUNDS in names
+
+
+@pytest.mark.parametrize("value", ["off", "optional_no_ca"])
+def test_what_teams_needs_is_let_through(value: str) -> None:
+    body = stack_objects()["ConfigMap"]
+    body["data"]["tls.cfg"] = f"[server:default]\nverify_client = {value}\n"
+    assert found(body) == []

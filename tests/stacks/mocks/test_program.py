@@ -1,0 +1,144 @@
+"""The whole program over a mock: every object, every secret, every policy."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+import recording
+import sample_stack
+from callplane.deployment import platform_objects
+from callplane_stacks import (
+    firewall,
+    ledger_database,
+    observability,
+    platform_component,
+    policies,
+    sbc,
+)
+from callplane_stacks.objects import resource_name, type_token
+from recording import Registered
+
+
+@pytest.fixture(scope="module")
+def registered() -> list[Registered]:
+    """Everything the program registers."""
+    return recording.record(sample_stack.declare)
+
+
+@pytest.fixture(scope="module")
+def objects(registered: list[Registered]) -> list[Registered]:
+    """The Kubernetes objects among it."""
+    return [each for each in registered if each.kind.startswith("kubernetes:")]
+
+
+def of_kind(objects: list[Registered], kind: str) -> list[Registered]:
+    return [each for each in objects if each.kind.endswith(f":{kind}")]
+
+
+def test_the_platform_is_the_operators_description_object_by_object(
+    objects: list[Registered],
+) -> None:
+    made = {each.name: each.plain for each in objects}
+    options = platform_component.options(sample_stack.inputs().configuration)
+    described = platform_objects.objects(options)
+    assert len(described) > 20
+    for body in described:
+        assert made[resource_name(body)] == body
+
+
+def test_every_object_has_a_type_a_name_and_is_there_once(objects: list[Registered]) -> None:
+    assert len({each.name for each in objects}) == len(objects) > 50
+    for each in objects:
+        body = each.plain
+        assert each.kind == type_token(body["apiVersion"], body["kind"])
+        assert each.name == resource_name(body)
+
+
+def test_no_policy_finds_anything(objects: list[Registered]) -> None:
+    found = [
+        f"{each.name}: {reason}"
+        for each in objects
+        for reason in policies.violations(each.kind, each.plain)
+    ]
+    assert found == []
+
+
+def test_passwords_are_secrets_wherever_they_are(objects: list[Registered]) -> None:
+    for each in objects:
+        sealed = json.dumps(recording.secrets(each.inputs))
+        for password in sample_stack.PASSWORDS.values():
+            shown = json.dumps(each.plain).count(password)
+            assert shown == sealed.count(password), each.name
+    holding = [each for each in of_kind(objects, "Secret") if recording.secrets(each.inputs)]
+    assert len(holding) == len(ledger_database.ROLES) + 1
+
+
+def test_each_sbc_has_a_node_an_address_a_name_and_a_certificate(
+    objects: list[Registered],
+) -> None:
+    configured = sample_stack.inputs().configuration.sbc
+    sets = {each.plain["metadata"]["name"]: each.plain for each in of_kind(objects, "StatefulSet")}
+    assert set(sets) == {instance.name for instance in configured.instances}
+    for instance in configured.instances:
+        pod = sets[instance.name]["spec"]["template"]["spec"]
+        assert pod["nodeSelector"] == {sbc.NODE_LABEL: instance.node}
+        assert pod["terminationGracePeriodSeconds"] > configured.drain_seconds
+        assert all("preStop" in container["lifecycle"] for container in pod["containers"])
+    certified = {tuple(each.plain["spec"]["dnsNames"]) for each in of_kind(objects, "Certificate")}
+    assert certified == {(instance.host_name,) for instance in configured.instances}
+    named = {
+        (point["dnsName"], *point["targets"])
+        for each in of_kind(objects, "DNSEndpoint")
+        for point in each.plain["spec"]["endpoints"]
+    }
+    assert named == {(each.host_name, str(each.address)) for each in configured.instances}
+
+
+def test_the_firewall_admits_the_configured_peers_and_nobody_else() -> None:
+    configured = sample_stack.inputs().configuration
+    text = sbc.ruleset(configured)
+    teams, webex = firewall.shipped_peers()
+    assert all(str(network) in text for network in (*teams.signalling, *teams.media))
+    assert not any(str(network) in text for network in webex.signalling)
+    assert text.rstrip().endswith("drop\n  }\n}")
+    both = sbc.ruleset(sample_stack.inputs(sbc={"peers": ["teams", "webex"]}).configuration)
+    assert all(str(network) in both for network in webex.signalling)
+
+
+def test_peers_say_where_they_are_from() -> None:
+    for peer in firewall.shipped_peers():
+        assert peer.source
+        assert peer.as_of.year >= 2023
+        assert peer.signalling
+        assert peer.media
+
+
+@pytest.mark.parametrize("program", ["Flux", "ArgoCD"])
+def test_either_gitops_program_follows_the_repository(program: str) -> None:
+    made = recording.record(lambda: sample_stack.declare(gitops={"program": program}))
+    text = json.dumps([each.plain for each in made])
+    assert "https://git.example.com/voice/tenants" in text
+    kinds = {each.kind.rpartition(":")[2] for each in made}
+    wanted: dict[str, set[str]] = {
+        "Flux": {"GitRepository", "Kustomization"},
+        "ArgoCD": {"Application"},
+    }
+    assert wanted[program] <= kinds
+    assert not kinds & (wanted["Flux"] | wanted["ArgoCD"]) - wanted[program]
+
+
+def test_every_alert_of_a_stack_has_a_runbook() -> None:
+    page = (sample_stack.ROOT / observability.RUNBOOKS).read_text(encoding="utf-8")
+    sections = re.findall(r"^### (Callplane\w+)$", page, re.MULTILINE)
+    assert sections == [rule["alert"] for rule in observability.rules()]
+
+
+def test_a_component_knows_its_objects(registered: list[Registered]) -> None:
+    components: dict[str, Any] = {
+        each.kind: each.name for each in registered if each.kind.startswith("callplane:kubernetes:")
+    }
+    assert set(components.values()) == {"platform", "database", "sbc", "observability", "gitops"}
