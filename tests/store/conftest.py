@@ -16,7 +16,9 @@ from callplane.testing.fixtures import database_dsn, throw_away_postgres
 __all__ = ["database_dsn", "throw_away_postgres"]
 
 # The asserts of the checks then show what they compared.
-pytest.register_assert_rewrite("callplane.testing.register_contract")
+pytest.register_assert_rewrite(
+    "callplane.testing.register_contract", "callplane.testing.books_contract"
+)
 
 
 @pytest.fixture

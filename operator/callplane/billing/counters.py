@@ -6,7 +6,7 @@ towards every limit, so that any number of calls at once stay within it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 
@@ -31,6 +31,12 @@ class Counters:
     day_micros: int = 0
     day_held_micros: int = 0
     live_calls: int = 0
+
+    def on_day(self, day: date) -> Counters:
+        """As seen on a local day: a new day begins with nothing; an old one does not come back."""
+        if self.day is not None and day <= self.day:
+            return self
+        return replace(self, day=day, day_micros=0, day_held_micros=0)
 
     @property
     def left_seconds(self) -> int:

@@ -10,3 +10,12 @@ grant insert, update, delete on
     to {role};
 grant insert on register.number_events, register.number_links, register.chain_checkpoints
     to {role};
+-- Postings, call records and leg keys are added and never changed or taken out; of a record only what
+-- names people can be redacted.
+grant usage on schema books to {role};
+grant select on all tables in schema books to {role};
+grant insert on books.postings, books.cdrs, books.leg_keys, books.account_periods,
+    books.entitlements, books.reservations to {role};
+grant update on books.account_periods, books.entitlements, books.reservations to {role};
+grant update (caller, destination) on books.cdrs to {role};
+grant insert, update, delete on books.plan_holders, books.suspense to {role};
