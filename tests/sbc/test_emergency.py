@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,18 @@ async def test_every_form_while_call_control_hangs(world: SbcWorld) -> None:
     stand_in = await world.call_control(sbc_world.silent)
     assert await wrongly_treated(world, dialled_forms.SERVED) == []
     assert stand_in.asked() == []
+
+
+async def test_every_form_after_call_control_died(world: SbcWorld) -> None:
+    """It was there, was asked, and is gone with its connection."""
+    await world.carriers()
+    async with AsyncExitStack() as stack:
+        dying = replace(world, stack=stack)
+        await dying.call_control(sbc_world.allow(60))
+        pbx = await world.pbx()
+        allowed = await pbx.call(world.uri("+441614960123"), world.estate.core, caller=HELD)
+        assert (await allowed.bye()).status == 200
+    assert await wrongly_treated(world, dialled_forms.SERVED[::3]) == []
 
 
 async def test_near_misses_are_not_served_and_are_asked_about(world: SbcWorld) -> None:
@@ -302,3 +317,67 @@ async def test_the_corpus_catches_a_configuration_that_breaks_the_promise(
     kamailio = Kamailio.rendered(estate.sbc(), tmp_path, mutant)
     async with sbc_world.around(estate, kamailio) as world:
         assert await wrongly_treated(world, SAMPLE) != []
+
+
+def limits_first(files: dict[str, str]) -> dict[str, str]:
+    """The mutant that looks at bans and drains before it looks at what was dialled."""
+    services, limits = "  route(SERVICES);\n", "  route(LIMITS);\n"
+    text = files["kamailio.cfg"]
+    assert services + limits in text
+    return {**files, "kamailio.cfg": text.replace(services + limits, limits + services)}
+
+
+def strangers_served(files: dict[str, str]) -> dict[str, str]:
+    """The mutant to whom everybody is a PBX."""
+    known = "  $var(kind) = allow_source_address_group();\n"
+    text = files["kamailio.cfg"]
+    assert known in text
+    served = known + "  if ($var(kind) < 1) { $var(kind) = 3; }\n"
+    return {**files, "kamailio.cfg": text.replace(known, served)}
+
+
+def without_next_carrier(files: dict[str, str]) -> dict[str, str]:
+    """The mutant that gives up with the first carrier."""
+    tried = "    if (ds_next_dst()) { route(NEXT_HOP); }\n"
+    text = files["kamailio.cfg"]
+    assert tried in text
+    return {**files, "kamailio.cfg": text.replace(tried, "")}
+
+
+def as_patient_as_others(files: dict[str, str]) -> dict[str, str]:
+    """The mutant that gives an emergency carrier as long as any other."""
+    bound = f", {rendering.EMERGENCY_TRY_MILLISECONDS}); }}"
+    text = files["kamailio.cfg"]
+    assert bound in text
+    return {**files, "kamailio.cfg": text.replace(bound, ", 7000); }")}
+
+
+def as_withheld_as_sent(files: dict[str, str]) -> dict[str, str]:
+    """The mutant that passes on what the caller wants hidden."""
+    number = '  if ($avp(class) != "inbound") { route(NETWORK_NUMBER); }\n'
+    text = files["kamailio.cfg"]
+    assert number in text
+    return {**files, "kamailio.cfg": text.replace(number, "")}
+
+
+@pytest.mark.parametrize(
+    ("mutant", "test"),
+    [
+        (limits_first, test_a_banned_source_gets_through),
+        (limits_first, test_a_draining_sbc_lets_them_through),
+        (strangers_served, test_a_stranger_gets_nothing),
+        (without_next_carrier, test_the_next_carrier_after_three_seconds_of_silence),
+        (as_patient_as_others, test_the_next_carrier_after_three_seconds_of_silence),
+        (as_withheld_as_sent, test_the_service_sees_a_number_it_can_call_back),
+    ],
+)
+async def test_each_guard_is_missed_when_it_is_gone(
+    estate: LoopbackSbc,
+    tmp_path: Path,
+    mutant: Mutation,
+    test: Callable[[SbcWorld], Awaitable[None]],
+) -> None:
+    kamailio = Kamailio.rendered(estate.sbc(), tmp_path, mutant)
+    async with sbc_world.around(estate, kamailio) as world:
+        with pytest.raises((AssertionError, pytest.fail.Exception)):
+            await test(world)

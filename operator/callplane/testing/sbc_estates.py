@@ -27,6 +27,7 @@ ALPHA, BRAVO, CHARLIE = "127.0.0.3", "127.0.0.4", "127.0.0.9"
 #: PBXes by what their callers dial for an outside line.
 PBXES = {"": "127.0.0.5", "9": "127.0.0.6", "0": "127.0.0.7", "81": "127.0.0.8"}
 TEAMS = ("127.0.0.21", "127.0.0.22")
+WEBEX = "127.0.0.23"
 STRANGER = "127.0.0.66"
 OWN = NumberSpan(E164("+442079460000"), E164("+442079460009"))
 IN_TEAMS = NumberSpan(E164("+442079460200"), E164("+442079460209"))
@@ -59,6 +60,7 @@ class LoopbackSbc:
     phones: tuple[Phone, ...] = ()
     teams: bool = False
     media: bool = False
+    webex: bool = False
 
     def sbc(self) -> Sbc:
         return Sbc(
@@ -72,9 +74,12 @@ class LoopbackSbc:
                 self.trunk("bravo", TrunkType.CARRIER, BRAVO, takes_emergency=True),
                 self.trunk("charlie", TrunkType.CARRIER, CHARLIE),
             ),
-            trunks=tuple(
-                self.trunk(f"pbx{line}", TrunkType.PBX, address, outside_line=line)
-                for line, address in PBXES.items()
+            trunks=(
+                *(
+                    self.trunk(f"pbx{line}", TrunkType.PBX, address, outside_line=line)
+                    for line, address in PBXES.items()
+                ),
+                *([self.trunk("webex", TrunkType.WEBEX, WEBEX)] if self.webex else []),
             ),
             numbers=(
                 NumberBlock(OWN, "bravo", "acme", "pbx"),
@@ -91,7 +96,7 @@ class LoopbackSbc:
             ),
             phones=self._phones(),
             teams=self._teams(),
-            public=Endpoint("127.0.0.1", self.ports.public) if self.teams else None,
+            public=self._public(),
             media=Endpoint("127.0.0.1", self.ports.media) if self.media else None,
             options_seconds=5,
         )
@@ -126,6 +131,9 @@ class LoopbackSbc:
         )
         sources = tuple(IPv4Network(f"{address}/32") for address in TEAMS)
         return Teams(hosts, sources, emergency_callback_number=SWITCHBOARD)
+
+    def _public(self) -> Endpoint | None:
+        return Endpoint("127.0.0.1", self.ports.public) if self.teams or self.webex else None
 
     def _phones(self) -> Phones | None:
         if not self.phones:
