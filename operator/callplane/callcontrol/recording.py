@@ -86,7 +86,8 @@ class SpoolFollower:
 
     async def step(self) -> bool:
         """Post one batch; was there any? Raises what the book raises, with the offset unmoved."""
-        entries = self._read()
+        # In a thread: answers to questions do not wait for a disk.
+        entries = await asyncio.to_thread(self._read)
         if not entries:
             return False
         for entry in entries:
@@ -95,7 +96,7 @@ class SpoolFollower:
         records = [entry.record for entry in entries if entry.record is not None]
         if records:
             await self.book.post(records)
-        self._remember(entries[-1].next_offset)
+        await asyncio.to_thread(self._remember, entries[-1].next_offset)
         return True
 
     def offset(self) -> int:

@@ -21,9 +21,10 @@ LONGEST_SECONDS = 31_536_000
 #: How long an emergency leg waits for any answer of a carrier before the next is tried.
 EMERGENCY_TRY_MILLISECONDS = 3000
 RING_MILLISECONDS = 120_000
-#: Messages that call control may leave unread before it is no longer sent any. What is in flight
-#: has to fit into the buffers between the programs, or writing would hold the SBC's workers.
-PENDING_MAX = 128
+#: Messages that call control may leave unread before it is no longer sent any. Kamailio's workers
+#: hand each message to another process of theirs through a socket that holds 278 before it makes a
+#: worker wait (measured, Linux with its usual buffers); that process may wait as long as it likes.
+PENDING_MAX = 256
 
 #: What a call record holds, beside times and duration. `parse` of the spool reads the same names.
 RECORD_FIELDS = ("attempt", "class", "account", "caller", "dialled", "ingress", "reservation")

@@ -35,6 +35,7 @@ class Kamailio:
     process: subprocess.Popen[bytes] | None = None
     #: Where its log goes, when not into the spool.
     log: Path | None = None
+    shared_megabytes: int = 64
 
     @classmethod
     def rendered(cls, sbc: Sbc, folder: Path, mutation: Mutation = lambda files: files) -> Kamailio:
@@ -93,7 +94,7 @@ class Kamailio:
         return program
 
     def _command(self) -> list[str]:
-        sizes = ["-m", "64", "-M", "8", "-x", "fm", "-X", "fm"]
+        sizes = ["-m", str(self.shared_megabytes), "-M", "8", "-x", "fm", "-X", "fm"]
         places = ["-w", str(self.folder), "-Y", str(self.folder)]
         return [*self._program().command, "-f", str(self.folder / "kamailio.cfg"), *sizes, *places]
 
