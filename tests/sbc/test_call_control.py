@@ -14,6 +14,7 @@ from callplane.callcontrol.messages import (
     Cut,
     EmergencyAlert,
     Extend,
+    NotConnected,
     OutageFlag,
     Started,
     Verdict,
@@ -171,9 +172,39 @@ async def test_a_verdict_that_comes_too_late_changes_nothing(world: SbcWorld) ->
     late = sbc_world.allow(60)(asked[0])
     assert late is not None
     stand_in.order(late)
-    again = await (await world.pbx()).call(world.uri("999"), world.estate.core)
-    assert again.status == 200
-    assert [invite.user for invite in alpha.requests("INVITE")] == []
+    # What was reserved for it is given back.
+    assert await heard(stand_in, NotConnected) == [NotConnected(asked[0].attempt_id)]
+    assert alpha.requests("INVITE") == []
+
+
+async def test_a_call_that_is_given_up_while_call_control_thinks(world: SbcWorld) -> None:
+    alpha, _, _ = await world.carriers()
+    asked: list[Authorise] = []
+
+    def remember(question: Authorise) -> None:
+        asked.append(question)
+
+    stand_in = await world.call_control(remember)
+    pbx = await world.pbx()
+    final = await pbx.cancelled(pbx.begin(world.uri(DOMESTIC)), world.estate.core, at=100)
+    assert final.status == 487
+    await heard(stand_in, Authorise)
+    late = sbc_world.allow(60)(asked[0])
+    assert late is not None
+    stand_in.order(late)
+    assert await heard(stand_in, NotConnected) == [NotConnected(asked[0].attempt_id)]
+    assert alpha.requests("INVITE") == []
+
+
+async def test_a_call_that_nobody_answers_gives_its_reservation_back(world: SbcWorld) -> None:
+    for carrier in await world.carriers():
+        carrier.answering = answers(486)
+    stand_in = await world.call_control(sbc_world.allow(60))
+    call = await (await world.pbx()).call(world.uri(DOMESTIC), world.estate.core)
+    assert call.status == 486
+    (failed,) = await heard(stand_in, NotConnected)
+    assert isinstance(failed, NotConnected)
+    assert failed.attempt_id == stand_in.asked()[0].attempt_id
 
 
 async def test_a_grant_ends_the_call_on_both_sides_and_leaves_a_record(world: SbcWorld) -> None:

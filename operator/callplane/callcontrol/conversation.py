@@ -112,6 +112,7 @@ def _verdict(question: Authorise, answer: Granted | Refused | None) -> Verdict:
                 dialled=answer.dialled,
                 caller=answer.caller,
                 on_net=answer.on_net,
+                attempt_id=question.attempt_id,
             )
         case Refused():
             return Verdict(question.i, question.l, allow=False, reason=answer.reason)

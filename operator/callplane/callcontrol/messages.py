@@ -131,6 +131,8 @@ class Verdict:
     dialled: str = ""
     caller: str = ""
     on_net: bool = False
+    #: Comes back in `failed` when the verdict was too late for its call.
+    attempt_id: str = ""
 
     def __post_init__(self) -> None:
         if self.allow and self.max_seconds < 1:

@@ -32,6 +32,7 @@ def allow(seconds: int = 60, *, caller: str = "", dialled: str = "") -> Decide:
             reservation_id=f"r-{asked.attempt_id}",
             caller=caller,
             dialled=dialled,
+            attempt_id=asked.attempt_id,
         )
 
     return decide

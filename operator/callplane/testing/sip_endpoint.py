@@ -189,13 +189,13 @@ class Endpoint(asyncio.DatagramProtocol):
         kept = (header for header in usual if header[0] not in given)
         return self.request("INVITE", uri, *kept, *headers, body=SDP)
 
-    async def cancelled(self, invite: Message, target: Address) -> Message:
-        """Send an INVITE, cancel it when it rings, and return its final answer."""
+    async def cancelled(self, invite: Message, target: Address, *, at: int = 180) -> Message:
+        """Send an INVITE, cancel it at a provisional answer, and return its final answer."""
         branch = _branch(invite)
         queue = self._waiting.setdefault(branch, asyncio.Queue())
         self.send(invite, target)
         async with asyncio.timeout(SECONDS):
-            while (answer := await queue.get()).status != 180:
+            while (answer := await queue.get()).status != at:
                 pass
             kept = ("via", "from", "to", "call-id", "max-forwards")
             headers = [pair for pair in invite.headers if pair[0].lower() in kept]
