@@ -47,6 +47,7 @@ BUILT_IN: Mapping[str, str] = {
 CARRIERS: Mapping[str, str] = {
     "bringyourown": "callplane.providers.bringyourown.provider:create",
     "simwood": "callplane.providers.simwood.factory:create",
+    "telnyx": "callplane.providers.telnyx.factory:create",
 }
 
 

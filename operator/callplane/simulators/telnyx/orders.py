@@ -5,7 +5,7 @@ from __future__ import annotations
 from callplane.simulators.carriers import ordering
 from callplane.simulators.carriers.ordering import Terms
 from callplane.simulators.carriers.routing import Call
-from callplane.simulators.carriers.rows import NumberRow, Order, OrderedNumber
+from callplane.simulators.carriers.rows import NumberRow, Order, OrderedNumber, derive_guid
 from callplane.simulators.exchange import Response
 from callplane.simulators.telnyx import refusals
 from callplane.simulators.telnyx.wire import data, paged, wanted
@@ -103,6 +103,31 @@ def cancel(call: Call) -> Response:
     return data(_part(call, order))
 
 
+def comments(call: Call) -> Response:
+    """GET comments of one part of an order: why its documents were turned down.
+
+    The cut of the vendor's description that tests use has no comments; their form is that of the
+    vendor's SDK.
+    """
+    order = call.account.orders.get(wanted(call, "comment_record_id") or "")
+    rows = [order] if order is not None and _failed_for_papers(order) else []
+    return paged(call, rows, lambda order: _comment(call, order))
+
+
+def _comment(call: Call, order: Order) -> dict[str, object]:
+    return {
+        "id": derive_guid("comment", order.id),
+        "body": order.reason,
+        "commenter": "Number provisioning",
+        "commenter_type": "admin",
+        "comment_record_type": "sub_number_order",
+        "comment_record_id": order.id,
+        "created_at": call.world.timestamp(),
+        "updated_at": call.world.timestamp(),
+        "read_at": None,
+    }
+
+
 def _order(call: Call, key: str) -> Order:
     order = call.account.orders.get(key)
     if order is None or order.is_lost:
@@ -130,14 +155,14 @@ def _requirements(order: Order) -> str:
         return "requirement-info-under-review"
     if order.status == "canceled":
         return "cancelled"
-    if order.status == "failure" and _failed_for_papers(order):
+    if _failed_for_papers(order):
         return "requirement-info-exception"
     return "approved"
 
 
 def _failed_for_papers(order: Order) -> bool:
     """True when an order failed for its documents, not for a number that was gone."""
-    return order.fails_with is None and order.reason not in (
+    return order.status == "failure" and order.fails_with is None and order.reason not in (
         "", ordering.TAKEN, ordering.NO_MONEY, ordering.TOO_MANY
     )  # fmt: skip
 

@@ -66,6 +66,7 @@ _ROUTES = (
     _listing("listSubOrders", "sub_number_orders", orders.list_parts),
     _read("getSubOrder", "sub_number_orders/{id}", orders.get_part),
     _write("cancelSubOrder", "PATCH", "sub_number_orders/{id}/cancel", orders.cancel),
+    _listing("listComments", "comments", orders.comments),
     _listing("listNumbers", "phone_numbers", owned.list_numbers),
     _listing("listNumbersSlim", "phone_numbers/slim", owned.list_slim),
     _listing("listJobs", _JOBS, owned.list_jobs),
