@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
 
 from callplane.apis.carriers import CarrierCredentials, CarrierEndpoint, CarrierSpec, CarrierType
 from callplane.apis.references import SecretKeyRef
-from callplane.providers.carrier_protocol import CarrierProvider
+from callplane.errors import OutcomeUnknown
+from callplane.providers.carrier_protocol import CarrierProvider, CarrierRefused
 from callplane.providers.registry import CarrierRegistry, Ingredients
 from callplane.providers.telnyx.provider import CAPABILITIES
-from callplane.resources.carriers import TrunkRoute
+from callplane.resources.carriers import (
+    CarrierNumberState,
+    Obstacle,
+    PortRequest,
+    PortState,
+    TrunkRoute,
+)
 from callplane.simulators.carriers.running import RunningCarrier, running_carrier
 from callplane.simulators.carriers.seeding import DEFAULT_SECRET
+from callplane.simulators.faults import Effect, FaultRule
 from callplane.simulators.telnyx.surface import TelnyxSurface
 from callplane.simulators.telnyx.world import TelnyxWorld
 from callplane.testing.carrier_contract import CarrierContract
 from callplane.testing.carrier_simulator_stage import SEED, SimulatedCarrierStage
+from callplane.testing.carrier_stage import ADDRESS, ELSEWHERE, MARKER, OWNED
 from callplane.testing.manual_clock import ManualClock
 
 SECRET_REF = SecretKeyRef(name="telnyx", key="api-key")
@@ -59,3 +70,90 @@ async def stage() -> AsyncIterator[TelnyxStage]:
 
 class TestTelnyxProvider(CarrierContract, capabilities=CAPABILITIES):
     """Every promise that applies."""
+
+
+def port_request() -> PortRequest:
+    return PortRequest("cp-port-0001", ELSEWHERE, account="A-1234", postcode="LS1 1AA")
+
+
+@pytest.mark.parametrize("step", ["updatePort", "confirmPort"])
+async def test_a_draft_that_was_left_behind_is_completed(stage: TelnyxStage, step: str) -> None:
+    """A port is three writes; the one that was lost is made up for, and there is one port."""
+    stage.world.faults.add(FaultRule(Effect.DROP_BEFORE, (step,), times=1))
+    with pytest.raises(OutcomeUnknown):
+        await stage.provider.port_in(port_request())
+    found = (await stage.provider.find_port(port_request())).row
+    assert found is not None
+    assert found.state is PortState.DRAFTED
+    port = await stage.provider.port_in(port_request())
+    assert (port.port_id, port.state) == (found.port_id, PortState.PENDING)
+    assert list(stage.account.ports) == [port.port_id]
+
+
+async def test_a_corrected_port_stays_the_same_one(stage: TelnyxStage) -> None:
+    port = await stage.provider.port_in(port_request())
+    stage.port_is_refused(port.port_id, "POSTAL_CODE_MISMATCH: the postcode does not match")
+    found = (await stage.provider.find_port(port_request())).row
+    assert found is not None
+    assert (found.state, found.code) == (PortState.CORRECTABLE, "POSTAL_CODE_MISMATCH")
+    corrected = dataclasses.replace(port_request(), postcode="LS1 2BB", resubmits=port.port_id)
+    assert (await stage.provider.port_in(corrected)).port_id == port.port_id
+    assert list(stage.account.ports) == [port.port_id]
+
+
+async def test_tags_of_others_are_kept(stage: TelnyxStage) -> None:
+    stage.portal.change_attribute(OWNED[0].text, "tags", ["site-leeds", "callplane:before"])
+    await stage.provider.set_route(OWNED[0], stage.route, marker=MARKER)
+    row = stage.world.stock.get(OWNED[0].text)
+    assert row is not None
+    assert row.attributes["tags"] == ["site-leeds", f"callplane:{MARKER}"]
+    shown = (await stage.provider.read_number(OWNED[0])).row
+    assert shown is not None
+    assert shown.marker == MARKER
+
+
+async def test_a_known_address_is_used_again(stage: TelnyxStage) -> None:
+    for number in OWNED[:2]:
+        await stage.provider.set_emergency_address(number, ADDRESS)
+    assert len(stage.account.shelf("addresses")) == 1
+
+
+async def test_a_route_to_nowhere_names_the_trunk(stage: TelnyxStage) -> None:
+    with pytest.raises(CarrierRefused) as caught:
+        await stage.provider.set_route(OWNED[0], TrunkRoute(trunk="404"), marker=MARKER)
+    assert caught.value.obstacle is Obstacle.TRUNK_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("requirement-info-pending", CarrierNumberState.PENDING),
+        ("port-out-pending", CarrierNumberState.LEAVING),
+        ("emergency-only", CarrierNumberState.BLOCKED),
+        ("frobnicated", CarrierNumberState.UNKNOWN),
+    ],
+)
+async def test_a_state_is_read_in_the_carriers_word(
+    stage: TelnyxStage, word: str, state: CarrierNumberState
+) -> None:
+    stage.portal.set_state(OWNED[0].text, word)
+    row = (await stage.provider.read_number(OWNED[0])).row
+    assert row is not None
+    assert (row.state, row.state_text) == (state, word)
+
+
+async def test_a_number_that_left_is_not_ours_and_not_counted(stage: TelnyxStage) -> None:
+    stage.portal.set_state(OWNED[0].text, "ported-out")
+    assert (await stage.provider.read_number(OWNED[0])).row is None
+    (page,) = [page async for page in stage.provider.list_pages()]
+    assert ([row.number for row in page.rows], page.total) == (list(OWNED[1:]), 2)
+
+
+async def test_the_sdk_logs_no_number(stage: TelnyxStage, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    await stage.provider.read_number(OWNED[0])
+    # The simulator's own server logs what it is asked, as a stranger's would.
+    ours = [each for each in caplog.records if not each.name.startswith("uvicorn")]
+    text = " ".join(each.getMessage() for each in ours)
+    assert OWNED[0].text[1:] not in text
+    assert DEFAULT_SECRET not in text
