@@ -46,8 +46,10 @@ BUILT_IN: Mapping[str, str] = {
 }
 CARRIERS: Mapping[str, str] = {
     "bringyourown": "callplane.providers.bringyourown.provider:create",
+    "didww": "callplane.providers.didww.factory:create",
     "simwood": "callplane.providers.simwood.factory:create",
     "telnyx": "callplane.providers.telnyx.factory:create",
+    "twilio": "callplane.providers.twilio.factory:create",
 }
 
 

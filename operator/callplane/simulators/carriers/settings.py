@@ -48,7 +48,9 @@ class CarrierSettings:
     retry_after_is_date: bool = False
     """Retry-After holds an HTTP date in place of whole seconds."""
     needs_paperwork: bool = False
-    """Orders wait until the portal approves their documents; Twilio wants an approved bundle."""
+    """Orders wait until the portal approves their documents; Twilio wants an approved bundle, and
+    at DIDWW the number is sold and awaits its registration.
+    """
     rebuying_succeeds: bool = True
     """Buying a number the account owns already answers as if it were new; it is charged once."""
     numbers_rest_seconds: float = 0.0

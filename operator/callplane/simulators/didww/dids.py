@@ -121,6 +121,26 @@ def shown(call: Call, row: NumberRow, *, is_terminated: bool = False) -> dict[st
     )
 
 
+def list_verifications(call: Call) -> Response:
+    """GET address_verifications, by status: what became of the papers of numbers."""
+    status = call.request.query.get("filter[status]")
+    rows = [
+        (key, each)
+        for key, each in call.account.shelf("address_verifications").items()
+        if status in (None, each["status"])
+    ]
+    return paged(call, rows, lambda pair: _verification(*pair))
+
+
+def _verification(key: str, row: dict[str, object]) -> dict[str, object]:
+    links = row["_dids"]
+    assert isinstance(links, list)
+    fields = {name: value for name, value in row.items() if not name.startswith("_")}
+    shown_row = resource("address_verifications", key, fields)
+    dids = {"data": [{"type": "dids", "id": each} for each in links]}
+    return shown_row | {"relationships": {"dids": dids}}
+
+
 # Trunks and emergency services.
 
 

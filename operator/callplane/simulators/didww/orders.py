@@ -39,6 +39,20 @@ def countries(call: Call) -> Response:
 def groups(call: Call) -> Response:
     """GET did_groups, their SKUs included."""
     rows = {group_id(row): row for row in call.world.on_sale(call.account)}
+    included = [_sku(row) for _, row in sorted(rows.items())]
+    return answer(_groups(rows), included=included)
+
+
+def group(call: Call) -> Response:
+    """GET did_groups/{id}, its SKU included; a group stays when all of it is sold."""
+    rows = {group_id(row): row for row in call.world.stock.rows()}
+    row = rows.get(call.names["id"])
+    if row is None:
+        raise not_found()
+    return answer(_groups({group_id(row): row})[0], included=[_sku(row)])
+
+
+def _groups(rows: dict[str, NumberRow]) -> list[dict[str, object]]:
     shown = [
         resource(
             "did_groups",
@@ -57,13 +71,13 @@ def groups(call: Call) -> Response:
         )
         for key, row in sorted(rows.items())
     ]
-    for group in shown:
+    for each in shown:
         # The only relationship to many of them.
-        relationships = group["relationships"]
+        relationships = each["relationships"]
         assert isinstance(relationships, dict)
         only = relationships["stock_keeping_units"]["data"]
         relationships["stock_keeping_units"] = {"data": [only]}
-    return answer(shown, included=[_sku(row) for _, row in sorted(rows.items())])
+    return shown
 
 
 def available(call: Call) -> Response:
@@ -120,13 +134,17 @@ def create(call: Call) -> Response:
         numbers += _wanted(call, terms, on_sale, numbers)
     if len(set(numbers)) != len(numbers):
         raise refused("items - the same number twice", _ORDER_ITEMS)
+    # Papers concern the number, which is sold all the same and awaits its registration.
+    awaits = {"awaiting_registration": True} if call.world.settings.needs_paperwork else {}
     order = ordering.place(
         call.world,
         call.account,
         numbers,
-        terms=Terms(str(attributes.get("external_reference_id") or ""), {}, {}),
+        terms=Terms(str(attributes.get("external_reference_id") or ""), {}, awaits),
         strikes=call.strikes,
     )
+    if order.waits_for_paperwork:
+        ordering.finish(call.world, order, by=call.account.id)
     return answer(_order(call, order), status=201)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from callplane.simulators.carriers.portal import Portal
 from callplane.simulators.carriers.refusals import Refusal
 from callplane.simulators.carriers.routing import Call, Handler, Route, RouteTable
 from callplane.simulators.carriers.rows import AccessKey
 from callplane.simulators.carriers.surface import Surface, json_body, key_with_secret
 from callplane.simulators.carriers.world import Account, CarrierWorld
 from callplane.simulators.didww import dids, orders, wire
+from callplane.simulators.didww.world import DidwwPortal
 from callplane.simulators.exchange import Request, Response
 
 
@@ -31,6 +33,8 @@ _ROUTES = (
     _read("getBalance", "balance", orders.balance),
     _listing("listCountries", "countries", orders.countries),
     _listing("listGroups", "did_groups", orders.groups),
+    _read("getGroup", "did_groups/{id}", orders.group),
+    _listing("listVerifications", "address_verifications", dids.list_verifications),
     _listing("searchNumbers", "available_dids", orders.available),
     _write("reserveNumbers", "POST", "did_reservations", orders.reserve),
     _read("getReservation", "did_reservations/{id}", orders.get_reservation),
@@ -97,6 +101,10 @@ class DidwwSurface(Surface):
         if route.kind == "createOrder":
             return orders.first_number(call)
         return key
+
+    def portal(self, world: CarrierWorld, account: Account) -> Portal:
+        """The account's administrator, and those who look at papers."""
+        return DidwwPortal(world, account)
 
     def body(self, request: Request) -> dict[str, Any]:
         """A JSON object."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from callplane.simulators.carriers.portal import Portal
 from callplane.simulators.carriers.rows import NumberRow, derive_guid
-from callplane.simulators.carriers.world import CarrierWorld
+from callplane.simulators.carriers.world import PORTAL, CarrierWorld
 
 STATUS = {"pending": "pending", "success": "completed", "failure": "canceled"}
 """An order's status on the wire, where it is not the same word."""
@@ -36,6 +37,31 @@ class DidwwWorld(CarrierWorld):
                 self.terminate(held, by=by)
 
         self.later(self.now() + cycles * self.settings.month_seconds, lapse)
+
+
+class DidwwPortal(Portal):
+    """Papers are looked at for each number, which is the account's meanwhile and afterwards."""
+
+    def approve_paperwork(self, order: str) -> None:
+        """Accept the papers of the numbers of an order. By id or reference."""
+        for row in self._ordered(order):
+            self._world.set_attributes(row, {"awaiting_registration": None}, by=PORTAL)
+
+    def reject_paperwork(
+        self, order: str, reason: str = "The documents were not accepted."
+    ) -> None:
+        """Turn them down: the numbers go on waiting."""
+        key = self._world.new_guid("verification")
+        self._account.shelf("address_verifications")[key] = {
+            "status": "rejected",
+            "reject_reasons": [reason],
+            "reject_comment": None,
+            "created_at": self._world.timestamp(),
+            "_dids": [row.id for row in self._ordered(order)],
+        }
+
+    def _ordered(self, order: str) -> list[NumberRow]:
+        return [self._owned(number.e164) for number in self._order(order).numbers]
 
 
 def group_id(row: NumberRow) -> str:

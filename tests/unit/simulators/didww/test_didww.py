@@ -103,18 +103,34 @@ async def test_an_order_can_go_wrong(desk: CarrierDesk, effect: str, owned: int)
     assert len(desk.owned) == owned
 
 
-async def test_paperwork_and_cancelling(desk: CarrierDesk) -> None:
+async def test_a_number_awaits_its_registration(desk: CarrierDesk) -> None:
     desk.settings(needs_paperwork=True)
-    await order(desk, await first_available(desk), reference="good")
-    placed = await order(desk, await first_available(desk), reference="bad")
+    placed = await order(desk, await first_available(desk), reference="cp-1")
+    assert status_of(placed) == "completed"
+    query = {"filter[number]": "442079460000"}
     desk.clock.advance(9e6)
-    desk.portal.approve_paperwork("good")
+    (row,) = await rows(desk, "/dids", **query)
+    assert row["attributes"]["awaiting_registration"] is True
+    desk.portal.reject_paperwork("cp-1", "Proof of address is missing")
+    assert await rows(desk, "/address_verifications", **{"filter[status]": "approved"}) == []
+    (papers,) = await rows(desk, "/address_verifications", **{"filter[status]": "rejected"})
+    assert papers["attributes"]["reject_reasons"] == ["Proof of address is missing"]
+    assert papers["relationships"]["dids"]["data"] == [{"type": "dids", "id": row["id"]}]
+    desk.portal.approve_paperwork("cp-1")
+    (row,) = await rows(desk, "/dids", **query)
+    assert row["attributes"]["awaiting_registration"] is False
+
+
+async def test_a_pending_order_can_be_cancelled(desk: CarrierDesk) -> None:
+    desk.settings(order_seconds=60.0)
+    placed = await order(desk, await first_available(desk), reference="cp-1")
     path = f"/orders/{placed.document['data']['id']}"
     assert status_of(await desk.request("GET", path)) == "pending"
     assert (await desk.request("DELETE", path)).status == 204
     assert (await desk.request("DELETE", path)).status == 422
     assert status_of(await desk.request("GET", path)) == "canceled"
-    assert desk.owned[-1] == "+442079460000"
+    desk.clock.advance(60.0)
+    assert "+442079460000" not in desk.owned
 
 
 async def test_a_reservation_is_ordered_or_expires(desk: CarrierDesk) -> None:

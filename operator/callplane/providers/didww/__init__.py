@@ -1,0 +1,1 @@
+"""DIDWW, by its public API version 3."""

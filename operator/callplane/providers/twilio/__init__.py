@@ -1,0 +1,1 @@
+"""Twilio, by its public API of numbers, addresses, bundles and prices."""
