@@ -76,16 +76,23 @@ def port_request() -> PortRequest:
     return PortRequest("cp-port-0001", ELSEWHERE, account="A-1234", postcode="LS1 1AA")
 
 
+@pytest.mark.parametrize("resubmits", ["", "named"])
 @pytest.mark.parametrize("step", ["updatePort", "confirmPort"])
-async def test_a_draft_that_was_left_behind_is_completed(stage: TelnyxStage, step: str) -> None:
-    """A port is three writes; the one that was lost is made up for, and there is one port."""
+async def test_a_draft_that_was_left_behind_is_completed(
+    stage: TelnyxStage, step: str, resubmits: str
+) -> None:
+    """A port is three writes. One that was lost leaves a draft, which is shown as something to put
+    right, and completed when it is asked for again, by its id or its reference: there is one port.
+    """
     stage.world.faults.add(FaultRule(Effect.DROP_BEFORE, (step,), times=1))
     with pytest.raises(OutcomeUnknown):
         await stage.provider.port_in(port_request())
     found = (await stage.provider.find_port(port_request())).row
     assert found is not None
-    assert found.state is PortState.DRAFTED
-    port = await stage.provider.port_in(port_request())
+    assert found.state is PortState.CORRECTABLE
+    assert "never confirmed" in found.detail
+    completing = dataclasses.replace(port_request(), resubmits=resubmits and found.port_id)
+    port = await stage.provider.port_in(completing)
     assert (port.port_id, port.state) == (found.port_id, PortState.PENDING)
     assert list(stage.account.ports) == [port.port_id]
 

@@ -68,8 +68,10 @@ _PAPERS: Mapping[str, str] = {
     PAPERS_REFUSED: "the documents were not accepted",
 }
 
+_DRAFT: Final = "a draft that was never confirmed; the losing carrier was not asked"
 _PORTS: Mapping[str, PortState] = {
-    "draft": PortState.DRAFTED,
+    # Nobody was asked yet. It does not go on by itself, so it must not read as under way.
+    "draft": PortState.CORRECTABLE,
     "in-process": PortState.PENDING,
     "submitted": PortState.PENDING,
     "exception": PortState.CORRECTABLE,
@@ -279,7 +281,9 @@ def port(request: PortRequest, row: Mapping[str, Any]) -> PortIn:
     settings = row.get("activation_settings")
     dates = settings if isinstance(settings, Mapping) else {}
     state = _PORTS.get(value, PortState.PENDING)
-    obstacle = Obstacle.PORT_DETAILS_WRONG if state is PortState.CORRECTABLE else None
+    obstacle = Obstacle.PORT_DETAILS_WRONG if value == "exception" else None
+    if value == "draft":
+        words = _DRAFT
     if code == "PHONE_NUMBER_NOT_PORTABLE":
         obstacle = Obstacle.NOT_PORTABLE
     return PortIn(
