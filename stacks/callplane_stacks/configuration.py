@@ -113,6 +113,8 @@ class Sbc(Part):
     media_image: Image
     instances: tuple[SbcInstance, ...]
     issuer: Name
+    # A ConfigMap with `ca.pem`: the roots that the SBC trusts when it calls out.
+    trust_bundle: Name = "callplane-sbc-roots"
     peers: tuple[str, ...] = ("teams",)
     rtp_ports: tuple[int, int] = (16384, 32767)
     drain_seconds: Annotated[int, Field(ge=60, le=14_400)] = 3600

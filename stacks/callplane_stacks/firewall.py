@@ -6,6 +6,7 @@ into the node by nftables; on a cloud they become security groups.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from importlib import resources
@@ -14,8 +15,13 @@ from typing import Any
 
 import yaml
 
+from callplane.sbc.model import Sbc
+
 Network = IPv4Network | IPv6Network
 TABLE = "callplane"
+#: The comment of rules that let the world in, because phones are declared; a policy looks for it.
+PHONES = "declared phones"
+ANYWHERE = ip_network("0.0.0.0/0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +69,43 @@ def shipped_peers() -> tuple[PeerNetwork, ...]:
     return tuple(peer(document) for document in yaml.safe_load(text))
 
 
-def rules(peers: tuple[PeerNetwork, ...], *, rtp: tuple[int, int]) -> tuple[Rule, ...]:
-    """What is let in: signalling to the SBC's ports, media to its RTP ports."""
-    made = []
-    for each in peers:
-        made += [
-            Rule(each.name, network, each.transport, port, port)
-            for network in each.signalling
-            for port in each.signalling_ports
-        ]
-        made += [Rule(each.name, network, "udp", *rtp) for network in each.media]
-    return tuple(made)
+def rules(sbc: Sbc, peers: Sequence[PeerNetwork], *, rtp: tuple[int, int]) -> tuple[Rule, ...]:
+    """What is let in to one SBC.
+
+    Signalling comes from the sources its values name, to the ports it listens on; media also from
+    the wider networks of the peers. Phones register from anywhere, where phones are declared.
+    """
+    sources = [("Teams", network) for network in (sbc.teams.sources if sbc.teams else ())]
+    sources += [
+        (trunk.name, network) for trunk in (*sbc.carriers, *sbc.trunks) for network in trunk.sources
+    ]
+    media = [*sources, *((peer.name, network) for peer in peers for network in peer.media)]
+    made = [
+        Rule(name, network, protocol, port, port)
+        for name, network in sources
+        for port in ports(sbc)
+        for protocol in ("tcp", "udp")
+    ]
+    if sbc.phones is not None:
+        port = sbc.phones.listen.port
+        made += [Rule(PHONES, ANYWHERE, protocol, port, port) for protocol in ("tcp", "udp")]
+        media.append((PHONES, ANYWHERE))
+    made += [Rule(name, network, "udp", *rtp) for name, network in media]
+    return tuple(dict.fromkeys(made))
 
 
-def nftables(admitted: tuple[Rule, ...], *, ports: tuple[int, ...], rtp: tuple[int, int]) -> str:
+def ports(sbc: Sbc) -> tuple[int, ...]:
+    """The ports on which an SBC listens for SIP."""
+    found = [sbc.core, sbc.public, sbc.phones.listen if sbc.phones else None]
+    return tuple(sorted({endpoint.port for endpoint in found if endpoint is not None}))
+
+
+def nftables(admitted: Sequence[Rule], *, guarded: Sequence[int], rtp: tuple[int, int]) -> str:
     """A ruleset that guards these ports of a node and touches nothing else of it.
 
     Loading it again replaces it in one step, so no moment is unguarded and none is closed.
     """
-    signalling = ", ".join(str(port) for port in sorted(ports))
+    signalling = ", ".join(str(port) for port in sorted(guarded))
     lines = [
         f"table inet {TABLE}",
         f"delete table inet {TABLE}",

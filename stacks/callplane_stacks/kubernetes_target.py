@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import pulumi
 
+from callplane.sbc.model import Sbc
 from callplane_stacks import gitops, ledger_database, observability, platform_component, sbc
 from callplane_stacks.configuration import Configuration
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a stack is made from: the configuration, Kamailio's files, passwords as secrets."""
+    """What a stack is made from: the configuration, each SBC's values, passwords as secrets."""
 
     configuration: Configuration
-    kamailio_files: Mapping[str, str]
+    sbcs: Mapping[str, Sbc]
     passwords: Mapping[str, pulumi.Input[str]]
 
 
@@ -47,7 +48,7 @@ def deploy(inputs: Inputs, options: pulumi.ResourceOptions | None = None) -> Sta
         after=[place],
         options=options,
     )
-    borders = sbc.Sbc("sbc", sbc.objects(configuration, inputs.kamailio_files), options=options)
+    borders = sbc.Sbc("sbc", sbc.objects(configuration, inputs.sbcs), options=options)
     watching = observability.Observability(
         "observability",
         observability.objects(configuration),

@@ -15,9 +15,9 @@ Check = Callable[[str, Properties], Iterator[str]]
 SBC = "sbc"
 #: Values by which Kamailio demands a client certificate, with the default purpose check, which
 #: refuses Microsoft's certificates: they are for servers only since 2026.
-DEMANDED = re.compile(
-    r"^\s*(verify_client\s*=\s*(on|optional)|require_certificate\s*=\s*(yes|on|1))\s*$", re.M
-)
+DEMANDED = re.compile(r"verify_client\s*=\s*(on|optional)|require_certificate\s*=\s*(yes|on|1)")
+WORLD = ("0.0.0.0/0", "::/0")
+PHONES = 'comment "declared phones"'
 FEWEST_INSTANCES = 3
 
 
@@ -89,24 +89,27 @@ def databases_are_private(kind: str, properties: Properties) -> Iterator[str]:
 
 
 def teams_may_sign_in(kind: str, properties: Properties) -> Iterator[str]:
-    """Listeners for Teams do not demand verified client certificates."""
-    if not kind.endswith(":ConfigMap"):
-        return
-    for name, text in (properties.get("data") or {}).items():
-        if isinstance(text, str) and name.endswith("tls.cfg"):
-            yield from (f"{name}: {found[0].strip()}" for found in DEMANDED.finditer(text))
+    """Listeners for Teams do not demand verified client certificates; calling out is another
+    matter.
+    """
+    for name, text in _files(kind, properties, "tls.cfg"):
+        section = ""
+        for line in text.splitlines():
+            if line.startswith("["):
+                section = line
+            if section.startswith("[server") and DEMANDED.fullmatch(line.strip()):
+                yield f"{name}: {section} {line.strip()}"
 
 
 def calls_come_from_listed_networks(kind: str, properties: Properties) -> Iterator[str]:
-    """A node's ruleset admits lists of networks and drops the rest; none of them is the world."""
-    if not kind.endswith(":ConfigMap"):
-        return
-    for name, text in (properties.get("data") or {}).items():
-        if not name.endswith(".nft") or not isinstance(text, str):
-            continue
-        if "0.0.0.0/0" in text or "::/0" in text:
+    """A node's ruleset admits lists of networks and drops the rest; the world only for phones
+    that are declared.
+    """
+    for name, text in _files(kind, properties, ".nft"):
+        lines = text.splitlines()
+        if any(world in line and PHONES not in line for line in lines for world in WORLD):
             yield f"{name} admits the whole world"
-        if "dport" not in text or "drop" not in text:
+        if not any("dport" in line and line.endswith("drop") for line in lines):
             yield f"{name} drops nothing"
 
 
@@ -131,6 +134,26 @@ POLICIES: dict[str, Check] = {
 }
 
 
+def guards(kind: str, properties: Properties) -> list[str]:
+    """The names of the policies that look at a resource; empty where none does."""
+    found = []
+    if _pod(kind, properties) is not None:
+        found += ["pods-are-bounded", "pods-are-probed", "only-calls-use-the-hosts-network"]
+    if _pod(kind, properties) is not None or kind.endswith(":Cluster"):
+        found.append("images-are-pinned")
+    if kind.startswith("kubernetes:postgresql.cnpg.io") and kind.endswith(":Cluster"):
+        found.append("databases-are-safe")
+    if kind.endswith(":Service"):
+        found.append("databases-are-private")
+    if any(_files(kind, properties, "tls.cfg")):
+        found.append("teams-may-sign-in")
+    if any(_files(kind, properties, ".nft")):
+        found.append("calls-come-from-listed-networks")
+    if kind.endswith(":ValidatingAdmissionPolicyBinding"):
+        found.append("approvals-are-held")
+    return found
+
+
 def violations(kind: str, properties: Properties) -> list[str]:
     """Every reason against a resource, each with the policy's name."""
     return [
@@ -138,6 +161,13 @@ def violations(kind: str, properties: Properties) -> list[str]:
         for name, check in POLICIES.items()
         for reason in check(kind, properties)
     ]
+
+
+def _files(kind: str, properties: Properties, ending: str) -> Iterator[tuple[str, str]]:
+    data = (properties.get("data") or {}) if kind.endswith(":ConfigMap") else {}
+    for name, text in data.items():
+        if isinstance(text, str) and name.endswith(ending):
+            yield name, text
 
 
 def _pod(kind: str, properties: Properties) -> Properties | None:

@@ -2,7 +2,8 @@
 
 Each instance is a StatefulSet of one pod, because it has a name, an address and a certificate of
 its own that calls in progress depend on. A pod that goes first drains: new calls are refused, old
-ones finish. Kamailio's configuration is what `callplane sbc render` wrote; nothing is added here.
+ones finish. Kamailio's configuration is what `callplane sbc render` writes of the same values;
+nothing is added here. What holds digests of phones is a Secret.
 """
 
 from __future__ import annotations
@@ -10,17 +11,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pulumi
+
+from callplane.sbc import rendering
+from callplane.sbc.model import Sbc as Values
 from callplane_stacks import firewall
 from callplane_stacks.configuration import Configuration, SbcInstance
 from callplane_stacks.objects import Body, Component, labelled, namespace
 
 COMPONENT = "sbc"
-CONFIGURATION = "callplane-sbc-configuration"
-FIREWALL = "callplane-sbc-firewall"
+#: Files that hold what only the program may read.
+SECRET_FILES = frozenset({"phones.cfg"})
+RULESET = "callplane.nft"
 ACCOUNT = "callplane-sbc"
 PRIORITY = "callplane-calls"
 NODE_LABEL = "kubernetes.io/hostname"
-TLS_PORT, RPC_PORT, METRICS_PORT = 5061, 5065, 9494
+METRICS_PORT = 9494
+MEDIA_CONTROL = "127.0.0.1:2223"
 DRAIN = "/usr/local/bin/callplane-drain"
 #: What is certain to run anyway of a pod's grace period, beside draining.
 MARGIN_SECONDS = 60
@@ -30,8 +37,8 @@ class Sbc(Component):
     """The session border controllers of a stack."""
 
 
-def objects(configuration: Configuration, files: Mapping[str, str]) -> list[Body]:
-    """Everything of the SBCs; `files` are Kamailio's, by name."""
+def objects(configuration: Configuration, values: Mapping[str, Values]) -> list[Body]:
+    """Everything of the SBCs; `values` by instance."""
     chosen = configuration.sbc
     place = chosen.namespace
     made: list[Body] = [
@@ -50,8 +57,6 @@ def objects(configuration: Configuration, files: Mapping[str, str]) -> list[Body
             "metadata": labelled(ACCOUNT, COMPONENT, place),
             "automountServiceAccountToken": False,
         },
-        _files(CONFIGURATION, place, files),
-        _files(FIREWALL, place, {"callplane.nft": ruleset(configuration)}),
         {
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
@@ -61,21 +66,24 @@ def objects(configuration: Configuration, files: Mapping[str, str]) -> list[Body
     ]
     for instance in chosen.instances:
         made += [
+            *_files(configuration, instance, values[instance.name]),
             _certificate(configuration, instance),
             _name(configuration, instance),
             _service(configuration, instance),
-            _set(configuration, instance),
+            _set(configuration, instance, values[instance.name]),
         ]
     return made
 
 
-def ruleset(configuration: Configuration) -> str:
-    """The firewall of a node, from the peers that the configuration names."""
+def ruleset(configuration: Configuration, values: Values) -> str:
+    """The firewall of a node, from the SBC's own sources and the peers' networks for media."""
     chosen = configuration.sbc
-    peers = tuple(peer for peer in firewall.shipped_peers() if peer.name in chosen.peers)
-    admitted = firewall.rules(peers, rtp=chosen.rtp_ports)
-    ports = {port for peer in peers for port in peer.signalling_ports} | {TLS_PORT}
-    return firewall.nftables(admitted, ports=tuple(ports), rtp=chosen.rtp_ports)
+    peers = [peer for peer in firewall.shipped_peers() if peer.name in chosen.peers]
+    return firewall.nftables(
+        firewall.rules(values, peers, rtp=chosen.rtp_ports),
+        guarded=firewall.ports(values),
+        rtp=chosen.rtp_ports,
+    )
 
 
 def _labels(instance: str = "") -> dict[str, str]:
@@ -85,13 +93,30 @@ def _labels(instance: str = "") -> dict[str, str]:
     return found
 
 
-def _files(name: str, place: str, files: Mapping[str, str]) -> Body:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": labelled(name, COMPONENT, place),
-        "data": dict(files),
-    }
+def _files(configuration: Configuration, instance: SbcInstance, values: Values) -> list[Body]:
+    """Kamailio's files: secret ones in a Secret, the rest beside the node's ruleset."""
+    place = configuration.sbc.namespace
+    files = rendering.render(values)
+    shown = {name: text for name, text in files.items() if name not in SECRET_FILES}
+    made: list[Body] = [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": labelled(instance.name, COMPONENT, place),
+            "data": {**shown, RULESET: ruleset(configuration, values)},
+        }
+    ]
+    kept = {name: pulumi.Output.secret(files[name]) for name in SECRET_FILES if name in files}
+    if kept:
+        made.append(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": labelled(f"{instance.name}-phones", COMPONENT, place),
+                "stringData": kept,
+            }
+        )
+    return made
 
 
 def _certificate(configuration: Configuration, instance: SbcInstance) -> Body:
@@ -143,7 +168,7 @@ def _service(configuration: Configuration, instance: SbcInstance) -> Body:
     }
 
 
-def _set(configuration: Configuration, instance: SbcInstance) -> Body:
+def _set(configuration: Configuration, instance: SbcInstance, values: Values) -> Body:
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -156,17 +181,14 @@ def _set(configuration: Configuration, instance: SbcInstance) -> Body:
             "updateStrategy": {"type": "OnDelete"},
             "template": {
                 "metadata": {"labels": _labels(instance.name)},
-                "spec": _pod(configuration, instance),
+                "spec": _pod(configuration, instance, values),
             },
         },
     }
 
 
-def _pod(configuration: Configuration, instance: SbcInstance) -> Body:
+def _pod(configuration: Configuration, instance: SbcInstance, values: Values) -> Body:
     chosen = configuration.sbc
-    first, last = chosen.rtp_ports
-    address = str(instance.address)
-    drain = {"exec": {"command": [DRAIN, f"--longest={chosen.drain_seconds}"]}}
     return {
         "serviceAccountName": ACCOUNT,
         "automountServiceAccountToken": False,
@@ -179,59 +201,77 @@ def _pod(configuration: Configuration, instance: SbcInstance) -> Body:
             {
                 "name": "firewall",
                 "image": chosen.kamailio_image,
-                "command": ["nft", "-f", "/firewall/callplane.nft"],
+                "command": ["nft", "-f", f"/firewall/{RULESET}"],
                 "securityContext": _security(root=True, add=("NET_ADMIN",)),
                 "resources": _resources("50m", "64Mi"),
-                "volumeMounts": [_mount("firewall", "/firewall")],
+                "volumeMounts": [_mount("configuration", "/firewall")],
             }
         ],
-        "containers": [
-            {
-                "name": "kamailio",
-                "image": chosen.kamailio_image,
-                "args": ["-DD", "-E", "-f", "/etc/kamailio/kamailio.cfg"],
-                "env": [
-                    {"name": "CALLPLANE_ADDRESS", "value": address},
-                    {"name": "CALLPLANE_HOST_NAME", "value": instance.host_name},
-                ],
-                "lifecycle": {"preStop": drain},
-                # By the local control port: a SIP request from outside would be judged by policy.
-                "livenessProbe": _alive(RPC_PORT, periodSeconds=10, failureThreshold=6),
-                "readinessProbe": _alive(TLS_PORT, periodSeconds=5, failureThreshold=2),
-                "securityContext": _security(),
-                "resources": _resources("1", "1Gi"),
-                "volumeMounts": [
-                    _mount("configuration", "/etc/kamailio"),
-                    _mount("certificate", "/etc/kamailio-tls"),
-                    _mount("run", "/var/run/kamailio", read_only=False),
-                ],
-            },
-            {
-                "name": "rtpengine",
-                "image": chosen.media_image,
-                "args": [
-                    "--foreground",
-                    f"--interface={address}",
-                    "--listen-ng=127.0.0.1:2223",
-                    f"--port-min={first}",
-                    f"--port-max={last}",
-                    "--table=-1",
-                ],
-                "lifecycle": {"preStop": drain},
-                "livenessProbe": _alive(METRICS_PORT, periodSeconds=10, failureThreshold=6),
-                "readinessProbe": _alive(METRICS_PORT, periodSeconds=5, failureThreshold=2),
-                "securityContext": _security(),
-                "resources": _resources("1", "512Mi"),
-                "volumeMounts": [_mount("run", "/var/run/rtpengine", read_only=False)],
-            },
-        ],
+        "containers": [_kamailio(configuration, values), _media(configuration, instance, values)],
         "volumes": [
-            {"name": "configuration", "configMap": {"name": CONFIGURATION}},
-            {"name": "firewall", "configMap": {"name": FIREWALL}},
-            {"name": "certificate", "secret": {"secretName": f"{instance.name}-tls"}},
+            _projected(
+                "configuration",
+                {"configMap": {"name": instance.name}},
+                {"secret": {"name": f"{instance.name}-phones", "optional": True}},
+            ),
+            _projected(
+                "certificate",
+                {"secret": {"name": f"{instance.name}-tls"}},
+                {"configMap": {"name": chosen.trust_bundle}},
+            ),
             {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
         ],
     }
+
+
+def _kamailio(configuration: Configuration, values: Values) -> Body:
+    folders = values.folders
+    port = (values.public or values.core).port
+    return {
+        "name": "kamailio",
+        "image": configuration.sbc.kamailio_image,
+        "args": ["-DD", "-E", "-f", f"{folders.config}/kamailio.cfg"],
+        "lifecycle": {"preStop": _drain(configuration)},
+        # A connection is enough: a SIP request would be judged by who sends it.
+        "livenessProbe": _alive(port, periodSeconds=10, failureThreshold=6),
+        "readinessProbe": _alive(port, periodSeconds=5, failureThreshold=2),
+        "securityContext": _security(),
+        "resources": _resources("1", "1Gi"),
+        "volumeMounts": [
+            _mount("configuration", folders.config),
+            _mount("certificate", folders.certificates),
+            _mount("run", folders.run, read_only=False),
+        ],
+    }
+
+
+def _media(configuration: Configuration, instance: SbcInstance, values: Values) -> Body:
+    first, last = configuration.sbc.rtp_ports
+    # Where Kamailio asks; rtpengine's own usual place where no media is configured.
+    control = f"{values.media.address}:{values.media.port}" if values.media else MEDIA_CONTROL
+    return {
+        "name": "rtpengine",
+        "image": configuration.sbc.media_image,
+        "args": [
+            "--foreground",
+            f"--interface={instance.address}",
+            f"--listen-ng={control}",
+            f"--listen-http={METRICS_PORT}",
+            f"--port-min={first}",
+            f"--port-max={last}",
+            "--table=-1",
+        ],
+        "lifecycle": {"preStop": _drain(configuration)},
+        "livenessProbe": _alive(METRICS_PORT, periodSeconds=10, failureThreshold=6),
+        "readinessProbe": _alive(METRICS_PORT, periodSeconds=5, failureThreshold=2),
+        "securityContext": _security(),
+        "resources": _resources("1", "512Mi"),
+        "volumeMounts": [_mount("run", "/var/run/rtpengine", read_only=False)],
+    }
+
+
+def _drain(configuration: Configuration) -> Body:
+    return {"exec": {"command": [DRAIN, f"--longest={configuration.sbc.drain_seconds}"]}}
 
 
 def _security(*, root: bool = False, add: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -248,6 +288,10 @@ def _security(*, root: bool = False, add: tuple[str, ...] = ()) -> dict[str, Any
 
 def _resources(cpu: str, memory: str) -> dict[str, Any]:
     return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}}
+
+
+def _projected(name: str, *sources: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "projected": {"sources": list(sources)}}
 
 
 def _mount(name: str, path: str, *, read_only: bool = True) -> dict[str, Any]:

@@ -11,14 +11,23 @@ import pulumi
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "stacks"), str(ROOT / "operator")]
 
-from callplane_stacks import configuration, kubernetes_target, ledger_database  # noqa: E402
+import yaml  # noqa: E402
+
+from callplane_stacks import (  # noqa: E402
+    configuration,
+    kubernetes_target,
+    ledger_database,
+    sbc_values,
+)
 
 settings = pulumi.Config("callplane")
-folder = Path(settings.require("files"))
+folder = Path(settings.require("values"))
+documents = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(folder.glob("*.yaml"))}
+chosen = configuration.read(settings.require_object("stack"))
 kubernetes_target.deploy(
     kubernetes_target.Inputs(
-        configuration=configuration.read(settings.require_object("stack")),
-        kamailio_files={path.name: path.read_text() for path in sorted(folder.iterdir())},
+        configuration=chosen,
+        sbcs=sbc_values.read(chosen, documents),
         passwords={
             role: settings.require_secret(f"{role}-password") for role in ledger_database.ROLES
         },

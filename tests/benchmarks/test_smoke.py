@@ -67,3 +67,10 @@ def test_plan() -> None:
     assert found["manifests"] > 200
     assert found["plan_seconds"] > 0
     assert found["ratio"] > 0
+
+
+def test_stacks() -> None:
+    found = last_line("stacks")
+    assert found["resources"] > 60
+    assert found["unguarded_databases_firewalls_pods"] == 0
+    assert 0 < found["preview_seconds"] < found["no_change_up_seconds"] * 10

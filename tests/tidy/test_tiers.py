@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -44,6 +45,25 @@ def test_an_absent_folder_is_named_and_fails_nothing(
 def test_an_unknown_verb_is_refused(tiers: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert tiers.main(["everything"]) == 2
     assert "test|test-more" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("project")
+def test_a_tier_whose_environment_is_missing_fails_and_says_how_to_make_it(
+    tiers: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tier = tiers.Tier("green", ("tests/green",), 1, python="nowhere/bin/python")
+    assert tiers.run_tier(tier).failed
+    assert "nowhere/bin/python does not exist" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project")
+def test_a_tier_is_run_by_its_own_python_with_its_own_configuration(
+    tiers: ModuleType, project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / "own.ini").write_text("[pytest]\naddopts = -rA\n")
+    tier = tiers.Tier("green", ("tests/green",), 1, python=sys.executable, configuration="own.ini")
+    assert not tiers.run_tier(tier).failed
+    assert "PASSED tests/green" in capfd.readouterr().out
 
 
 def test_a_tier_over_its_budget_says_so(tiers: ModuleType) -> None:

@@ -15,7 +15,7 @@ from pulumi import automation
 
 import foreign_kinds
 import sample_stack
-from callplane_stacks import gitops, kubernetes_target, ledger_database, objects, observability, sbc
+from callplane_stacks import gitops, ledger_database, objects, observability, sbc
 from callplane_stacks.objects import KubernetesObject
 from workshop import Cluster, Workshop
 
@@ -116,17 +116,16 @@ def test_a_violated_policy_fails_the_preview_with_its_name_and_the_resource(
     workshop: Workshop,
 ) -> None:
     def program() -> None:
-        inputs = sample_stack.inputs()
+        metadata = objects.labelled("listener", "test", "callplane-sbc")
         files = {"tls.cfg": "[server:default]\nverify_client = on\n"}
-        kubernetes_target.deploy(
-            kubernetes_target.Inputs(inputs.configuration, files, inputs.passwords)
-        )
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": files}
+        KubernetesObject("demanding-listener", body, pulumi.ResourceOptions())
 
     with pytest.raises(automation.CommandError) as failed:
         workshop.stack(program).preview(policy_packs=[str(POLICIES)])
     said = str(failed.value)
     assert "teams-may-sign-in" in said
-    assert f"configmap.callplane-sbc.{sbc.CONFIGURATION}" in said
+    assert "demanding-listener" in said
 
 
 def foreign_bodies() -> dict[str, dict[str, Any]]:
@@ -135,7 +134,7 @@ def foreign_bodies() -> dict[str, dict[str, Any]]:
     argo = sample_stack.inputs(gitops={"program": "ArgoCD"}).configuration
     bodies = [
         *ledger_database.objects(inputs.configuration, sample_stack.PASSWORDS),
-        *sbc.objects(inputs.configuration, sample_stack.FILES),
+        *sbc.objects(inputs.configuration, inputs.sbcs),
         *observability.objects(inputs.configuration),
         *gitops.objects(inputs.configuration),
         *gitops.objects(argo),

@@ -10,16 +10,14 @@ from typing import Any
 import pulumi
 import yaml
 
-from callplane_stacks import configuration, kubernetes_target, ledger_database
+from callplane_stacks import configuration, kubernetes_target, ledger_database, sbc_values
 from callplane_stacks.kubernetes_target import Inputs
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = yaml.safe_load((ROOT / "stacks/kubernetes/Pulumi.sample.yaml").read_text())
 PASSWORDS = {role: f"password-of-{role}" for role in ledger_database.ROLES}
-FILES = {
-    "kamailio.cfg": "# as rendered\n",
-    "tls.cfg": "[server:default]\nmethod = TLSv1.2+\nverify_client = optional_no_ca\n",
-}
+# The values that the renderer's own tests look at.
+VALUES = yaml.safe_load((ROOT / "tests/golden/sbc/london.yaml").read_text(encoding="utf-8"))
 
 
 def document(**parts: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,9 +28,23 @@ def document(**parts: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def values() -> dict[str, Any]:
+    """Values of each SBC of the sample, as their files would hold them."""
+    return {
+        instance["name"]: {
+            **copy.deepcopy(VALUES),
+            "fqdn": instance["host_name"],
+            "public": f"{instance['address']}:5061",
+            "phones": {**VALUES["phones"], "listen": f"{instance['address']}:5080"},
+        }
+        for instance in document()["sbc"]["instances"]
+    }
+
+
 def inputs(**parts: Mapping[str, Any]) -> Inputs:
     """The inputs of a stack as the sample configures it."""
-    return Inputs(configuration.read(document(**parts)), FILES, PASSWORDS)
+    chosen = configuration.read(document(**parts))
+    return Inputs(chosen, sbc_values.read(chosen, values()), PASSWORDS)
 
 
 def declare(**parts: Mapping[str, Any]) -> None:

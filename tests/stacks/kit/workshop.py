@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,16 @@ from typing import Any
 
 from pulumi import automation
 
-PROJECT, STACK = "callplane", "test"
+import foreign_kinds
+
+KIT = Path(__file__).parent
+PLUGINS = {
+    "pulumi-resource-kubernetes": f'exec "$PULUMI_PYTHON_CMD" -u {KIT}/standin.py "$@"',
+    "pulumi-analyzer-policy-python": 'exec "$PULUMI_PYTHON_CMD" -u __main__.py "$@"',
+}
+PROJECT, STACK, PASSPHRASE = "callplane", "test", "a passphrase for tests"
+# What our stacks expect to be there: the programs whose kinds they use.
+NAMESPACES = ("flux-system", "argocd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +83,33 @@ class Workshop:
         return automation.create_or_select_stack(
             STACK, project_name=PROJECT, program=program, opts=options
         )
+
+
+def with_foreign_kinds(cluster: Cluster) -> None:
+    """Define the kinds of others, and make the namespaces of their programs."""
+    definitions = {"apiVersion": "v1", "kind": "List", "items": foreign_kinds.definitions()}
+    text = json.dumps(definitions)
+    cluster.kubectl("apply", "--server-side", "-f", "-", stdin=text)
+    cluster.kubectl("wait", "--for=condition=Established", "-f", "-", stdin=text)
+    for name in NAMESPACES:
+        cluster.kubectl("create", "namespace", name)
+
+
+def prepared(folder: Path, cluster: Cluster, engine_root: str) -> Workshop:
+    """A backend, a home and plugins in an empty folder."""
+    for part in ("work", "home", "state", "plugins"):
+        (folder / part).mkdir()
+    for name, line in PLUGINS.items():
+        path = folder / "plugins" / name
+        path.write_text(f"#!/bin/sh\n{line}\n")
+        path.chmod(0o755)
+    variables = {
+        "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_PYTHON_CMD": sys.executable,
+        "KUBECONFIG": cluster.kubeconfig,
+        "PATH": os.pathsep.join((str(folder / "plugins"), os.environ["PATH"])),
+    }
+    return Workshop(folder, variables, engine_root)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import sample_stack
-from callplane_stacks import configuration
+from callplane_stacks import configuration, sbc_values
 from callplane_stacks.configuration import ConfigurationRefused
 
 
@@ -84,3 +84,31 @@ def test_all_reasons_come_at_once() -> None:
 @pytest.mark.parametrize("document", [{}, {"sbc": []}, {"sbc": {"instances": ["one"]}}])
 def test_what_is_no_configuration_at_all_is_refused(document: dict[str, Any]) -> None:
     assert len(reasons(document)) >= 5
+
+
+def refused_values(documents: dict[str, Any]) -> list[str]:
+    """Why values of SBCs are refused."""
+    with pytest.raises(ConfigurationRefused) as refused:
+        sbc_values.read(configuration.read(sample_stack.document()), documents)
+    return refused.value.reasons
+
+
+def test_values_of_sbcs_have_to_fit_the_configuration() -> None:
+    first, second = sample_stack.values().items()
+    other = {**first[1], "fqdn": "sbc9.voice.example.com", "public": "203.0.113.99:5061"}
+    found = refused_values({first[0]: other, "sbc9": second[1]})
+    assert [reason.partition(":")[0] for reason in found] == [
+        "values of sbc1",
+        "values of sbc1",
+        "values of sbc2",
+        "values of sbc9",
+    ]
+
+
+def test_wrong_values_are_refused_with_the_renderers_reasons() -> None:
+    broken = sample_stack.values()
+    broken["sbc1"]["core"] = "nowhere"
+    broken["sbc2"]["colour"] = "red"
+    found = refused_values(broken)
+    assert any("sbc1" in reason and "core" in reason for reason in found)
+    assert any("sbc2" in reason and "colour" in reason for reason in found)

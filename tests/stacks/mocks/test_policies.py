@@ -22,14 +22,12 @@ def stack_objects() -> dict[str, Body]:
     bodies = [
         *platform_objects.objects(platform_component.options(inputs.configuration)),
         *ledger_database.objects(inputs.configuration, sample_stack.PASSWORDS),
-        *sbc.objects(inputs.configuration, sample_stack.FILES),
+        *sbc.objects(inputs.configuration, inputs.sbcs),
     ]
     # Secrets hold values that only an engine can read; no policy looks at them.
     found = {body["kind"]: body for body in bodies if body["kind"] != "Secret"}
-    found["Firewall"] = next(body for body in bodies if body["metadata"]["name"] == sbc.FIREWALL)
-    found["ConfigMap"] = next(
-        body for body in bodies if body["metadata"]["name"] == sbc.CONFIGURATION
-    )
+    files = next(body for body in bodies if sbc.RULESET in body.get("data", {}))
+    found["Files"] = found["ConfigMap"] = files
     return copy.deepcopy(found)
 
 
@@ -71,21 +69,21 @@ CASES: list[tuple[str, str, Change]] = [
     (
         "teams-may-sign-in",
         "ConfigMap",
-        lambda b: b["data"].update({"tls.cfg": "verify_client = on\n"}),
+        lambda b: b["data"].update({"tls.cfg": "[server:default]\nverify_client = on\n"}),
     ),
     (
         "teams-may-sign-in",
         "ConfigMap",
-        lambda b: b["data"].update({"tls.cfg": "require_certificate = yes\n"}),
+        lambda b: b["data"].update({"tls.cfg": "[server:default]\nrequire_certificate = yes\n"}),
     ),
     (
         "calls-come-from-listed-networks",
-        "Firewall",
+        "Files",
         lambda b: b["data"].update({"callplane.nft": "ip saddr 0.0.0.0/0 tcp dport 5061 drop"}),
     ),
     (
         "calls-come-from-listed-networks",
-        "Firewall",
+        "Files",
         lambda b: b["data"].update({"callplane.nft": "ip saddr 192.0.2.0/24 accept"}),
     ),
     (
@@ -111,6 +109,12 @@ def test_a_violation_is_found_under_its_policys_name(
     assert found(body) == []
     change(body)
     assert [reason.partition(":")[0] for reason in found(body)] == [policy]
+
+
+@pytest.mark.parametrize(("policy", "kind"), sorted({(policy, kind) for policy, kind, _ in CASES}))
+def test_a_policy_says_that_it_looks(policy: str, kind: str) -> None:
+    body = stack_objects()[kind]
+    assert policy in policies.guards(type_token(body["apiVersion"], body["kind"]), body)
 
 
 def test_every_policy_has_a_case() -> None:

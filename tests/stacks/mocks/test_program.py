@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import recording
 import sample_stack
 from callplane.deployment import platform_objects
+from callplane.sbc import rendering
 from callplane_stacks import (
     firewall,
     ledger_database,
@@ -74,7 +76,8 @@ def test_passwords_are_secrets_wherever_they_are(objects: list[Registered]) -> N
             shown = json.dumps(each.plain).count(password)
             assert shown == sealed.count(password), each.name
     holding = [each for each in of_kind(objects, "Secret") if recording.secrets(each.inputs)]
-    assert len(holding) == len(ledger_database.ROLES) + 1
+    # A Secret a role, one with both addresses, and each SBC's phones.
+    assert len(holding) == len(ledger_database.ROLES) + 1 + 2
 
 
 def test_each_sbc_has_a_node_an_address_a_name_and_a_certificate(
@@ -98,15 +101,43 @@ def test_each_sbc_has_a_node_an_address_a_name_and_a_certificate(
     assert named == {(each.host_name, str(each.address)) for each in configured.instances}
 
 
-def test_the_firewall_admits_the_configured_peers_and_nobody_else() -> None:
-    configured = sample_stack.inputs().configuration
-    text = sbc.ruleset(configured)
+def test_the_firewall_admits_the_sbcs_sources_and_its_peers_media_and_nobody_else() -> None:
+    inputs = sample_stack.inputs()
+    values = inputs.sbcs["sbc1"]
+    text = sbc.ruleset(inputs.configuration, values)
     teams, webex = firewall.shipped_peers()
-    assert all(str(network) in text for network in (*teams.signalling, *teams.media))
-    assert not any(str(network) in text for network in webex.signalling)
+    assert values.teams is not None
+    trunks = (*values.carriers, *values.trunks)
+    signalling = [*values.teams.sources, *(source for each in trunks for source in each.sources)]
+    for network in signalling:
+        assert f"saddr {network} tcp dport 5061 accept" in text
+    for network in teams.media:
+        assert f"saddr {network} udp dport 16384-32767 accept" in text
+        assert f"saddr {network} tcp" not in text
+    assert not any(str(network) in text for network in webex.media)
+    # The world may register phones, since phones are declared, and nothing else.
+    world = [line for line in text.splitlines() if "0.0.0.0/0" in line]
+    assert len(world) == 3
+    assert all(firewall.PHONES in line for line in world)
+    quiet = sbc.ruleset(inputs.configuration, dataclasses.replace(values, phones=None))
+    assert "0.0.0.0/0" not in quiet
     assert text.rstrip().endswith("drop\n  }\n}")
-    both = sbc.ruleset(sample_stack.inputs(sbc={"peers": ["teams", "webex"]}).configuration)
-    assert all(str(network) in both for network in webex.signalling)
+
+
+def test_kamailio_gets_what_the_renderer_writes_and_digests_are_sealed(
+    objects: list[Registered],
+) -> None:
+    made = {each.name: each for each in objects}
+    for name, values in sample_stack.inputs().sbcs.items():
+        shown = made[f"configmap.callplane-sbc.{name}"]
+        kept = made[f"secret.callplane-sbc.{name}-phones"]
+        files = {**shown.plain["data"], **kept.plain["stringData"]}
+        del files[sbc.RULESET]
+        assert files == rendering.render(values)
+        assert values.phones is not None
+        for phone in values.phones.phones:
+            assert phone.digest not in json.dumps(shown.inputs)
+            assert phone.digest in json.dumps(recording.secrets(kept.inputs))
 
 
 def test_peers_say_where_they_are_from() -> None:
