@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from callplane.apis import registry
-from callplane.deployment import alerts, dashboards, generate, platform_objects
-from callplane.deployment.options import PROBE_PORT, Options
+from callplane.deployment import admission, alerts, dashboards, generate, platform_objects
+from callplane.deployment.options import GITOPS_ACCOUNTS, PROBE_PORT, Options
 from callplane.settings import PREFIX, OperatorSettings
 from callplane.testing.control_plane import ThrowAwayCluster
 
@@ -101,7 +101,7 @@ def test_an_overlay_changes_only_what_it_says(kustomize: Build, name: str) -> No
     allowed = {
         "development": {"Deployment"},
         "staging": {"Deployment"},
-        "production": {"Deployment", "ClusterRole", "ConfigMap"},
+        "production": {"Deployment", "ClusterRole", "ValidatingAdmissionPolicy"},
     }[name]
     assert described.keys() <= built.keys()
     changed = {body["kind"] for name, body in described.items() if built[name] != body}
@@ -128,6 +128,13 @@ def test_production_narrows_secrets_to_agreed_names(kustomize: Build) -> None:
     described = Options(secret_names=tuple(secrets["resourceNames"]))
     expected = by_key(platform_objects.objects(described))["ClusterRole/-/callplane-operator"]
     assert rules == expected["rules"]
+
+
+def test_production_exempts_one_account(kustomize: Build) -> None:
+    name = f"ValidatingAdmissionPolicy/-/{admission.APPROVALS}"
+    options = Options(gitops_accounts=GITOPS_ACCOUNTS[1:])
+    expected = by_key(platform_objects.objects(options))[name]
+    assert overlay(kustomize, "production")[name] == expected
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

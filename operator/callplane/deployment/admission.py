@@ -1,15 +1,18 @@
 """ValidatingAdmissionPolicies: what needs the requester to be judged, without a webhook.
 
 `callplane-approvals`: `spec.approvedBy` of a ChangeApproval is the user who makes it. Accounts of
-GitOps programs are exempt, for there the commit is the evidence; who they are stands, one account a
-line, under `accounts` in the ConfigMap `callplane-gitops-accounts` of the operator's namespace.
-Without that ConfigMap every approval is refused.
+GitOps programs are exempt, for there the commit is the evidence; who they are stands in the
+policy's variable `exempt`. Not in a ConfigMap that the policy names as its parameter: whoever edits
+the operator's namespace could then exempt themselves, and an API server (1.37) that saw the
+binding go and come again reads no change of it any more.
 
 `callplane-operator-bounds`: the operator changes finalizers and status, never a spec and never the
 content of a Secret, whatever its role would allow.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from callplane.apis import change_approvals
 from callplane.apis.model import GROUP, VERSION
@@ -18,35 +21,28 @@ from callplane.deployment.options import Body, Options, body
 ADMISSION = "admissionregistration.k8s.io/v1"
 APPROVALS = "callplane-approvals"
 BOUNDS = "callplane-operator-bounds"
-ACCOUNTS = "callplane-gitops-accounts"
-ACCOUNTS_KEY = "accounts"
 
 
 def objects(options: Options) -> list[Body]:
-    """Both policies with their bindings, and the list of exempt accounts."""
-    exempt = "".join(f"{name}\n" for name in options.gitops_accounts)
-    return [
-        body("v1", "ConfigMap", ACCOUNTS, options.namespace, data={ACCOUNTS_KEY: exempt}),
-        _approvals(),
-        _binding(
-            APPROVALS,
-            paramRef={
-                "name": ACCOUNTS,
-                "namespace": options.namespace,
-                "parameterNotFoundAction": "Deny",
-            },
-        ),
-        _bounds(options),
-        _binding(BOUNDS),
-    ]
+    """Both policies with their bindings."""
+    return [_approvals(options), _binding(APPROVALS), _bounds(options), _binding(BOUNDS)]
 
 
-def _approvals() -> Body:
+def exemption(accounts: Iterable[str]) -> str:
+    """The expression that is true for exempt users.
+
+    >>> exemption(["system:serviceaccount:flux-system:kustomize-controller"])
+    "request.userInfo.username in ['system:serviceaccount:flux-system:kustomize-controller']"
+    """
+    listed = ", ".join(f"'{account}'" for account in accounts)
+    return f"request.userInfo.username in [{listed}]"
+
+
+def _approvals(options: Options) -> Body:
     return body(
         *(ADMISSION, "ValidatingAdmissionPolicy", APPROVALS),
         spec={
             "failurePolicy": "Fail",
-            "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
             "matchConstraints": {
                 "resourceRules": [
                     {
@@ -58,16 +54,7 @@ def _approvals() -> Body:
                     }
                 ]
             },
-            "variables": [
-                {
-                    "name": "exempt",
-                    "expression": (
-                        f"has(params.data) && '{ACCOUNTS_KEY}' in params.data && "
-                        f"params.data['{ACCOUNTS_KEY}'].split('\\n').exists(line, "
-                        "line.trim() != '' && line.trim() == request.userInfo.username)"
-                    ),
-                }
-            ],
+            "variables": [{"name": "exempt", "expression": exemption(options.gitops_accounts)}],
             "validations": [
                 {
                     "expression": (
@@ -134,8 +121,8 @@ def _bounds(options: Options) -> Body:
     )
 
 
-def _binding(name: str, **fields: Body) -> Body:
+def _binding(name: str) -> Body:
     return body(
         *(ADMISSION, "ValidatingAdmissionPolicyBinding", name),
-        spec={"policyName": name, "validationActions": ["Deny"], **fields},
+        spec={"policyName": name, "validationActions": ["Deny"]},
     )
