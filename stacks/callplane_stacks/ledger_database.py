@@ -22,7 +22,6 @@ DATABASE = "callplane"
 OWNER = "callplane_owner"
 #: The role that `callplane database upgrade` grants the service's rights to.
 SERVICE = "callplane_service"
-SERVICE_LOGIN = SERVICE
 CNPG = "postgresql.cnpg.io/v1"
 PLUGIN = "barman-cloud.cloudnative-pg.io"
 OPERATOR_NAMESPACE = "cnpg-system"
@@ -116,6 +115,10 @@ def _cluster(configuration: Configuration, place: str) -> Body:
                     "owner": OWNER,
                     "secret": {"name": _secret_name(OWNER)},
                     "dataChecksums": True,
+                    # There before anything else can be: the upgrade grants rights to this role
+                    # where it exists, and would not come again when it came later. Its login and
+                    # password follow from `managed`.
+                    "postInitSQL": [f"create role {SERVICE}"],
                 }
             },
             "managed": {

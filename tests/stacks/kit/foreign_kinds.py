@@ -54,7 +54,9 @@ SPECS: dict[tuple[str, str, str], Schema] = {
         primaryUpdateStrategy={"type": "string", "enum": ["unsupervised", "supervised"]},
         primaryUpdateMethod={"type": "string", "enum": ["restart", "switchover"]},
         bootstrap=fields(
-            initdb=fields(database=TEXT, owner=TEXT, secret=NAMED, dataChecksums=FLAG)
+            initdb=fields(
+                database=TEXT, owner=TEXT, secret=NAMED, dataChecksums=FLAG, postInitSQL=[TEXT]
+            )
         ),
         managed=fields(
             roles=[fields("name", name=TEXT, ensure=TEXT, login=FLAG, passwordSecret=NAMED)]

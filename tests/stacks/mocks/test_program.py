@@ -80,6 +80,22 @@ def test_passwords_are_secrets_wherever_they_are(objects: list[Registered]) -> N
     assert len(holding) == len(ledger_database.ROLES) + 1 + 2
 
 
+def test_the_services_role_is_there_before_the_schema_grants_it_rights(
+    objects: list[Registered],
+) -> None:
+    (cluster,) = of_kind(objects, "Cluster")
+    spec = cluster.plain["spec"]
+    assert spec["bootstrap"]["initdb"]["postInitSQL"] == [f"create role {schema_role()}"]
+    assert [role["name"] for role in spec["managed"]["roles"]] == [schema_role()]
+
+
+def schema_role() -> str:
+    """The role that `callplane database upgrade` grants to, as its module says."""
+    text = (sample_stack.ROOT / "operator/callplane/store/schema.py").read_text(encoding="utf-8")
+    (found,) = re.findall(r'^SERVICE_ROLE = "(\w+)"$', text, re.MULTILINE)
+    return str(found)
+
+
 def test_each_sbc_has_a_node_an_address_a_name_and_a_certificate(
     objects: list[Registered],
 ) -> None:
