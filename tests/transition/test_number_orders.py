@@ -315,6 +315,23 @@ async def test_an_order_under_way_keeps_the_carrier(worlds: Worlds) -> None:
     assert world.carrier.orders[0].state is OrderState.PENDING
 
 
+async def test_an_order_whose_object_is_deleted_is_seen_to_its_end(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    world.carrier.order_seconds = 1200.0
+    await order(world)
+    await world.settle(60)
+    await world.delete("PhoneNumber", "front")
+    await world.settle(600)
+    assert await world.state(WANTED.text) == "Ordering"
+    await world.settle(1200)
+    assert await world.state(WANTED.text) == "Free"
+    assert (await world.status("Carrier", "main"))["ordering"] == 0
+    await order(world)
+    await world.settle(60)
+    assert await ready(world) == "Succeeded"
+    assert bought(world) == 1
+
+
 async def test_whoever_names_a_number_waits_until_it_is_ours(worlds: Worlds) -> None:
     world = await worlds.make(start=False)
     world.carrier.offer([WANTED])

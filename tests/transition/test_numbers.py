@@ -356,3 +356,24 @@ async def test_a_single_number_that_is_reserved(worlds: Worlds) -> None:
     await world.declare("cid", phoneNumber={"phoneNumberRef": {"name": "director"}})
     await world.settle()
     assert world.number_of("cid") == number(7)
+
+
+async def test_a_range_that_runs_low_says_so_and_how_long_it_lasts(worlds: Worlds) -> None:
+    world = await worlds.make()
+    await world.seed_range(size=10, lowStock={"minFree": 9})
+    await world.settle()
+    assert await world.condition("NumberRange", "london", "LowStock") == ("", "", "")
+    assert "daysToEmpty" not in await world.status("NumberRange", "london")
+    await world.declare("ann")
+    await world.declare("ben")
+    await world.settle(700)
+    await world.annotate("NumberRange", "london", {"callplane.dev/reconcile-requested-at": "again"})
+    await world.settle()
+    status, reason, message = await world.condition("NumberRange", "london", "LowStock")
+    assert (status, reason) == ("True", "LowStock")
+    assert "8 of 10 numbers are free" in message
+    assert (await world.status("NumberRange", "london"))["daysToEmpty"] == 8 * 30 // 2
+    assert await world.reason("london", kind="NumberRange") == "Succeeded"
+    await world.seed_range(size=10, lowStock={"minFree": 2})
+    await world.settle()
+    assert await world.condition("NumberRange", "london", "LowStock") == ("", "", "")

@@ -16,6 +16,7 @@ class ConditionType(StrEnum):
     SUSPENDED = "Suspended"
     PROVIDER_INCIDENT = "ProviderIncident"
     CREDENTIALS_EXPIRING = "CredentialsExpiring"
+    LOW_STOCK = "LowStock"
 
 
 class ConditionStatus(StrEnum):
@@ -39,5 +40,6 @@ INFORMATIONAL = frozenset(
         ConditionType.SUSPENDED,
         ConditionType.PROVIDER_INCIDENT,
         ConditionType.CREDENTIALS_EXPIRING,
+        ConditionType.LOW_STOCK,
     }
 )

@@ -232,6 +232,10 @@ class NumberRangeStatus(Status):
     quarantined: Annotated[
         Count | None, Field(description="Numbers that rest after use.", ge=0)
     ] = None
+    days_to_empty: Annotated[
+        Count | None,
+        Field(description="Days until no number is free, at the pace of the last month.", ge=0),
+    ] = None
     at_carrier: Annotated[
         Count | None, Field(description="Numbers of the range that the carrier has for us.", ge=0)
     ] = None

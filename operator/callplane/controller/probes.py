@@ -101,8 +101,8 @@ class Probes:
                 counts[cached.ready] = counts.get(cached.ready, 0) + 1
             for ready, count in counts.items():
                 telemetry.objects.labels(kind.name, ready).set(count)
-        for key, runtime in list(engine.connections.items()):
-            name = f"{key.namespace}/{key.name}"
+        for runtime in engine.all_at_work():
+            name = f"{runtime.key.namespace}/{runtime.key.name}"
             telemetry.throttled.labels(name).set(runtime.writes.parked)
             telemetry.held_batches.labels(name).set(len(runtime.mirror.held_digests()))
 

@@ -4,7 +4,7 @@ whether anything may be written there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from callplane.apis.carriers import Carrier
 from callplane.apis.provider_incidents import Freeze, ProviderIncident, ProviderIncidentSpec
@@ -15,7 +15,6 @@ from callplane.engine.gathering import CONNECTION_LOOK_SECONDS, consenting
 from callplane.engine.scope import Parked, Scope
 from callplane.errors import Stalled, Waiting
 from callplane.providers.carrier_protocol import CarrierAction
-from callplane.status.conditions import Circumstances
 from callplane.values import ObjectKey
 
 INCIDENT_LOOK_SECONDS = 300.0
@@ -55,8 +54,10 @@ async def gather(scope: Scope, reference: ObjectRef) -> CarrierSide:
     suspended = (
         f"Carrier {carrier.namespace}/{carrier.name} is suspended" if carrier.spec.suspend else ""
     )
-    scope.circumstances = Circumstances(
-        suspended=suspended, incident=incident.text if incident is not None else ""
+    scope.circumstances = replace(
+        scope.circumstances,
+        suspended=suspended,
+        incident=incident.text if incident is not None else "",
     )
     manages = carrier.spec.management_policy is ManagementPolicy.MANAGE
     return CarrierSide(carrier, runtime, incident, writable=manages and not suspended)

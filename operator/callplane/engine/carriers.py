@@ -5,25 +5,28 @@ is.
 from __future__ import annotations
 
 import hashlib
+import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from callplane.apis.carriers import Carrier, CarrierSpec
+from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
 from callplane.apis.references import SecretKeyRef
 from callplane.cluster import finalizers
 from callplane.cluster.resource_kinds import SECRETS
 from callplane.cluster.secret_reading import SecretFound, SecretMissing
-from callplane.engine import change_plans, writing
+from callplane.engine import carrier_orders, change_plans, writing
 from callplane.engine.carrier_connections import CarrierRuntime
+from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.connection_core import ConnectionLimits
 from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import FORCE_DELETE
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Gone, Parked, Scope
-from callplane.errors import Stalled, Waiting
-from callplane.plan.change import plan_name
+from callplane.errors import Stalled, Verdict, Waiting
+from callplane.plan.change import Change, Operation, plan_name
 from callplane.plan.gate import ChangeLimits
 from callplane.providers.carrier_protocol import CarrierAction
 from callplane.providers.protocol import AuthenticationFailed
@@ -34,6 +37,8 @@ from callplane.values import ConnectionId, ObjectKey
 
 if TYPE_CHECKING:
     from callplane.engine.operator_engine import Engine
+
+log = logging.getLogger(__name__)
 
 SECRET_LOOK_SECONDS = 15.0
 IN_USE_LOOK_SECONDS = 30.0
@@ -56,8 +61,32 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
     runtime = await _at_work(scope, carrier)
     runtime.reconfigure(limits_of(carrier.spec))
     await change_plans.publish(scope, runtime)
+    if runtime.is_ready:
+        await _settle_orders_of_nobody(scope, carrier, runtime)
     _show(scope, carrier, runtime)
     return _end(scope, runtime)
+
+
+async def _settle_orders_of_nobody(scope: Scope, carrier: Carrier, runtime: CarrierRuntime) -> None:
+    """An order whose object was deleted goes on at the carrier: what becomes of it is seen from
+    here, so that the number is not lost.
+    """
+    side = CarrierSide(carrier, runtime, incident=None, writable=False)
+    for intent in list(runtime.mirror.all_open_intents()):
+        change = Change.from_json(intent.change)
+        if change.operation is not Operation.ORDER_NUMBER or _declares(scope, change.subject):
+            continue
+        try:
+            await carrier_orders.settle(scope, side, intent)
+        except Verdict as verdict:
+            log.info("%s: an order of nobody: %s", scope.key, verdict.message)
+
+
+def _declares(scope: Scope, number: str) -> bool:
+    """Does any object of this carrier still want the number?"""
+    known = (scope.engine.cache.get(key) for key in scope.engine.cache.dependents(scope.key))
+    resources = (cached.resource for cached in known if cached is not None)
+    return any(isinstance(each, PhoneNumber) and each.spec.e164 == number for each in resources)
 
 
 def provider_name(spec: CarrierSpec) -> str:

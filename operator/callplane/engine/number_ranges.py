@@ -5,7 +5,7 @@ from __future__ import annotations
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.reasons import Reason
 from callplane.cluster import finalizers
-from callplane.engine import carrier_numbers, reservations
+from callplane.engine import carrier_numbers, reservations, stock_forecast
 from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Scope
@@ -31,6 +31,7 @@ async def run(scope: Scope) -> Succeeded:
     await ensure_finalizer(scope)
     _check_not_shrunk(scope, found)
     _count(scope, found, rows)
+    await stock_forecast.look(scope, found, free=scope.status["free"], total=scope.status["total"])
     # Who waits for a number of this range is told by the moves of numbers; this catches the rest.
     name = f"{scope.key.namespace}/{scope.key.name}"
     scope.engine.waiters.range_has_free(name, scope.status["free"])

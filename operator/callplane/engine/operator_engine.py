@@ -85,6 +85,8 @@ class Engine:
         self.cache = ObjectCache()
         self.connections: dict[ObjectKey, ConnectionRuntime] = {}
         self.carriers: dict[ObjectKey, CarrierRuntime] = {}
+        # How many numbers a range has lost in a month, and when that was asked.
+        self.drains: dict[ObjectKey, tuple[float, int]] = {}
         self.namespace_labels: dict[str, dict[str, str]] = {}
         self.waiters = NumberWaiters(self.cache, self.queue)
         self.progress = UnreportedProgress(clock.monotonic)

@@ -10,6 +10,7 @@ Observe mode with differences                True       Drifted=True, Synced=Fal
 suspended                                    unchanged  Suspended=True
 incident freeze, nothing to do               True       ProviderIncident=True
 credentials about to end                     unchanged  CredentialsExpiring=True
+few numbers of a range are left              unchanged  LowStock=True
 unknown, up to two drift intervals / longer  unchanged / Unknown   Synced=Unknown
 """
 
@@ -54,6 +55,7 @@ class Circumstances:
     suspended: str = ""
     incident: str = ""
     credentials: str = ""
+    low_stock: str = ""
 
 
 def conditions(
@@ -78,6 +80,8 @@ def conditions(
     if circumstances.credentials:
         reason, message = Reason.CREDENTIALS_EXPIRING, circumstances.credentials
         wanted.append((ConditionType.CREDENTIALS_EXPIRING, _TRUE, reason, message))
+    if circumstances.low_stock:
+        wanted.append((ConditionType.LOW_STOCK, "True", Reason.LOW_STOCK, circumstances.low_stock))
     return [_condition(entry, before, generation, now) for entry in wanted]
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from callplane.numbering.lifecycle import NumberState
 from callplane.plan.gate import GateRow
 from callplane.store import chain, commits, holding, rebuilding
 from callplane.store.chain import ChainedEvent, Personal
@@ -265,6 +266,19 @@ class MemoryRegister:
         self._ask()
         span = NumberSpan(first, last)
         return tuple(row for number, row in sorted(self._numbers.items()) if number in span)
+
+    async def drained_since(self, first: E164, last: E164, *, since: datetime) -> int:
+        self._ask()
+        span, taken = NumberSpan(first, last), (NumberState.CLAIMED, NumberState.ASSIGNED)
+        left = (NumberState.CLAIMED, NumberState.QUARANTINED)
+        drained = 0
+        for event in self._events:
+            if event.at < since or E164(event.number) not in span:
+                continue
+            before, after = NumberState(event.from_state), NumberState(event.to_state)
+            drained += before is NumberState.FREE and after in taken
+            drained -= after is NumberState.FREE and before in left
+        return drained
 
     async def history(self, number: E164) -> tuple[NumberEvent, ...]:
         self._ask()

@@ -331,6 +331,12 @@ class Register(Protocol):
         """Rows of a span over all connections, in order. Raises ValueError as NumberSpan does."""
         ...
 
+    async def drained_since(self, first: E164, last: E164, *, since: datetime) -> int:
+        """How many more numbers of a span were taken than became free, by its history; below zero
+        when more became free. Raises ValueError as NumberSpan does.
+        """
+        ...
+
     async def history(self, number: E164) -> tuple[NumberEvent, ...]: ...
 
     async def link_events(self, *, limit: int = 1000) -> int:

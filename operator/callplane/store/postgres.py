@@ -176,6 +176,15 @@ class PostgresRegister:
             )
             return tuple(map(rows.number_row, await cursor.fetchall()))
 
+    async def drained_since(self, first: E164, last: E164, *, since: datetime) -> int:
+        NumberSpan(first, last)
+        async with self._sessions.session() as session:
+            cursor = await session.execute(
+                statements.DRAINED_SINCE, (first.text, last.text, len(first.text), since)
+            )
+            found = await cursor.fetchone()
+            return int(found[0]) if found is not None else 0
+
     async def history(self, number: E164) -> tuple[NumberEvent, ...]:
         return await self._history.of_number(number)
 

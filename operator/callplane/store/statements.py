@@ -91,6 +91,13 @@ order by key collate "C"
 _EVENT = """sequence, number, at, cause, from_state, to_state, event.provider, event.external_id,
     installation, reason, holder_hash, user_name_hash, declared_by_hash"""
 _PERSONAL = "salt, person.holder, person.user_name, person.declared_by"
+DRAINED_SINCE = """
+select count(*) filter (where from_state = 'Free' and to_state in ('Claimed', 'Assigned'))
+    - count(*) filter (where to_state = 'Free' and from_state in ('Claimed', 'Quarantined'))
+from register.number_events
+where number between %s and %s and length(number) = %s and at >= %s
+"""
+
 HISTORY = f"""
 select link, {_PERSONAL}, {_EVENT} from register.number_events as event
 left join register.number_event_people as person on person.event = sequence

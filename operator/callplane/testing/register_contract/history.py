@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from callplane.numbering.lifecycle import NumberState
+from callplane.numbering.lifecycle import Cause, NumberState
 from callplane.store.ports import (
     Checkpoint,
     Commit,
     EpochLost,
+    Move,
     MoveRefused,
     ObservedNumber,
     Register,
@@ -41,6 +42,26 @@ from callplane.testing.register_contract.asking import (
 
 CHECKS: Checks = {}
 check = listed_in(CHECKS)
+
+
+@check
+async def what_was_taken_and_what_became_free_are_set_off(register: Register) -> None:
+    epoch = await hold(register)
+    first, last = number(1), number(9)
+    assert await register.drained_since(first, last, since=NOW) == 0
+    for index in (1, 2, 3):
+        moves = [claim(index, ANN)]
+        await register.commit(TENANT, Commit(moves=moves), epoch=epoch, now=NOW)
+    await register.commit(
+        TENANT, Commit(moves=[confirm(1, ANN)]), epoch=epoch, now=later(seconds=1)
+    )
+    assert await register.drained_since(first, last, since=NOW) == 3
+    assert await register.drained_since(number(2), last, since=NOW) == 2
+    assert await register.drained_since(first, last, since=later(seconds=1)) == 0
+    given_up = Move(number(3), NumberState.CLAIMED, NumberState.FREE, Cause.ABANDON)
+    await register.commit(TENANT, Commit(moves=[given_up]), epoch=epoch, now=later(seconds=2))
+    assert await register.drained_since(first, last, since=NOW) == 2
+    assert await register.drained_since(first, last, since=later(seconds=2)) == -1
 
 
 @check
