@@ -16,6 +16,7 @@ from callplane.testing.carrier_estate import (
 )
 from callplane.testing.carrier_stage import ON_SALE, OWNED
 from callplane.testing.engine_world import EngineWorld, Worlds
+from callplane.values import E164
 
 pytestmark = pytest.mark.looptime
 
@@ -96,6 +97,28 @@ async def test_a_range_is_pointed_at_the_sbc(worlds: Worlds) -> None:
     assert await world.reason("manchester", kind="NumberRange") == "Succeeded"
     assert {row.route for row in world.carrier.owned.values()} == {ROUTE}
     assert (await world.status("NumberRange", "manchester"))["atCarrier"] == 3
+
+
+async def test_what_a_listing_does_not_show_is_read_some_at_a_time(worlds: Worlds) -> None:
+    world = worlds.add(EngineWorld())
+    numbers = [E164(f"+4429201800{index:02}") for index in range(50)]
+    world.carrier.give(numbers)
+    world.carrier.listing_hides = frozenset({"route", "emergency_address"})
+    await seed_carrier(world, driftReadsPerSecond=20)
+    spec = {
+        "first": numbers[0].text,
+        "last": numbers[-1].text,
+        "route": "DirectRouting",
+        "carrierRef": {"name": "main"},
+    }
+    await world.apply("NumberRange", "cardiff", spec)
+    await world.start()
+    await world.settle(120)
+    assert await world.reason("cardiff", kind="NumberRange") == "Succeeded"
+    assert {row.route for row in world.carrier.owned.values()} == {ROUTE}
+    reads = sum(call.name == "read_number" for call in world.carrier.journal)
+    await world.settle(600)
+    assert sum(call.name == "read_number" for call in world.carrier.journal) == reads
 
 
 async def test_a_range_names_the_numbers_the_carrier_lacks(worlds: Worlds) -> None:

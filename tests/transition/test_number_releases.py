@@ -167,6 +167,17 @@ async def test_a_live_holder_keeps_the_number(worlds: Worlds) -> None:
     assert line in world.carrier.owned
 
 
+async def test_another_object_that_has_the_number_keeps_it(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await declare_number(world, "twin", LINE)
+    block = {"first": OWNED[0].text, "last": OWNED[1].text, "route": "DirectRouting"}
+    await world.apply("NumberRange", "block", block)
+    await ask(world)
+    assert await reason(world) == "False ReleaseRefused"
+    assert "NumberRange default/block" in await needs(world)
+    assert "PhoneNumber default/twin" in await needs(world)
+
+
 async def test_a_holder_that_nothing_declares_keeps_the_number(worlds: Worlds) -> None:
     line = E164(number(3))
     world = await worlds.make()

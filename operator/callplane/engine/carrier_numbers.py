@@ -22,7 +22,7 @@ from callplane.engine import (
 from callplane.engine.carrier_connections import ON_ITS_WAY
 from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.keyed_queue import Priority
-from callplane.engine.scope import Scope
+from callplane.engine.scope import Parked, Scope
 from callplane.errors import Failed, Stalled, Waiting
 from callplane.numbering.lifecycle import Cause, NumberState
 from callplane.plan.change import Change, Operation
@@ -42,6 +42,7 @@ from callplane.values import E164
 
 PENDING_LOOK_SECONDS = 60.0
 RANGE_MISSING_SHOWN = 10
+DETAILS_A_PASS = 20
 
 
 async def row_of(scope: Scope, number: E164) -> NumberRow | None:
@@ -230,7 +231,7 @@ async def look_after_range(scope: Scope, found: NumberRange) -> Succeeded | None
     rows, missing = _of_range(side, found)
     scope.status["atCarrier"] = len(rows)
     settings = await carrier_settings.wanted(scope, side, found.spec.emergency_location_ref)
-    detailed = [await _detailed(side, row, settings) for row in rows]
+    detailed = await _all_detailed(scope, side, rows, settings)
     unwritten = await carrier_settings.keep(scope, side, detailed, settings)
     if missing:
         shown = ", ".join(number.masked for number in missing[:RANGE_MISSING_SHOWN])
@@ -264,14 +265,35 @@ def _of_range(side: CarrierSide, found: NumberRange) -> tuple[list[NumberOnCarri
     return rows, missing
 
 
-async def _detailed(
-    side: CarrierSide, row: NumberOnCarrier, settings: carrier_settings.WantedSettings
-) -> NumberOnCarrier:
-    """The row with what is managed and a listing does not show."""
+async def _all_detailed(
+    scope: Scope,
+    side: CarrierSide,
+    rows: Sequence[NumberOnCarrier],
+    settings: carrier_settings.WantedSettings,
+) -> list[NumberOnCarrier]:
+    """The rows with what is managed and a listing does not show: some in each pass, so that a large
+    range neither floods the carrier nor keeps a worker.
+    """
+    unseen = [row for row in rows if _lacks_details(row, settings)]
+    read = {row.number: await _read(side, row) for row in unseen[:DETAILS_A_PASS]}
+    left = len(unseen) - len(read)
+    if left <= 0:
+        return [read.get(row.number, row) for row in rows]
+    seconds = DETAILS_A_PASS / side.runtime.limits.drift_reads_per_second
+    if scope.cached.ready == "True":
+        # Looking is no news.
+        scope.engine.queue.add_later(scope.key, Priority.DRIFT, seconds)
+        raise Parked
+    text = f"what is set on {left} numbers is still to be read"
+    raise Waiting(Reason.PROGRESSING, text, after_seconds=seconds)
+
+
+def _lacks_details(row: NumberOnCarrier, settings: carrier_settings.WantedSettings) -> bool:
     unseen_route = settings.route is not None and row.route is NOT_SHOWN
-    unseen_address = settings.address is not None and row.emergency_address is NOT_SHOWN
-    if not (unseen_route or unseen_address):
-        return row
+    return unseen_route or (settings.address is not None and row.emergency_address is NOT_SHOWN)
+
+
+async def _read(side: CarrierSide, row: NumberOnCarrier) -> NumberOnCarrier:
     try:
         return await side.runtime.read_number(row.number) or row
     except ProviderError as error:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
+from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
 from callplane.engine import carrier_changes, carrier_orders, carrier_writing
@@ -23,7 +25,7 @@ from callplane.providers.protocol import ProviderError
 from callplane.resources.carriers import EmergencyAddress, NumberOnCarrier
 from callplane.status.conditions import Succeeded
 from callplane.store.ports import Commit, Intent, Move, NumberEvent, NumberRow
-from callplane.values import E164
+from callplane.values import E164, ObjectKey
 
 LONGEST_LOOK_SECONDS = 6 * 3600.0
 LOOK_SECONDS = 300.0
@@ -168,8 +170,7 @@ def _holders(scope: Scope, number: E164, row: NumberRow | None) -> list[Missing]
     if row is not None and row.state in HELD:
         owner = row.declared_by or row.holder
         found.append(Missing(f"that {owner} gives the number up"))
-    naming = scope.engine.cache.dependents(scope.key)
-    found += [Missing(f"that {key} no longer names the number") for key in naming]
+    found += [Missing(f"that {key} no longer names the number") for key in _naming(scope, number)]
     for runtime in scope.engine.connections.values():
         if not runtime.snapshot.complete:
             found.append(
@@ -183,6 +184,30 @@ def _holders(scope: Scope, number: E164, row: NumberRow | None) -> list[Missing]
         if seen is not None and seen.holder_id is not None and row is None:
             found.append(Missing(f"that its holder in {runtime.key} gives the number up"))
     return found
+
+
+def _naming(scope: Scope, number: E164) -> list[ObjectKey]:
+    """Other objects that name the number: by this object, by itself, or in a range of theirs."""
+    cache = scope.engine.cache
+    keys = set(cache.dependents(scope.key))
+    for key in cache.stating_numbers():
+        cached = cache.get(key)
+        spec: Any = getattr(cached.resource, "spec", None) if cached is not None else None
+        if getattr(getattr(spec, "phone_number", None), "e164", None) == number.text:
+            keys.add(key)
+    for kind in ("NumberRange", "PhoneNumber"):
+        keys |= {
+            cached.key
+            for cached in cache.of_kind(kind)
+            if cached.key != scope.key and _contains(cached.resource, number)
+        }
+    return sorted(keys)
+
+
+def _contains(resource: object, number: E164) -> bool:
+    if isinstance(resource, NumberRange):
+        return any(number in span for span in resource.spec.spans)
+    return isinstance(resource, PhoneNumber) and resource.spec.e164 == number.text
 
 
 async def _rest(

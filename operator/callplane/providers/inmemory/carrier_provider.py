@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from callplane.clock import Clock
 from callplane.providers.carrier_protocol import (
@@ -17,6 +18,7 @@ from callplane.providers.carrier_protocol import (
 from callplane.providers.inmemory.carrier_world import CURRENCY, CarrierCall, CarrierWorld, Strike
 from callplane.providers.protocol import Observed, Unavailable, Unsupported
 from callplane.resources.carriers import (
+    NOT_SHOWN,
     Balance,
     EmergencyAddress,
     NumberOffer,
@@ -88,8 +90,9 @@ class InMemoryCarrier:
             observed_at = self._clock.monotonic()
             chosen = numbers[start : start + self._page_rows]
             rows = (self.world.seen(number, observed_at) for number in chosen)
+            hidden: dict[str, Any] = dict.fromkeys(self.world.listing_hides, NOT_SHOWN)
             yield NumberPage(
-                tuple(row for row in rows if row is not None),
+                tuple(dataclasses.replace(row, **hidden) for row in rows if row is not None),
                 observed_at,
                 last=start + self._page_rows >= len(numbers),
                 bad_rows=strike.bad_rows if page == 0 else 0,

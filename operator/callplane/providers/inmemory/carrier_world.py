@@ -74,6 +74,8 @@ class CarrierWorld:
     orders: list[NumberOrder] = field(default_factory=list)
     ports: list[PortIn] = field(default_factory=list)
     portable: set[E164] = field(default_factory=set)
+    listing_hides: frozenset[str] = frozenset()
+    """Fields of a number that a listing does not show."""
     trunks: set[str] | None = None
     """Trunks that exist; None: any."""
     balance_micros: int = 1_000_000_000
