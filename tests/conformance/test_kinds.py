@@ -159,6 +159,12 @@ def test_server_refuses_changes_of_what_is_immutable(
 GROWTH = [
     pytest.param("numberrange", {"spec": {"last": "+442079460199"}}, id="a range grows"),
     pytest.param(
+        "numberrange", {"spec": {"carrierRef": {"name": "main"}}}, id="a range finds its carrier"
+    ),
+    pytest.param(
+        "phonenumber", {"spec": {"carrierRef": {"name": "main"}}}, id="a number finds its carrier"
+    ),
+    pytest.param(
         "teamsuser", {"spec": {"userPrincipalName": "anna.b@example.com"}}, id="a person is renamed"
     ),
     pytest.param(
@@ -234,6 +240,18 @@ STATUSES: dict[str, dict[str, Any]] = {
         "epoch": 3,
         "registerSequence": 9_007_199_254_740_993,
     },
+    "carrier": {
+        "lastObservedTime": "2026-11-02T09:30:00Z",
+        "owned": 120,
+        "ordering": 1,
+        "balance": "12.32 GBP",
+        "commercial": "Hosted",
+        "unsupported": ["deletionLock"],
+        "heldChanges": 1,
+        "heldBatches": [{"digest": f"cp1:{'0' * 64}", "plan": "p", "changes": 1}],
+        "installation": "5f1d7a2c-0b6e-4f3a-8c41-9e2b7d6a5c33",
+        "epoch": 3,
+    },
     "numberrange": {
         "total": 100,
         "free": 90,
@@ -241,12 +259,32 @@ STATUSES: dict[str, dict[str, Any]] = {
         "reserved": 1,
         "quarantined": 1,
         "nextFree": "+442079460009",
+        "atCarrier": 100,
+        "daysToEmpty": 42,
     },
     "phonenumber": {
         "state": "Assigned",
         "connection": {"kind": "TeamsTenant", "name": "example"},
         "heldBy": {"kind": "TeamsUser", "namespace": "sales", "name": "ben"},
         "quarantinedUntil": "2027-02-01T00:00:00Z",
+        "carrier": {
+            "state": "Active",
+            "stateText": "allocated",
+            "trunk": "sbc",
+            "emergencyAddress": True,
+            "deletionLocked": False,
+            "monthlyFee": "1.50 GBP",
+        },
+        "order": {
+            "reference": "cp-0d6f6b1c-3f5e-4a7d-b1c9-2e8f4a6d7b44",
+            "state": "Accepted",
+            "carrierId": "order-1",
+            "detail": "",
+            "code": "",
+        },
+        "portIn": {"state": "Dated", "dueOn": "2026-11-27"},
+        "candidates": ["+442079460004"],
+        "releaseNeeds": ["the end of its rest, 2027-02-01"],
     },
     "teamsuser": {
         "connection": {"kind": "TeamsTenant", "name": "example"},

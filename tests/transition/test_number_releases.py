@@ -66,7 +66,7 @@ async def test_one_key_is_not_enough(worlds: Worlds) -> None:
     await ask(world, releasePolicy="Keep")
     assert await reason(world) == "Succeeded"
     assert await needs(world) == ""
-    await world.settle(2 * DAY)
+    await world.settle(0.2 * DAY)
     assert LINE in world.carrier.owned
 
 
@@ -80,10 +80,10 @@ async def test_an_acknowledgement_of_a_day_to_come_waits_for_it(worlds: Worlds) 
 
 async def test_both_keys_still_wait_for_the_rest_and_for_a_person(worlds: Worlds) -> None:
     world = await estate(worlds)
-    await ask(world, day=TODAY, quarantine={"days": 2})
+    await ask(world, day=TODAY, quarantine={"days": 1})
     assert await reason(world) == "False ReleaseWaiting"
-    assert "end of its rest, 2026-11-04" in await needs(world)
-    await world.settle(3 * DAY)
+    assert "end of its rest, 2026-11-03" in await needs(world)
+    await world.settle(0.65 * DAY)
     assert await reason(world) == "False ApprovalRequired"
     assert LINE in world.carrier.owned
     await world.answer()
@@ -96,7 +96,7 @@ async def test_both_keys_still_wait_for_the_rest_and_for_a_person(worlds: Worlds
     # What hangs on the number goes first.
     assert writes[-3:] == ["set_emergency_address", "set_deletion_lock", "release"]
     await world.restart()
-    await world.settle(DAY)
+    await world.settle(0.1 * DAY)
     assert await reason(world) == "Released"
     assert world.carrier.released == [LINE]
 
@@ -149,20 +149,20 @@ async def test_a_live_holder_keeps_the_number(worlds: Worlds) -> None:
     world.carrier.give([line])
     await seed_carrier(world)
     await seed_location(world)
-    await declare_number(world, "front", line, quarantine={"days": 2})
+    await declare_number(world, "front", line, quarantine={"days": 1})
     await world.apply("NumberRange", "london", {"numbers": [number(1)], "route": "DirectRouting"})
     await world.declare("ann", phoneNumber={"phoneNumberRef": {"name": "front"}})
     await world.settle()
     assert world.number_of("ann") == line.text
-    await ask(world, line=line, quarantine={"days": 2})
+    await ask(world, line=line, quarantine={"days": 1})
     assert await reason(world) == "False ReleaseRefused"
     said = await needs(world)
     assert said.count("TeamsUser default/ann") == 2
     await world.delete("TeamsUser", "ann")
     await world.settle(120)
     assert await reason(world) == "False ReleaseWaiting"
-    assert "end of its rest, 2026-11-04" in await needs(world)
-    await world.settle(3 * DAY)
+    assert "end of its rest, 2026-11-03" in await needs(world)
+    await world.settle(1.01 * DAY)
     assert await reason(world) == "False ApprovalRequired"
     assert line in world.carrier.owned
 

@@ -254,9 +254,6 @@ class CarrierStatus(Status):
         Timestamp | None, Field(description="When the last complete listing began.")
     ] = None
     owned: Annotated[Count | None, Field(description="Numbers that the account owns.", ge=0)] = None
-    declared: Annotated[
-        Count | None, Field(description="Of these, numbers that an object here names.", ge=0)
-    ] = None
     ordering: Annotated[
         Count | None, Field(description="Numbers on order or being ported in.", ge=0)
     ] = None
