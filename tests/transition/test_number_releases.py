@@ -231,6 +231,18 @@ async def test_a_number_that_comes_back_after_its_release_is_not_released_again(
     assert await world.state(LINE.text) == "Free"
 
 
+async def test_what_was_given_back_is_not_bought_again_whatever_the_register_says(
+    worlds: Worlds,
+) -> None:
+    world = await estate(worlds, purchasing={"enabled": True, "limit": {"numbers": 10}})
+    world.carrier.take(LINE)
+    world.carrier.offer([LINE])
+    await ask(world, acquisition="Order")
+    await world.settle(120)
+    assert await reason(world) == "Released"
+    assert world.carrier.purchases == []
+
+
 async def test_an_observed_carrier_releases_nothing(worlds: Worlds) -> None:
     world = await estate(worlds)
     await seed_carrier(world, managementPolicy="Observe")

@@ -106,11 +106,11 @@ async def _acquire(
 ) -> Succeeded:
     """The number is not in the account."""
     number = E164(phone.spec.e164)
-    if row is not None and row.state is NumberState.RELEASED:
-        is_given_back = not row.reason
-        if phone.spec.release_policy is ReleasePolicy.RELEASE and is_given_back:
-            _clear(scope, "releaseNeeds")
-            return Succeeded(f"{number.masked} was given back", reason=Reason.RELEASED)
+    if phone.spec.release_policy is ReleasePolicy.RELEASE:
+        # Whatever became of the register: what is to be given back is never bought.
+        await side.runtime.gate.withdraw(scope.key)
+        _clear(scope, "releaseNeeds")
+        return Succeeded(f"{number.masked} was given back", reason=Reason.RELEASED)
     acquisition = phone.spec.acquisition
     if acquisition is Acquisition.ORDER:
         return await carrier_orders.advance(scope, side, phone, row)
