@@ -32,9 +32,9 @@ from callplane.cluster.secret_reading import ClusterSecrets
 from callplane.engine.operator_engine import Engine, Surroundings
 from callplane.plan.change import Change
 from callplane.plan.gate import GateRow, GateStatus
-from callplane.providers.inmemory import Call, Fault, InMemoryProvider, Verb, World
+from callplane.providers.inmemory import Call, Fault, Verb, World
 from callplane.providers.inmemory.carrier_world import CarrierWorld
-from callplane.providers.protocol import AuthenticationFailed, Provider
+from callplane.providers.protocol import Provider
 from callplane.providers.registry import Ingredients
 from callplane.resources.lines import NumberType
 from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
@@ -46,6 +46,7 @@ from callplane.testing.carrier_estate import answered_connection, carrier_provid
 from callplane.testing.cluster_state import ClusterState
 from callplane.testing.condition_checks import ConditionWatch
 from callplane.testing.fake_cluster import FakeCluster
+from callplane.testing.signed_in_provider import SignedInProvider
 from callplane.testing.tripwire import (
     CARRIER_WRITES,
     CLUSTER_WRITES,
@@ -218,8 +219,8 @@ class EngineWorld:
     def _provider(self, name: str, ingredients: Ingredients) -> Provider:
         secret = next(iter(ingredients.secrets.values()), b"")
         if name == CONNECTION.provider:
-            return _SignedInProvider(self, secret, CONNECTION, self.platform)
-        provider = _SignedInProvider(self, secret, ORGANIZATION, self.webex)
+            return SignedInProvider(self, secret, CONNECTION, self.platform)
+        provider = SignedInProvider(self, secret, ORGANIZATION, self.webex)
         provider.credentials_end_at = self.credentials_end_at
         return provider
 
@@ -558,23 +559,6 @@ class Worlds:
     def second_cluster(self, first: EngineWorld, **options: Any) -> EngineWorld:
         """An empty cluster beside the first one; nothing runs in it yet."""
         return self.add(EngineWorld.on_another_cluster(first, **options))
-
-
-class _SignedInProvider(InMemoryProvider):
-    """Every call carries the secret, and another one than the accepted is refused."""
-
-    def __init__(
-        self, world: EngineWorld, secret: bytes, connection: ConnectionId, platform: World
-    ) -> None:
-        super().__init__(connection, platform, clock=world.clock, page_rows=1000)
-        self._owner = world
-        self._secret = secret
-
-    async def _arrive(self, call: Call) -> Fault | None:
-        if self._secret != self._owner.accepted_secret:
-            self._owner.refused_sign_ins += 1
-            raise AuthenticationFailed("the client secret is not accepted")
-        return await super()._arrive(call)
 
 
 def number(index: int) -> str:
