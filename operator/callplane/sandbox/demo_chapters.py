@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from callplane.sandbox import demo_carriers
 from callplane.sandbox.demo_stage import DOMAIN, TREE, Stage
 
 WAIT_ALL = "kubectl wait --for=condition=Ready --timeout=30s teamsuser --all"
@@ -258,6 +259,7 @@ CHAPTERS = (
     Chapter("A wrong manifest", wrong),
     Chapter("A namespace deleted by mistake", mistake),
     Chapter("A namespace deleted on purpose", on_purpose),
+    Chapter("A carrier loses its answer", demo_carriers.lost_answer),
     Chapter("The life of a number", history),
 )
 

@@ -22,7 +22,7 @@ import yaml
 
 from callplane.clock import Clock
 from callplane.sandbox import components, guardian, lifecycle, locations, locks, postgres
-from callplane.sandbox.components import GRAPH
+from callplane.sandbox.components import GRAPH, SIMWOOD
 from callplane.sandbox.demo_page import Page
 from callplane.sandbox.failures import SandboxError
 from callplane.sandbox.lifecycle import Sandbox, UpOptions
@@ -33,6 +33,9 @@ NAME = "demo"
 TREE = "tenants"
 TENANT_ID = "1f0c2f4e-52b1-4d0c-9a38-3f6d1f0b8a11"
 DOMAIN = "example.com"
+# An account with a simulated carrier, and the first of the numbers that it sells.
+ACCOUNT = "930000"
+CARRIER_FIRST = "+441134960000"
 JOINERS = ("zoe",)
 # Orders take a moment at Microsoft, too.
 ORDER_SECONDS = 0.3
@@ -195,6 +198,9 @@ def opened(
             components.graph_simulator(
                 f"--set=operation_seconds={ORDER_SECONDS}",
                 f"--set=answer_delay_seconds={ANSWER_SECONDS}",
+            ),
+            components.carrier_simulator(
+                SIMWOOD, f"--first={CARRIER_FIRST}", f"--account={ACCOUNT}"
             ),
             components.operator(operation_poll_seconds=POLL_SECONDS),
         ),

@@ -13,7 +13,7 @@ from callplane.cluster.resource_kinds import SECRETS
 from callplane.providers.bringyourown.provider import BringYourOwnCarrier
 from callplane.providers.carrier_protocol import CarrierProvider
 from callplane.providers.inmemory.carrier_provider import InMemoryCarrier
-from callplane.providers.registry import Ingredients
+from callplane.providers.registry import CarrierRegistry, Ingredients
 from callplane.values import E164, ConnectionId
 
 if TYPE_CHECKING:
@@ -32,9 +32,13 @@ ADDRESS = {
 
 
 def carrier_provider(world: EngineWorld, name: str, ingredients: Ingredients) -> CarrierProvider:
-    """What wiring would make, over the world's carrier."""
+    """What wiring makes for a Carrier that has an address, a simulator's; else the same over the
+    world's carrier in memory.
+    """
     spec = ingredients.spec
     assert isinstance(spec, CarrierSpec)
+    if spec.endpoint is not None:
+        return CarrierRegistry().create(name, ingredients)
     if name == "bringyourown":
         return BringYourOwnCarrier(spec.account)
     return InMemoryCarrier(ConnectionId(name, spec.account), world.carrier, clock=world.clock)
