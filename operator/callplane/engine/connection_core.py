@@ -228,7 +228,8 @@ class ConnectionCore(abc.ABC):
         if self.health.breaker:
             wait_seconds = self._try_again_at - self.engine.clock.monotonic()
             if wait_seconds > 0:
-                return wait_seconds
+                # Never a pause that rounds to none.
+                return max(wait_seconds, 0.1)
         try:
             await self.list_everything()
         except AuthenticationFailed as error:
