@@ -251,6 +251,7 @@ STATUSES: dict[str, dict[str, Any]] = {
         "heldBatches": [{"digest": f"cp1:{'0' * 64}", "plan": "p", "changes": 1}],
         "installation": "5f1d7a2c-0b6e-4f3a-8c41-9e2b7d6a5c33",
         "epoch": 3,
+        "registerSequence": 42,
     },
     "numberrange": {
         "total": 100,

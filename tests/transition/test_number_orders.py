@@ -15,6 +15,7 @@ from callplane.resources.carriers import (
     OrderState,
     TrunkRoute,
 )
+from callplane.store.memory import MemoryRegister
 from callplane.testing.carrier_estate import TRUNK, declare_number, seed_carrier
 from callplane.testing.carrier_stage import ON_SALE, OWNED
 from callplane.testing.engine_world import EngineWorld, Worlds
@@ -350,3 +351,24 @@ async def test_whoever_names_a_number_waits_until_it_is_ours(worlds: Worlds) -> 
     assert await ready(world) == "Succeeded"
     assert await world.reason("ann") == "Succeeded"
     assert world.number_of("ann") == WANTED.text
+
+
+async def test_nothing_is_bought_on_a_register_that_has_gone_back_in_time(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await order(world)
+    await world.settle(200)
+    assert (await world.status("Carrier", "main"))["registerSequence"] > 0
+    await world.kill()
+    world.register = MemoryRegister()
+    await world.start()
+    await declare_number(world, "second", ON_SALE[4], acquisition="Order")
+    await world.settle(60)
+    assert await world.reason("main", kind="Carrier") == "False RegisterRestored"
+    assert world.carrier.purchases == [WANTED]
+    _, _, text = await world.condition("Carrier", "main")
+    name, _, value = text.rpartition("annotation ")[2].partition(": ")
+    await world.annotate("Carrier", "main", {name: value})
+    await world.settle(120)
+    assert await world.reason("main", kind="Carrier") == "Succeeded"
+    assert await ready(world, "second") == "Succeeded"
+    assert world.carrier.purchases == [WANTED, ON_SALE[4]]

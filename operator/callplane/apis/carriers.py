@@ -284,6 +284,13 @@ class CarrierStatus(Status):
     epoch: Annotated[
         Count | None, Field(description="Epoch of the leader that holds this account.", ge=0)
     ] = None
+    register_sequence: Annotated[
+        Count | None,
+        Field(
+            description="Last event of the number register, mirrored to tell a restored database.",
+            ge=0,
+        ),
+    ] = None
 
 
 class Carrier(Resource):

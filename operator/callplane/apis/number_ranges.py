@@ -234,7 +234,10 @@ class NumberRangeStatus(Status):
     ] = None
     days_to_empty: Annotated[
         Count | None,
-        Field(description="Days until no number is free, at the pace of the last month.", ge=0),
+        Field(
+            description="Days until none is free, at the pace of the last month; with lowStock.",
+            ge=0,
+        ),
     ] = None
     at_carrier: Annotated[
         Count | None, Field(description="Numbers of the range that the carrier has for us.", ge=0)

@@ -60,7 +60,9 @@ async def gather(scope: Scope, reference: ObjectRef) -> CarrierSide:
         incident=incident.text if incident is not None else "",
     )
     manages = carrier.spec.management_policy is ManagementPolicy.MANAGE
-    return CarrierSide(carrier, runtime, incident, writable=manages and not suspended)
+    return CarrierSide(
+        carrier, runtime, incident, writable=manages and not (suspended or runtime.health.restored)
+    )
 
 
 def _starts_again(scope: Scope, key: ObjectKey, runtime: CarrierRuntime | None) -> bool:

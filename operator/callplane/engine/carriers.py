@@ -16,7 +16,7 @@ from callplane.apis.references import SecretKeyRef
 from callplane.cluster import finalizers
 from callplane.cluster.resource_kinds import SECRETS
 from callplane.cluster.secret_reading import SecretFound, SecretMissing
-from callplane.engine import carrier_orders, change_plans, writing
+from callplane.engine import carrier_orders, change_plans, restorations, writing
 from callplane.engine.carrier_connections import CarrierRuntime
 from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.connection_core import ConnectionLimits
@@ -206,10 +206,17 @@ async def _start(
     )
     runtime.fingerprint = fingerprint
     runtime.known_shown = held.mirrored
+    runtime.health.restored = _restored(scope, runtime)
     await _keep_secrets(scope, list(secrets))
     engine.carriers[scope.key] = runtime
     runtime.start()
     return runtime
+
+
+def _restored(scope: Scope, runtime: CarrierRuntime) -> str:
+    return restorations.problem(
+        scope, runtime.mirror, known_shown=runtime.known_shown, what="account"
+    )
 
 
 async def _keep_secrets(scope: Scope, references: list[SecretKeyRef]) -> None:
@@ -302,13 +309,14 @@ def _show(scope: Scope, carrier: Carrier, runtime: CarrierRuntime) -> None:
     status["installation"] = scope.engine.installation
     status["epoch"] = runtime.mirror.epoch
     listed_at = runtime.health.last_complete_listing
-    if listed_at is None:
+    if listed_at is None or runtime.health.restored:
         return
     shown = scope.cached.status.get("lastObservedTime")
     if shown is not None:
         age = listed_at - datetime.fromisoformat(shown)
         if age < timedelta(seconds=FRESHNESS_SECONDS):
             return
+    status["registerSequence"] = runtime.mirror.sequence
     status["lastObservedTime"] = listed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -323,6 +331,10 @@ def _end(scope: Scope, runtime: CarrierRuntime) -> Succeeded | NotKnown:
         raise Waiting(
             Reason.AUTHENTICATION_FAILED, health.breaker, after_seconds=SECRET_LOOK_SECONDS
         )
+    if health.restored:
+        health.restored = _restored(scope, runtime)
+    if health.restored:
+        raise Stalled(Reason.REGISTER_RESTORED, health.restored)
     if health.register_problem:
         raise Waiting(
             Reason.REGISTER_UNAVAILABLE,

@@ -21,12 +21,12 @@ from callplane.desired.declarations import (
     secret_refs,
     system_of,
 )
-from callplane.engine import change_plans, writing
+from callplane.engine import change_plans, restorations, writing
 from callplane.engine.connections import ConnectionLimits, ConnectionRuntime
 from callplane.engine.evidence import is_stale_long
 from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
-from callplane.engine.object_cache import DETACH, FORCE_DELETE, REGISTER_CONFIRMED
+from callplane.engine.object_cache import DETACH, FORCE_DELETE
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Gone, Parked, Scope
 from callplane.errors import Stalled, Waiting
@@ -206,23 +206,8 @@ def _restored(scope: Scope, mirror: RegisterMirror, known_shown: int) -> str:
 
     `known_shown` is the sequence that this object's status is known to have held.
     """
-    shown = int(scope.cached.status.get("registerSequence") or 0)
-    if mirror.sequence >= shown >= known_shown:
-        return ""
-    confirmation = f"{mirror.sequence}-{shown}-{known_shown}"
-    if scope.cached.annotations.get(REGISTER_CONFIRMED) == confirmation:
-        return ""
-    if mirror.sequence < shown:
-        said = (
-            f"the number register is at {mirror.sequence} and was at {shown}: it was restored or "
-            f"is new. Compare it with the {_word(mirror.connection)} (callplane numbers rebuild)"
-        )
-    else:
-        said = (
-            f"this object shows sequence {shown} and has shown {known_shown}: the cluster was "
-            "restored to an earlier time. Apply what git says now"
-        )
-    return f"{said}, then allow writes with annotation {REGISTER_CONFIRMED}: {confirmation}"
+    what = _word(mirror.connection)
+    return restorations.problem(scope, mirror, known_shown=known_shown, what=what)
 
 
 def _word(connection: ConnectionId) -> str:

@@ -17,12 +17,16 @@ KEEP_SECONDS = 600.0
 
 
 async def look(scope: Scope, found: NumberRange, *, free: int, total: int) -> None:
-    """Put days to empty into status, and low stock among the conditions."""
+    """Put days to empty into status, and low stock among the conditions, of a range that says what
+    low means; of others nobody has asked to hear.
+    """
+    low = found.spec.low_stock
+    if low is None:
+        return
     days = days_to_empty(free, await _drained(scope, found))
     if days is not None or scope.cached.status.get("daysToEmpty") is not None:
         scope.status["daysToEmpty"] = days
-    low = found.spec.low_stock
-    if low is None or not is_low(low, free=free, total=total):
+    if not is_low(low, free=free, total=total):
         return
     lasts = f"; at last month's pace they last {days} days" if days is not None else ""
     text = f"{free} of {total} numbers are free{lasts}"
