@@ -1,11 +1,18 @@
-"""What `docs/providers/carriers.md` tells is enough for a new carrier: the suite says so."""
+"""A carrier that was added by following `docs/providers/write-a-provider.md`, and nothing else.
+
+One folder (`pigeon`), one registry line (below), one simulator (`pigeon_simulator`), one page
+(`pigeon.md`): it keeps every promise that applies to it.
+"""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pigeon.provider import CAPABILITIES
+from pigeon_simulator.surface import PigeonSurface, PigeonWorld
 
 from callplane.apis.carriers import CarrierCredentials, CarrierEndpoint, CarrierSpec, CarrierType
 from callplane.apis.references import SecretKeyRef
@@ -13,44 +20,56 @@ from callplane.providers.registry import CARRIERS, CarrierRegistry, Ingredients
 from callplane.resources.carriers import TrunkRoute
 from callplane.simulators.carriers.running import running_carrier
 from callplane.simulators.carriers.seeding import DEFAULT_SECRET
-from callplane.testing import sixth_carrier
 from callplane.testing.carrier_contract import CarrierContract
 from callplane.testing.carrier_simulator_stage import SEED, SimulatedCarrierStage
 from callplane.testing.manual_clock import ManualClock
-from callplane.testing.sixth_carrier.provider import CAPABILITIES
-from callplane.testing.sixth_carrier.simulator import ExampleSurface, ExampleWorld
 
-# The registry line.
-WITH_EXAMPLE = {**CARRIERS, "example": "callplane.testing.sixth_carrier.provider:create"}
-SECRET_REF = SecretKeyRef(name="example", key="key")
+SECRET_REF = SecretKeyRef(name="pigeon", key="key")
+ROUTE = TrunkRoute(endpoints=("%e164@sbc1.example.com:5061",))
+REGISTRY = CARRIERS | {"pigeon": "pigeon.factory:create"}
+"""The registry line."""
+SHARED = ("callplane.clock", "callplane.errors", "callplane.resources", "callplane.values")
+SHARED_PROVIDERS = ("carrier_access", "carrier_protocol", "protocol", "registry", "transport")
 
 
 @pytest.fixture
 async def stage() -> AsyncIterator[SimulatedCarrierStage]:
     clock = ManualClock()
-    world = ExampleWorld(clock=clock, seed=SEED)
-    async with running_carrier(world, ExampleSurface(), sleep=clock.sleep) as carrier:
+    world = PigeonWorld(clock=clock, seed=SEED)
+    async with running_carrier(world, PigeonSurface(), sleep=clock.sleep) as carrier:
         spec = CarrierSpec(
+            # The kind's own list of types is the one thing that a carrier in the test tree cannot
+            # join; no provider reads it.
             type=CarrierType.TELNYX,
             account="example",
             credentials=CarrierCredentials(secret_ref=SECRET_REF),
             endpoint=CarrierEndpoint(url=carrier.api_url),
         )
-        secrets = {SECRET_REF: DEFAULT_SECRET.encode()}
-        provider = CarrierRegistry(WITH_EXAMPLE).create(
-            "example", Ingredients(spec, clock, secrets)
-        )
-        stage = SimulatedCarrierStage(carrier, clock, provider, TrunkRoute(trunk="sbc"))
-        yield stage
-        await stage.provider.close()
+        ingredients = Ingredients(spec, clock, {SECRET_REF: DEFAULT_SECRET.encode()})
+        provider = CarrierRegistry(REGISTRY).create("pigeon", ingredients)
+        yield SimulatedCarrierStage(carrier, clock, provider, ROUTE)
+        await provider.close()
 
 
-class TestSixthCarrier(CarrierContract, capabilities=CAPABILITIES):
+class TestPigeonPost(CarrierContract, capabilities=CAPABILITIES):
     """Every promise that applies."""
 
 
-def test_it_took_one_folder_that_is_read_in_a_few_minutes() -> None:
-    folder = Path(sixth_carrier.__file__).parent
-    lines = {path.name: path.read_text().count("\n") for path in folder.glob("*.py")}
-    assert set(lines) == {"__init__.py", "provider.py", "simulator.py"}
-    assert max(lines.values()) < 300
+def imports_of(folder: Path) -> set[str]:
+    """Modules of ours that a package names."""
+    found: set[str] = set()
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("callplane"):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                is_package = node.module == "callplane.providers"
+                found |= set(names) if is_package else {str(node.module)}
+    return found
+
+
+def test_it_needs_only_what_every_provider_may_use() -> None:
+    provider = imports_of(Path(__file__).parent / "pigeon")
+    allowed = (*SHARED, *(f"callplane.providers.{name}" for name in SHARED_PROVIDERS))
+    assert {name for name in provider if not name.startswith(allowed)} == set()
+    simulator = imports_of(Path(__file__).parent / "pigeon_simulator")
+    assert {name for name in simulator if not name.startswith("callplane.simulators.")} == set()
