@@ -10,6 +10,7 @@ from callplane.apis.carriers import CarrierCredentials, CarrierEndpoint, Carrier
 from callplane.apis.references import SecretKeyRef
 from callplane.providers.carrier_protocol import CarrierProvider, CarrierRefused
 from callplane.providers.didww.provider import CAPABILITIES
+from callplane.providers.protocol import Unavailable
 from callplane.providers.registry import CarrierRegistry, Ingredients
 from callplane.resources.carriers import (
     NOT_SHOWN,
@@ -23,6 +24,7 @@ from callplane.simulators.carriers.running import RunningCarrier, running_carrie
 from callplane.simulators.carriers.seeding import DEFAULT_SECRET
 from callplane.simulators.didww.surface import DidwwSurface
 from callplane.simulators.didww.world import DidwwWorld
+from callplane.simulators.faults import Effect, FaultRule
 from callplane.testing.carrier_contract import CarrierContract
 from callplane.testing.carrier_simulator_stage import SEED, SimulatedCarrierStage
 from callplane.testing.carrier_stage import MARKER, ON_SALE, OWNED, CarrierStage
@@ -121,3 +123,9 @@ async def test_a_number_that_will_lapse_is_leaving(stage: SimulatedCarrierStage)
     row = (await stage.provider.read_number(OWNED[0])).row
     assert row is not None
     assert row.state is CarrierNumberState.LEAVING
+
+
+async def test_a_page_that_skips_numbers_ends_no_listing(stage: SimulatedCarrierStage) -> None:
+    stage.world.faults.add(FaultRule(Effect.LISTING_SKIP, ("listNumbers",)))
+    with pytest.raises(Unavailable, match="of 3 numbers are missing"):
+        [page async for page in stage.provider.list_pages()]

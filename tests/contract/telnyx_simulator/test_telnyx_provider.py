@@ -12,11 +12,13 @@ from callplane.apis.carriers import CarrierCredentials, CarrierEndpoint, Carrier
 from callplane.apis.references import SecretKeyRef
 from callplane.errors import OutcomeUnknown
 from callplane.providers.carrier_protocol import CarrierProvider, CarrierRefused
+from callplane.providers.protocol import Unavailable
 from callplane.providers.registry import CarrierRegistry, Ingredients
-from callplane.providers.telnyx.provider import CAPABILITIES
+from callplane.providers.telnyx.provider import CAPABILITIES, TelnyxProvider
 from callplane.resources.carriers import (
     CarrierNumberState,
     Obstacle,
+    OrderRequest,
     PortRequest,
     PortState,
     TrunkRoute,
@@ -28,7 +30,14 @@ from callplane.simulators.telnyx.surface import TelnyxSurface
 from callplane.simulators.telnyx.world import TelnyxWorld
 from callplane.testing.carrier_contract import CarrierContract
 from callplane.testing.carrier_simulator_stage import SEED, SimulatedCarrierStage
-from callplane.testing.carrier_stage import ADDRESS, ELSEWHERE, MARKER, OWNED
+from callplane.testing.carrier_stage import (
+    ADDRESS,
+    ELSEWHERE,
+    MARKER,
+    ON_SALE,
+    OWNED,
+    CarrierMisfortune,
+)
 from callplane.testing.manual_clock import ManualClock
 
 SECRET_REF = SecretKeyRef(name="telnyx", key="api-key")
@@ -164,3 +173,55 @@ async def test_the_sdk_logs_no_number(stage: TelnyxStage, caplog: pytest.LogCapt
     text = " ".join(each.getMessage() for each in ours)
     assert OWNED[0].text[1:] not in text
     assert DEFAULT_SECRET not in text
+
+
+async def test_an_order_names_the_approved_documents(stage: TelnyxStage) -> None:
+    group = {
+        "country_code": "GB",
+        "phone_number_type": "local",
+        "action": "ordering",
+        "status": "approved",
+    }
+    shelf = stage.account.shelf("requirement_groups")
+    shelf["1"] = {**group, "id": "1", "status": "declined"}
+    shelf["2"] = {**group, "id": "2", "phone_number_type": "mobile"}
+    shelf["3"] = {**group, "id": "3"}
+    shelf["4"] = {**group, "id": "4", "customer_reference": "callplane GB local"}
+    await stage.provider.order(OrderRequest("cp-order-1", ON_SALE[0]))
+    (order,) = stage.account.orders.values()
+    assert order.terms["phone_numbers"] == [
+        {"phone_number": ON_SALE[0].text, "requirement_group_id": "4"}
+    ]
+
+
+async def test_nothing_is_taken_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, stage: TelnyxStage
+) -> None:
+    """The SDK would sign in as somebody else, and elsewhere."""
+    for name in ("API_KEY", "PUBLIC_KEY", "CLIENT_ID", "CLIENT_SECRET"):
+        monkeypatch.setenv(f"TELNYX_{name}", "somebody-else")
+    monkeypatch.setenv("TELNYX_BASE_URL", "http://127.0.0.1:9/v2")
+    monkeypatch.setenv("TELNYX_CUSTOM_HEADERS", "Authorization: Bearer somebody-else")
+    provider = provider_of(stage.running, stage.clock)
+    assert (await provider.read_number(OWNED[0])).row is not None
+    await provider.close()
+
+
+async def test_a_page_that_skips_numbers_ends_no_listing(stage: TelnyxStage) -> None:
+    stage.world.faults.add(FaultRule(Effect.LISTING_SKIP, ("listNumbers",)))
+    with pytest.raises(Unavailable, match="of 3 numbers are missing"):
+        [page async for page in stage.provider.list_pages()]
+
+
+async def test_an_sdk_left_to_itself_would_be_caught(stage: TelnyxStage) -> None:
+    """The guard taken out: with the SDK's own retries the order is sent again, and the promise of
+    the contract is broken: a refusal in place of an unknown outcome.
+    """
+    provider = stage.provider
+    assert isinstance(provider, TelnyxProvider)
+    provider._client._sdk = provider._client._sdk.with_options(max_retries=1)
+    with pytest.raises(CarrierRefused):
+        await TestTelnyxProvider().test_an_order_whose_answer_is_lost_is_found_again(
+            stage, CarrierMisfortune.FAILED_AFTER
+        )
+    assert stage.attempts() == 2

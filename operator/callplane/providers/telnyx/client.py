@@ -4,7 +4,7 @@ The SDK is good at what is tedious: paths, parameters in brackets, forms of answ
 trusted with what costs money: by itself it sends an order three times when the first is answered
 500, with no key that would make them one. So its retries are off, and what it sends goes through
 `providers.transport`, which sends a write once, knows when an outcome is unknown, and counts and
-caps answers. Of the headers of the SDK only credentials and media types go out.
+caps answers. Of the SDK's headers only media types go out, beside the key of this account.
 
 Answers leave this module as plain mappings, refusals as `No`.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -26,7 +26,7 @@ from callplane.providers.transport import Request, Transport
 
 PUBLIC_URL: Final = "https://api.telnyx.com/v2"
 _OPERATION: Final = "x-callplane-operation"
-_SENT_HEADERS = ("accept", "authorization", "content-type")
+_SENT_HEADERS = ("accept", "content-type")
 
 Call = Callable[[AsyncTelnyx, Mapping[str, str]], Awaitable[Any]]
 
@@ -53,10 +53,14 @@ class TelnyxClient:
             logging.getLogger(chatty).setLevel(logging.WARNING)
         self._sdk = AsyncTelnyx(
             api_key=key,
+            # Left out, these would be taken from the environment.
+            client_id="",
+            client_secret="",
+            public_key="",
             base_url=url,
             max_retries=0,
             http_client=httpx.AsyncClient(
-                transport=_OurTransport(transport), follow_redirects=False, trust_env=False
+                transport=_OurTransport(transport, key), follow_redirects=False, trust_env=False
             ),
         )
         self._transport = transport
@@ -108,9 +112,11 @@ class _OurTransport(httpx.AsyncBaseTransport):
     """
 
     transport: Transport
+    key: str = field(repr=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         sent = {name: request.headers[name] for name in _SENT_HEADERS if name in request.headers}
+        sent["authorization"] = f"Bearer {self.key}"
         answer = await self.transport.call(
             Request(
                 request.headers[_OPERATION],
@@ -127,7 +133,9 @@ class _OurTransport(httpx.AsyncBaseTransport):
 
 
 def _document(answer: object) -> Mapping[str, Any]:
-    """A model of the SDK as a mapping by the API's own names."""
+    """A model of the SDK as a mapping by the API's own names; a bare list as its `data`."""
+    if isinstance(answer, list):
+        return {"data": [_document(each) for each in answer]}
     if not isinstance(answer, telnyx.BaseModel):
         raise _NotUnderstood
     return answer.to_dict(mode="json")

@@ -34,6 +34,14 @@ from callplane.resources.carriers import (
 from callplane.values import E164
 
 MARKER_TAG: Final = "callplane:"
+PREFERRED: Final = "callplane"
+
+_BRITISH_KINDS: Final = (
+    (("+441", "+442"), NumberKind.LOCAL),
+    (("+443",), NumberKind.NATIONAL),
+    (("+4480",), NumberKind.TOLL_FREE),
+    (("+4471", "+4472", "+4473", "+4474", "+4475", "+4477", "+4478", "+4479"), NumberKind.MOBILE),
+)
 
 KINDS: Mapping[NumberKind, str] = {
     NumberKind.LOCAL: "local",
@@ -87,10 +95,31 @@ _PORTS: Mapping[str, PortState] = {
 
 def kind_of(number: E164) -> NumberKind:
     """What sort a British number is, as a search wants to know; OTHER asks for any."""
-    digits = number.text
-    if digits.startswith(("+441", "+442")):
-        return NumberKind.LOCAL
+    for beginnings, kind in _BRITISH_KINDS:
+        if number.text.startswith(beginnings):
+            return kind
     return NumberKind.OTHER
+
+
+def papers_for(rows: Sequence[Mapping[str, Any]], number: E164) -> str:
+    """The id of the approved group of documents to order a British number with, empty where there
+    is none: one that is named for us goes before others, then the lowest id.
+    """
+    kind = KINDS.get(kind_of(number))
+    wanted = {"status": "approved", "action": "ordering", "country_code": "GB"}
+    fitting = [
+        row
+        for row in rows
+        if kind is not None
+        and row.get("phone_number_type") == kind
+        and all(row.get(name) == value for name, value in wanted.items())
+    ]
+
+    def preference(row: Mapping[str, Any]) -> tuple[bool, str]:
+        name = str(row.get("customer_reference") or "").lower()
+        return not name.startswith(PREFERRED), str(row.get("id"))
+
+    return str(min(fitting, key=preference).get("id") or "") if fitting else ""
 
 
 def offer(row: Mapping[str, Any]) -> NumberOffer:

@@ -139,8 +139,11 @@ class TelnyxProvider:
     # Buying and giving back
 
     async def order(self, request: OrderRequest) -> NumberOrder:
+        ordered = {"phone_number": request.number.text}
+        if papers := await self._papers(request.number):
+            ordered["requirement_group_id"] = papers
         terms: dict[str, Any] = {
-            "phone_numbers": [{"phone_number": request.number.text}],
+            "phone_numbers": [ordered],
             "customer_reference": request.reference,
         }
         if request.route is not None:
@@ -332,6 +335,17 @@ class TelnyxProvider:
         if row is None:
             raise CarrierRefused(Obstacle.NOT_OURS, "the number is not in the account")
         return row
+
+    async def _papers(self, number: E164) -> str:
+        """The approved documents to order with; without any the order waits at Telnyx for some."""
+        document = await self._read(
+            "listRequirementGroups",
+            lambda sdk, name: sdk.requirement_groups.list(
+                filter={"country_code": "GB", "action": "ordering", "status": "approved"},
+                extra_headers=name,
+            ),
+        )
+        return mapping.papers_for(_rows(document), number)
 
     async def _order(self, request: OrderRequest, row: Mapping[str, Any]) -> NumberOrder:
         """An order of the list with the truth about its number, and why it is held up."""
