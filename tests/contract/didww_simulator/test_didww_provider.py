@@ -15,6 +15,7 @@ from callplane.providers.registry import CarrierRegistry, Ingredients
 from callplane.resources.carriers import (
     NOT_SHOWN,
     CarrierNumberState,
+    NumberSearch,
     Obstacle,
     OrderRequest,
     OrderState,
@@ -129,3 +130,13 @@ async def test_a_page_that_skips_numbers_ends_no_listing(stage: SimulatedCarrier
     stage.world.faults.add(FaultRule(Effect.LISTING_SKIP, ("listNumbers",)))
     with pytest.raises(Unavailable, match="of 3 numbers are missing"):
         [page async for page in stage.provider.list_pages()]
+
+
+async def test_a_search_that_is_shut_stops_nothing_else(stage: SimulatedCarrierStage) -> None:
+    stage.world.settings.change({"search_is_shut": True})
+    with pytest.raises(CarrierRefused, match="support was asked"):
+        await stage.provider.search(NumberSearch(prefix="442079"))
+    with pytest.raises(CarrierRefused, match="support was asked"):
+        await stage.provider.order(OrderRequest("cp-order-1", ON_SALE[0], route=stage.route))
+    assert stage.attempts() == 0
+    assert (await stage.provider.read_number(OWNED[0])).row is not None

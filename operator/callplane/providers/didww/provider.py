@@ -23,7 +23,13 @@ from callplane.providers.carrier_protocol import (
 )
 from callplane.providers.didww import mapping
 from callplane.providers.didww.client import DidwwClient, Said
-from callplane.providers.protocol import Observed, ProviderError, Unavailable, Unsupported
+from callplane.providers.protocol import (
+    Observed,
+    PermissionMissing,
+    ProviderError,
+    Unavailable,
+    Unsupported,
+)
 from callplane.resources.carriers import (
     Balance,
     EmergencyAddress,
@@ -41,7 +47,7 @@ from callplane.resources.carriers import (
 )
 from callplane.values import E164, ConnectionId
 
-PAGE_ROWS: Final = 500
+PAGE_ROWS: Final = 100
 CAPABILITIES: Final = CarrierCapabilities(
     read_after_write_lag_seconds=5.0,
     unsupported={
@@ -61,8 +67,9 @@ CAPABILITIES: Final = CarrierCapabilities(
     order_lookup=OrderLookup.BY_REFERENCE,
     orders_pend=True,
     offers_show_prices=True,
-    limits={"page_rows": float(PAGE_ROWS)},
+    limits={"page_rows": float(PAGE_ROWS), "requests_per_second": 20.0},
 )
+_NOT_ENABLED: Final = "DIDWW lets an account choose single numbers when its support was asked to"
 _AWAITED: Final = "the number awaits its registration: submit an address for it"
 
 
@@ -253,16 +260,23 @@ class DidwwProvider:
         raise CarrierRefused(obstacle, said.said, code=said.code)
 
     async def _on_sale(self, digits: str) -> list[tuple[E164, Mapping[str, Any]]]:
-        """Numbers on sale that hold these digits; rows that cannot be read are none."""
+        """Numbers on sale that hold these digits, some of them where there are many; rows that
+        cannot be read are none. There are no pages and there is no order.
+        """
         query = {"filter[number_contains]": digits, "include": "did_group"}
-        rows, _ = await self._client.page(
-            "searchNumbers", "available_dids", query, number=1, size=PAGE_ROWS
-        )
+        try:
+            said = await self._client.read("searchNumbers", "available_dids", query)
+        except PermissionMissing as error:
+            # The key is good for everything else, so this concerns no more than the search.
+            raise CarrierRefused(Obstacle.OTHER, f"{_NOT_ENABLED} ({error})") from error
+        rows = said.document.get("data")
+        if not said.is_yes or not isinstance(rows, list):
+            raise Unavailable(f"searchNumbers: {said.said or 'the answer is not understood'}")
         found = []
         for row in rows:
             try:
                 found.append((mapping.number_of(row), row))
-            except (KeyError, ValueError):
+            except (AttributeError, KeyError, ValueError):
                 continue
         return found
 

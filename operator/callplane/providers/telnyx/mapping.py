@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from callplane.errors import scrub
 from callplane.providers import carrier_addresses
+from callplane.providers.carrier_kinds import british_kind
 from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.resources.carriers import (
     NOT_SHOWN,
@@ -35,13 +36,6 @@ from callplane.values import E164
 
 MARKER_TAG: Final = "callplane:"
 PREFERRED: Final = "callplane"
-
-_BRITISH_KINDS: Final = (
-    (("+441", "+442"), NumberKind.LOCAL),
-    (("+443",), NumberKind.NATIONAL),
-    (("+4480",), NumberKind.TOLL_FREE),
-    (("+4471", "+4472", "+4473", "+4474", "+4475", "+4477", "+4478", "+4479"), NumberKind.MOBILE),
-)
 
 KINDS: Mapping[NumberKind, str] = {
     NumberKind.LOCAL: "local",
@@ -93,19 +87,11 @@ _PORTS: Mapping[str, PortState] = {
 # Numbers
 
 
-def kind_of(number: E164) -> NumberKind:
-    """What sort a British number is, as a search wants to know; OTHER asks for any."""
-    for beginnings, kind in _BRITISH_KINDS:
-        if number.text.startswith(beginnings):
-            return kind
-    return NumberKind.OTHER
-
-
 def papers_for(rows: Sequence[Mapping[str, Any]], number: E164) -> str:
     """The id of the approved group of documents to order a British number with, empty where there
     is none: one that is named for us goes before others, then the lowest id.
     """
-    kind = KINDS.get(kind_of(number))
+    kind = KINDS.get(british_kind(number))
     wanted = {"status": "approved", "action": "ordering", "country_code": "GB"}
     fitting = [
         row

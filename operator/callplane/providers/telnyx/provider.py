@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 from callplane.clock import Clock
+from callplane.providers.carrier_kinds import british_kind
 from callplane.providers.carrier_protocol import (
     CarrierCapabilities,
     CarrierRefused,
@@ -384,7 +385,7 @@ class TelnyxProvider:
             return Obstacle.TRUNK_UNKNOWN
         try:
             digits = number.text[1:]
-            offers = await self.search(NumberSearch(prefix=digits, kind=mapping.kind_of(number)))
+            offers = await self.search(NumberSearch(prefix=digits, kind=british_kind(number)))
             if number not in {each.number for each in offers}:
                 return Obstacle.NUMBER_TAKEN
             balance = (await self.read_balance()).row

@@ -43,6 +43,12 @@ _PRICED_AS: Mapping[NumberKind, str] = {
     NumberKind.MOBILE: "mobile",
     NumberKind.TOLL_FREE: "toll free",
 }
+BUNDLE_KINDS: Mapping[NumberKind, str] = {
+    NumberKind.LOCAL: "local",
+    NumberKind.NATIONAL: "national",
+    NumberKind.MOBILE: "mobile",
+    NumberKind.TOLL_FREE: "toll-free",
+}
 OBSTACLES: Mapping[str, Obstacle] = {
     "21422": Obstacle.NUMBER_TAKEN,
     "21631": Obstacle.PAPERWORK,

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from callplane.clock import Clock
 from callplane.errors import OutcomeUnknown
+from callplane.providers.carrier_kinds import british_kind
 from callplane.providers.carrier_protocol import (
     CarrierAction,
     CarrierCapabilities,
@@ -119,7 +120,7 @@ class TwilioProvider:
             raise CarrierRefused(Obstacle.OTHER, "Twilio searches by kind of number")
         query = {"VoiceEnabled": "true", "PageSize": str(max(search.count, SEARCH_ROWS))}
         if search.prefix:
-            query["Contains"] = search.prefix
+            query["Contains"] = f"+{search.prefix}"
         url = self._client.account_url(f"AvailablePhoneNumbers/{search.country}/{kind}.json")
         said = await self._client.read("searchNumbers", url, query)
         if not said.is_yes:
@@ -144,7 +145,7 @@ class TwilioProvider:
         form = {
             "PhoneNumber": request.number.text,
             "FriendlyName": request.reference,
-            **await self._papers(),
+            **await self._papers(request.number),
         }
         if request.route is not None:
             form["TrunkSid"] = self.canonical_route(request.route).trunk
@@ -246,27 +247,38 @@ class TwilioProvider:
             return None
         return mapping.monthly_price(said.document, search.kind) if said.is_yes else None
 
-    async def _papers(self) -> dict[str, str]:
-        """The approved bundle and the address to buy with, as far as the account has them."""
+    async def _papers(self, number: E164) -> dict[str, str]:
+        """The approved bundle and the address to buy a British number with, as far as the account
+        has them.
+        """
+        kind = mapping.BUNDLE_KINDS.get(british_kind(number))
+        if kind is None:
+            return {}
         url = f"{self._client.hosts.numbers}/v2/RegulatoryCompliance/Bundles"
-        query = {"Status": "twilio-approved", "PageSize": "100"}
+        query = {"Status": "twilio-approved", "IsoCountry": "GB", "NumberType": kind}
         said = await self._client.read("listBundles", url, query)
         if not said.is_yes:
             raise Unavailable(f"listBundles: {said.said}")
-        found = {"BundleSid": mapping.preferred(_rows(said.document, "results", "listBundles"))}
-        found["AddressSid"] = mapping.preferred(await self._addresses())
+        found = {
+            "BundleSid": mapping.preferred(_rows(said.document, "results", "listBundles")),
+            "AddressSid": mapping.preferred(await self._addresses()),
+        }
         return {name: sid for name, sid in found.items() if sid}
 
-    async def _addresses(self) -> list[Mapping[str, Any]]:
+    async def _addresses(self, country: str = "GB") -> list[Mapping[str, Any]]:
         rows: list[Mapping[str, Any]] = []
-        pages = self._client.pages("listAddresses", "Addresses.json", {"PageSize": str(PAGE_ROWS)})
+        pages = self._client.pages(
+            "listAddresses",
+            "Addresses.json",
+            {"IsoCountry": country, "PageSize": str(PAGE_ROWS)},
+        )
         async for document, _ in pages:
             rows += _rows(document, "addresses", "listAddresses")
         return rows
 
     async def _address_sid(self, address: EmergencyAddress) -> str:
         """The SID of this address: one that is there already, else a new one."""
-        for row in await self._addresses():
+        for row in await self._addresses(address.country):
             if row.get("emergency_enabled") is True and mapping.address_of(row) == address:
                 return str(row["sid"])
         said = await self._client.write(

@@ -55,6 +55,8 @@ class CarrierSettings:
     """Buying a number the account owns already answers as if it were new; it is charged once."""
     numbers_rest_seconds: float = 0.0
     """How long a released number is not on sale to anybody; no carrier documents it."""
+    search_is_shut: bool = False
+    """Single numbers on sale are not shown (DIDWW opens this to an account that asks for it)."""
     refuses_with_200: bool = False
     """Failures of the service itself come under status 200 (Simwood documents no status)."""
 

@@ -81,15 +81,19 @@ def _groups(rows: dict[str, NumberRow]) -> list[dict[str, object]]:
 
 
 def available(call: Call) -> Response:
-    """GET available_dids."""
+    """GET available_dids: neither paged nor sorted, and shut unless the account asked for it."""
     query = call.request.query
+    if any(name.startswith("page[") or name == "sort" for name in query):
+        raise refused("Paging and sorting are not allowed", status=400)
+    if call.world.settings.search_is_shut:
+        raise refused("Access to the resource is forbidden", status=403)
     rows = [
         row
         for row in call.world.on_sale(call.account)
         if query.get("filter[did_group.id]", group_id(row)) == group_id(row)
         and query.get("filter[number_contains]", "") in row.e164
     ]
-    return paged(call, rows, _available)
+    return answer([_available(row) for row in rows])
 
 
 def reserve(call: Call) -> Response:

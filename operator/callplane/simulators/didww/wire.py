@@ -14,7 +14,7 @@ Row = TypeVar("Row")
 
 _MEDIA = {"content-type": "application/vnd.api+json"}
 _PAGE_SIZE = 50
-_PAGE_SIZE_MAX = 1000
+_PAGE_SIZE_MAX = 100
 
 
 def refused(detail: str, pointer: str = "", *, status: int = 422) -> Refusal:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from callplane.providers import carrier_access
-from callplane.providers.registry import Ingredients
 from pigeon.client import PUBLIC_URL, PigeonClient
 from pigeon.provider import PigeonProvider
+
+from callplane.providers import carrier_access
+from callplane.providers.registry import Ingredients
 
 
 def create(ingredients: Ingredients) -> PigeonProvider:

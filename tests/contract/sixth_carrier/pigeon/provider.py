@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
+from pigeon.client import PigeonClient, Said
+
 from callplane.clock import Clock
 from callplane.providers.carrier_protocol import (
     CarrierAction,
@@ -31,7 +33,6 @@ from callplane.resources.carriers import (
     TrunkRoute,
 )
 from callplane.values import E164, ConnectionId
-from pigeon.client import PigeonClient, Said
 
 _BY_LETTER: Final = Unsupported("a pigeon carries calls only", "write a letter to Pigeon Post")
 CAPABILITIES: Final = CarrierCapabilities(
