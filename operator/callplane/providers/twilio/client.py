@@ -1,10 +1,10 @@
 """Twilio's HTTP ways: four hosts, credentials, forms in, JSON out, and what a no looks like.
 
 Not the vendor's SDK. It keeps an address for each of its hosts, and one that is forgotten calls the
-real Twilio from a test; it sets no time-out; it tells a connection that was never made from an
-answer that never came by nothing; and its exceptions colour their text. What we need of Twilio is
-ten requests, which `providers.transport` sends as it should. One address other than the public ones
-takes the place of all hosts.
+real Twilio from a test; it sets no time-out; nothing tells a connection that was never made from an
+answer that never came; and its asynchronous client signs in by a part of aiohttp that is on its way
+out. What we need of Twilio is a dozen requests, which `providers.transport` sends as it should. One
+address other than the public ones takes the place of all hosts.
 """
 
 from __future__ import annotations
