@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from callplane.engine import claims, guarding
 from callplane.numbering.lifecycle import HELD
 from callplane.plan.change import Operation
-from callplane.resources.lines import PolicyOnLine
+from callplane.resources.lines import NumberType, PolicyOnLine
+from callplane.resources.teams import NumberOnTeams
+from callplane.store import commits
 from callplane.testing.engine_world import START, EngineWorld, Worlds, number
 from callplane.testing.webex_side import WebexSide, person_id
 from callplane.values import E164
@@ -378,3 +381,79 @@ async def test_what_no_listing_shows_is_looked_at_once_an_hour(worlds: Worlds) -
     await world.settle(7200)
     assert len(webex.changes()) == sent + 1
     assert await world.reason("ann", kind="WebexUser") == "Succeeded"
+
+
+async def numbers_of_others_are_never_written(worlds: Worlds) -> None:
+    world = await both(worlds)
+    webex = WebexSide(world)
+    await webex.declare("ann", phoneNumber={"e164": number(1)})
+    await world.settle()
+    assert webex.number_of("ann") == number(1)
+    sent = len(webex.changes())
+    managed = "Example Integrated (INTEGRATED_CCP)"
+    row = world.webex.true.numbers[E164(number(1))]
+    other = NumberOnTeams(E164(number(2)), NumberType.WEBEX, location_id="London")
+    world.webex.put_numbers([replace(each, managed_by=managed) for each in (row, other)])
+    await world.settle(70)
+    await webex.declare("ann", phoneNumber=NONE)
+    await webex.declare("ben", phoneNumber={"e164": number(2)})
+    await world.settle(90)
+    for name in ("ann", "ben"):
+        status, reason, message = await world.condition("WebexUser", name)
+        assert (status, reason) == ("False", "Unsupported")
+        assert managed in message
+    assert len(webex.changes()) == sent
+    # A leaver's number cannot be taken away from here either: the object says so and stays.
+    await world.delete("WebexUser", "ann")
+    await world.settle(90)
+    assert await world.exists("WebexUser", "ann")
+    assert len(webex.changes()) == sent
+    assert webex.number_of("ann") == number(1)
+
+
+async def a_move_keeps_the_number(worlds: Worlds) -> None:
+    world = await in_teams(worlds)
+    await hand(world, ("webex", "teams"), to_webex=True)
+    assert await watch(world) == ["teams", "webex"]
+    assert WebexSide(world).number_of("ann") == number(1)
+    row = await world.row(1)
+    assert row is not None
+    assert row.connection.provider == "webex"
+
+
+def everything_is_managed_here(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(guarding, "check_managed_elsewhere", lambda *_: None)
+
+
+def rows_stay_with_their_giver(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(commits, "connection_after", lambda _, connection: connection)
+
+
+def receivers_do_not_wait(patch: pytest.MonkeyPatch) -> None:
+    async def at_once(scope: Any, gathered: Any, holder: Any, row: Any) -> None:
+        return None
+
+    patch.setattr(claims, "_secure_elsewhere", at_once)
+
+
+MUTANTS = {
+    "managed elsewhere": (numbers_of_others_are_never_written, everything_is_managed_here),
+    "change of connection": (a_move_keeps_the_number, rows_stay_with_their_giver),
+    "giver first": (a_move_keeps_the_number, receivers_do_not_wait),
+}
+
+
+@pytest.mark.parametrize("guard", MUTANTS)
+async def test_the_scenario_holds(worlds: Worlds, guard: str) -> None:
+    await MUTANTS[guard][0](worlds)
+
+
+@pytest.mark.parametrize("guard", MUTANTS)
+async def test_without_its_guard_the_scenario_fails(
+    worlds: Worlds, guard: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario, mutate = MUTANTS[guard]
+    mutate(monkeypatch)
+    worlds.defects_are_expected = True
+    with pytest.raises(AssertionError):
+        await scenario(worlds)

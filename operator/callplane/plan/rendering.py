@@ -19,6 +19,7 @@ from callplane.plan.document import (
     Plan,
     PlannedChange,
 )
+from callplane.resources.webex import COMPANIONS
 
 #: What forges accept as one comment is 65,536 characters; some is left for what they add.
 MARKDOWN_LIMIT_CHARACTERS = 60_000
@@ -51,14 +52,15 @@ def describe(change: Change) -> ChangeText:
     match change.operation:
         case Operation.ASSIGN_NUMBER:
             place = f", at location {after['location']}" if after.get("location") else ""
-            return ChangeText("+", "number", "", _number(after) + place)
+            return ChangeText("+", "number", "", _number(after) + place + _companions(after))
         case Operation.UNASSIGN_NUMBER:
             return ChangeText("-", "number", _number(before), "")
         case Operation.SET_LOCATION:
             return _replacing("emergency location", before.get("location"), after.get("location"))
         case Operation.SET_POLICY:
             what = after.get("type") or before.get("type") or "policy"
-            return _replacing(what, before.get("name"), after.get("name"))
+            with_it = f"{after.get('name') or ''}{_companions(after)}"
+            return _replacing(what, before.get("name"), with_it)
         case Operation.ORDER_NUMBER:
             return ChangeText("+", "order", "", after.get("number", ""))
         case Operation.PORT_NUMBER_IN:
@@ -67,6 +69,12 @@ def describe(change: Change) -> ChangeText:
             return ChangeText("-", "release to the carrier", before.get("number", ""), "")
         case _:
             return _replacing(change.operation.value, _flat(before), _flat(after))
+
+
+def _companions(fields: dict[str, str]) -> str:
+    """What comes in one request with a number or a licence."""
+    named = [f"{field} {fields[field]}" for field in COMPANIONS.values() if field in fields]
+    return "".join(f", with {each}" for each in named)
 
 
 def _flat(fields: dict[str, str]) -> str:

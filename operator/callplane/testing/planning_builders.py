@@ -92,6 +92,7 @@ class Estate:
     manifests: dict[ObjectKey, Body] = field(default_factory=dict)
     gone: list[Body] = field(default_factory=list)
     cluster_objects: list[Body] = field(default_factory=list)
+    further: list[ConnectionObservation] = field(default_factory=list)
     has_register: bool = True
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -223,7 +224,7 @@ class Estate:
         return Observations(
             taken_at=TAKEN_AT,
             taken_by="anna@workstation",
-            connections=(connection,),
+            connections=(connection, *self.further),
             installation=INSTALLATION,
             objects=tuple(self.cluster_objects),
             namespace_labels=self.labels,

@@ -1,25 +1,33 @@
-"""A platform in memory that asks for a secret; `engine_world` makes one for each connection."""
+"""A platform in memory that signs its callers in; an `EngineWorld` says with which secret."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from callplane.clock import Clock
 from callplane.providers.inmemory import Call, Fault, InMemoryProvider, World
 from callplane.providers.protocol import AuthenticationFailed
 from callplane.values import ConnectionId
 
-if TYPE_CHECKING:
-    from callplane.testing.engine_world import EngineWorld
+
+class Accepting(Protocol):
+    """Who knows the secret that is accepted, and counts the others."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    accepted_secret: bytes
+    refused_sign_ins: int
 
 
 class SignedInProvider(InMemoryProvider):
     """Every call carries the secret, and another one than the accepted is refused."""
 
     def __init__(
-        self, world: EngineWorld, secret: bytes, connection: ConnectionId, platform: World
+        self, owner: Accepting, secret: bytes, connection: ConnectionId, platform: World
     ) -> None:
-        super().__init__(connection, platform, clock=world.clock, page_rows=1000)
-        self._owner = world
+        super().__init__(connection, platform, clock=owner.clock, page_rows=1000)
+        self._owner = owner
         self._secret = secret
 
     async def _arrive(self, call: Call) -> Fault | None:
