@@ -12,6 +12,7 @@ import pytest
 from callplane.engine import claims, guarding
 from callplane.numbering.lifecycle import HELD
 from callplane.plan.change import Operation
+from callplane.providers.inmemory import Verb, lost_after_commit
 from callplane.resources.lines import NumberType, PolicyOnLine
 from callplane.resources.teams import NumberOnTeams
 from callplane.store import commits
@@ -381,6 +382,34 @@ async def test_what_no_listing_shows_is_looked_at_once_an_hour(worlds: Worlds) -
     await world.settle(7200)
     assert len(webex.changes()) == sent + 1
     assert await world.reason("ann", kind="WebexUser") == "Succeeded"
+
+
+async def test_a_person_who_is_to_be_created_is_created_once(worlds: Worlds) -> None:
+    world = await both(worlds)
+    webex = WebexSide(world)
+    names = {"firstName": "Dan", "lastName": "Example"}
+    world.webex.faults.add(lost_after_commit(), verb=Verb.SEND, operation=Operation.CREATE_PERSON)
+    await webex.declare("dan", create=names)
+    await world.settle(120)
+    assert await world.reason("dan", kind="WebexUser") == "Succeeded"
+    sent = [change.operation for change in webex.changes()]
+    assert sent == [Operation.CREATE_PERSON, Operation.ASSIGN_NUMBER]
+    # Who was there and is gone is never made anew.
+    (person,) = [p for p in world.webex.true.people.values() if p.user_id.startswith("created")]
+    world.webex.remove_person(person.user_id)
+    await world.settle(200)
+    await world.annotate("WebexUser", "dan", {"callplane.dev/reconcile-requested-at": "again"})
+    await world.settle(60)
+    assert await world.reason("dan", kind="WebexUser") == "False UserNotFound"
+    assert [change.operation for change in webex.changes()] == sent
+
+
+async def test_nobody_is_created_who_was_not_asked_for(worlds: Worlds) -> None:
+    world = await both(worlds)
+    await WebexSide(world).declare("dan")
+    await world.settle()
+    assert await world.reason("dan", kind="WebexUser") == "False UserNotFound"
+    assert WebexSide(world).changes() == []
 
 
 async def numbers_of_others_are_never_written(worlds: Worlds) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from callplane.apis import constraints, fields
+from callplane.apis.constraints import Constraint
 from callplane.apis.fields import Count, Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
@@ -24,6 +25,13 @@ class CallerId(StrEnum):
     LOCATION_NUMBER = "LocationNumber"
 
 
+class NewPerson(Model):
+    """Names of a person who is to be created."""
+
+    first_name: Annotated[fields.Text64, Field(description="First name.", min_length=1)]
+    last_name: Annotated[fields.Text64, Field(description="Last name.", min_length=1)]
+
+
 class WebexUserSpec(Model):
     """A person and what they should have. What is left out is not managed."""
 
@@ -31,6 +39,12 @@ class WebexUserSpec(Model):
         constraints.exactly_one("email", "person_id"),
         constraints.immutable("organization_ref"),
         constraints.immutable("person_id", optional=True),
+        Constraint(
+            cel="!has(self.create) || has(self.email)",
+            message="create needs email",
+            field_path=".create",
+            check=lambda spec: spec.create is None or spec.email is not None,
+        ),
     )
 
     organization_ref: Annotated[
@@ -46,6 +60,15 @@ class WebexUserSpec(Model):
     ] = None
     person_id: Annotated[
         fields.WebexId | None, Field(description="The person's id in Webex. Immutable.")
+    ] = None
+    create: Annotated[
+        NewPerson | None,
+        Field(
+            description=(
+                "Create the person when the organisation has nobody of that address. Leave it out "
+                "where a directory brings people in. Nobody is ever deleted."
+            )
+        ),
     ] = None
     location: Annotated[
         LocationName | None,

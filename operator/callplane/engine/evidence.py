@@ -103,6 +103,8 @@ async def shows_effect(runtime: ConnectionRuntime, change: Change, *, fresh: boo
 
     Raises ProviderError when it cannot be read.
     """
+    if change.operation is Operation.CREATE_PERSON:
+        return await runtime.read_person(change.subject) is not None
     if change.operation is Operation.SET_POLICY:
         configuration = await runtime.read_configuration(change.subject)
         return effects.policy_shows(configuration, change)

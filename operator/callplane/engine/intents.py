@@ -228,6 +228,8 @@ def describe(change: Change) -> str:
     if change.platform is Platform.CARRIER:
         return carrier_changes.describe(change)
     after, before = change.after or {}, change.before or {}
+    if change.operation is Operation.CREATE_PERSON:
+        return f"creating {change.subject}"
     if change.operation is Operation.ASSIGN_NUMBER:
         return f"assigning {E164(after['number']).masked}"
     if change.operation is Operation.UNASSIGN_NUMBER:

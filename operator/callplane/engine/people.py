@@ -13,6 +13,7 @@ from callplane.desired.declarations import PersonObject, is_person
 from callplane.desired.webex_users import unlisted_types
 from callplane.engine import (
     claims,
+    creating,
     evidence,
     gathering,
     guarding,
@@ -44,6 +45,8 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
     assert is_person(user)
     gathered = await gathering.gather(scope, user)
     writable = gathering.may_write(scope, user, gathered)
+    if writable:
+        await creating.ensure_person(scope, user, gathered)
     holder = await holders.resolve(scope, user, gathered)
     if writable:
         await ensure_finalizer(scope)

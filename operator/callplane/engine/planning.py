@@ -20,6 +20,7 @@ from callplane.desired.declarations import (
 )
 from callplane.engine import (
     carrier_planning,
+    creating,
     gathering,
     guarding,
     holders,
@@ -34,7 +35,7 @@ from callplane.engine.observations import Observations, key_of
 from callplane.engine.people import PlannedLine
 from callplane.engine.planning_world import Declared, Judge, PlanningWorld
 from callplane.engine.scope import Scope
-from callplane.errors import Verdict, Waiting
+from callplane.errors import Stalled, Verdict, Waiting
 from callplane.numbering.lifecycle import HELD, Cause
 from callplane.plan import effects
 from callplane.plan.change import Change, Operation
@@ -153,7 +154,7 @@ async def _plan_declared(world: PlanningWorld, declared: Declared) -> ObjectPlan
     try:
         gathered = await gathering.gather(scope, user)
         writable = gathering.may_write(scope, user, gathered)
-        holder = await holders.resolve(scope, user, gathered)
+        holder = await _resolved(scope, user, gathered)
         planned = await people.plan_line(scope, user, gathered, holder, writable=writable)
     except Verdict as verdict:
         return replace(draft, notes=(_note(verdict),))
@@ -171,6 +172,17 @@ async def _plan_declared(world: PlanningWorld, declared: Declared) -> ObjectPlan
         changes=tuple(_planned(world, gathered.runtime, user, change) for change in changes),
         notes=notes,
     )
+
+
+async def _resolved(scope: Scope, user: PersonObject, gathered: Gathered) -> HolderId:
+    """The holder; somebody who is to be created is waited for."""
+    try:
+        return await holders.resolve(scope, user, gathered)
+    except Stalled as stalled:
+        awaited = creating.awaits(user)
+        if stalled.reason == Reason.USER_NOT_FOUND and awaited is not None:
+            raise awaited from None
+        raise
 
 
 def _why_not_written(scope: Scope) -> str:

@@ -27,6 +27,7 @@ class Operation(Enum):
     holder.
     """
 
+    CREATE_PERSON = "CreatePerson"
     UNASSIGN_NUMBER = "UnassignNumber"
     ASSIGN_NUMBER = "AssignNumber"
     SET_LOCATION = "SetEmergencyLocation"
@@ -57,6 +58,7 @@ class Change:
 
     number operations:  {"number": "+44…", "type": "directRouting"} and, when assigning, "location";
                         in Webex also "licence" and "extension" (see `plan.companions`)
+    person:             {"firstName": "…", "lastName": "…"}; the subject is the address
     location:           {"number": "+44…", "location": "<id>"}
     policy:             {"type": "TeamsCallingPolicy", "name": "…"}
     at a carrier:       {"number": "+44…"} with the route, the address or the lock as flat fields

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callplane.errors import OutcomeUnknown
-from callplane.plan.change import Change
+from callplane.plan.change import Change, Operation
 from callplane.providers.protocol import (
     Accepted,
     AuthenticationFailed,
@@ -19,7 +19,7 @@ from callplane.providers.protocol import (
 from callplane.simulators.faults import Effect
 from callplane.testing.webex_desk import CARDIFF, FIRST, HELD, LEEDS, LONDON_MAIN, SECOND, SERVED
 from callplane.testing.webex_stage import WebexStage
-from callplane.values import E164
+from callplane.values import E164, Platform
 
 NEW = "+442079460777"
 BASIC = "no-such-licence"
@@ -389,3 +389,45 @@ async def test_a_closed_provider_sends_nothing(stage: WebexStage) -> None:
     with pytest.raises(ProviderError):
         await send(stage, stage.assign("eve", FIRST))
     assert stage.writes() == []
+
+
+# People
+
+
+def creation(stage: WebexStage, address: str) -> Change:
+    return Change(
+        stage.provider.connection,
+        Operation.CREATE_PERSON,
+        Platform.WEBEX,
+        address,
+        None,
+        {"firstName": "Dan", "lastName": "Example"},
+    )
+
+
+async def test_a_person_is_created_and_found(stage: WebexStage) -> None:
+    address = "dan@organisation.example"
+    assert await send(stage, creation(stage, address)) == Done()
+    person = (await stage.provider.read_person(address)).row
+    assert person is not None
+    assert await send(stage, stage.assign("dan", FIRST)) == Done()
+    assert stage.owner(FIRST) == "dan"
+
+
+async def test_a_400_that_created_the_person_counts_as_done(stage: WebexStage) -> None:
+    address = "dan@organisation.example"
+    stage.fault(Effect.REFUSED_AFTER, "createPerson", times=1, status=400)
+    assert await send(stage, creation(stage, address)) == Done()
+    assert stage.writes() == ["createPerson"]
+    assert (await stage.provider.read_person(address)).row is not None
+
+
+async def test_a_400_that_created_nobody_is_a_refusal(stage: WebexStage) -> None:
+    stage.fault(Effect.STATUS, "createPerson", times=1, status=400, message="Invalid.")
+    await refusal(stage, creation(stage, "dan@organisation.example"))
+
+
+async def test_somebody_who_is_there_already_is_not_created_twice(stage: WebexStage) -> None:
+    assert await send(stage, creation(stage, "cat@organisation.example")) == Done()
+    people = [row.email for row in stage.organisation.people.rows()]
+    assert people.count("cat@organisation.example") == 1

@@ -112,3 +112,11 @@ async def test_who_else_manages_a_number_is_said(estate: Estate) -> None:
     receives = of(await estate.plan(), "WebexUser")
     assert reasons(receives, Level.BLOCKED) == [Reason.UNSUPPORTED]
     assert "Example" in receives.notes[0].message
+
+
+async def test_somebody_who_is_to_be_created_waits(estate: Estate) -> None:
+    names = {"firstName": "Dan", "lastName": "Example"}
+    in_webex(estate, email="dan@example.com", create=names, phoneNumber={"e164": number(3).text})
+    awaited = of(await estate.plan(), "WebexUser")
+    assert reasons(awaited, Level.WAITS) == [Reason.PROGRESSING]
+    assert awaited.changes == ()

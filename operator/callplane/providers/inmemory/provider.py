@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 
 from callplane.clock import Clock
-from callplane.plan.change import Change
+from callplane.plan.change import Change, Operation
 from callplane.providers.inmemory.faults import Call, Fault, Listing, Verb
 from callplane.providers.inmemory.world import World
 from callplane.providers.orders import AssignNumber, UnassignNumber
@@ -116,6 +116,10 @@ class InMemoryProvider:
         fault = await self._arrive(call)
         if fault is not None and not fault.committed:
             _raise_for(fault)
+        if change.operation is Operation.CREATE_PERSON:
+            self.world.create_person(change.subject)
+            _raise_for(fault)
+            return Done()
         order = self.world.check(change)
         now = self._clock.monotonic()
         answer: Done | Accepted

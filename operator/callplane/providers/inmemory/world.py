@@ -156,6 +156,14 @@ class World:
                 self._check_policy(order)
         return order
 
+    def create_person(self, address: str) -> None:
+        """A person of that address, with an id of their own. Raises Refused when there is one."""
+        if any(each.user_principal_name == address for each in self.true.people.values()):
+            raise Refused(RefusalClass.CONFLICT, "there is a person of that address")
+        person = Person(f"created-{len(self.true.people) + 1}", address)
+        self.put_people([person])
+        self.put_configurations([TeamsConfiguration(person.user_id)])
+
     def carry_out(self, order: Order, *, now: float) -> None:
         """At once, as synchronous calls do."""
         self._apply(order, now=now)

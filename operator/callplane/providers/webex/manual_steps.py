@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callplane.plan.change import Change
+from callplane.plan.change import Change, Operation
 from callplane.providers.orders import SetLocation, order_of
 from callplane.providers.protocol import Unsupported
 from callplane.values import Platform
@@ -19,6 +19,8 @@ def judge(change: Change) -> Unsupported | None:
     """
     if change.platform is not Platform.WEBEX:
         return Unsupported(f"a {change.platform.value} line is not in Webex", "")
+    if change.operation is Operation.CREATE_PERSON:
+        return None
     if isinstance(order_of(change), SetLocation):
         reason = "Webex cannot change the location of somebody who has Calling"
         return Unsupported(reason, MOVE_PERSON)

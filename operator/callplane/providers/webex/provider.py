@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from callplane.clock import Clock
-from callplane.plan.change import Change
+from callplane.plan.change import Change, Operation
 from callplane.providers.orders import order_of
 from callplane.providers.protocol import (
     Accepted,
@@ -25,6 +25,7 @@ from callplane.providers.protocol import (
     OperationState,
     OperationStatus,
     Page,
+    Refused,
     Unavailable,
     Unsupported,
 )
@@ -219,7 +220,8 @@ class WebexProvider:
         """All of it, token and look-ups included, ends within `WRITE_SECONDS`. Webex takes no
         request id of ours; its own tracking id is in every refusal.
         """
-        order = order_of(change)
+        creates = change.operation is Operation.CREATE_PERSON
+        order = None if creates else order_of(change)
         deadline = self._clock.monotonic() + WRITE_SECONDS
         try:
             async with asyncio.timeout(WRITE_SECONDS / 2):
@@ -227,7 +229,27 @@ class WebexProvider:
                 await self._verify()
         except TimeoutError as error:
             raise Unavailable("there was no time left to send the change") from error
+        if order is None:
+            return await self._create(change, deadline)
         return await LineWriting(self._client, self._directory, deadline=deadline).carry_out(order)
+
+    async def _create(self, change: Change, deadline: float) -> Done:
+        """A person without Calling, which comes with the number. A refusal may have created them
+        all the same, so they are looked for before it is believed.
+        """
+        names = dict(change.after or {})
+        body = {
+            "emails": [change.subject],
+            "displayName": f"{names.get('firstName', '')} {names.get('lastName', '')}".strip(),
+            **names,
+        }
+        url = self._client.url(paths.PEOPLE, callingData="false")
+        try:
+            await self._client.write("createPerson", "POST", url, body, deadline=deadline)
+        except Refused:
+            if (await self.read_person(change.subject)).row is None:
+                raise
+        return Done()
 
     async def poll(self, operation: str) -> OperationStatus:
         """A licence that is on its way: it has arrived when the person shows it."""
