@@ -335,6 +335,12 @@ STATUSES: dict[str, dict[str, Any]] = {
         "drift": [{"field": "phoneNumber", "observed": "", "desired": "+442079460001"}],
     },
     "callprivilege": {"users": 5},
+    "serviceline": {
+        "connection": {"kind": "WebexOrganization", "name": "example"},
+        "holderId": "Y2lzY29zcGFyazovL3VzL0FVVE9fQVRURU5EQU5ULzE",
+        "phoneNumber": {"e164": "+442079460001", "type": "Webex"},
+        "drift": [{"field": "phoneNumber", "observed": "", "desired": "+442079460001"}],
+    },
 }
 SHARED_STATUS = {
     "observedGeneration": 1,

@@ -13,18 +13,21 @@ from typing import TypeGuard
 
 from callplane.apis.number_ranges import Route
 from callplane.apis.references import ObjectRef, SecretKeyRef
+from callplane.apis.service_lines import ServiceLine
 from callplane.apis.teams_tenants import TeamsTenant
 from callplane.apis.teams_users import TeamsUser
 from callplane.apis.webex_organizations import WebexOrganization
 from callplane.apis.webex_users import WebexUser
 from callplane.desired import teams_users, webex_users
 from callplane.resources.lines import NumberType
+from callplane.resources.webex import service_key
 from callplane.values import ConnectionId, ObjectKey, Platform
 
-PersonObject = TeamsUser | WebexUser
+#: Whoever declares a line; a service is worked like a person.
+PersonObject = TeamsUser | WebexUser | ServiceLine
 PlatformObject = TeamsTenant | WebexOrganization
 
-PERSON_KINDS = ("TeamsUser", "WebexUser")
+PERSON_KINDS = ("TeamsUser", "WebexUser", "ServiceLine")
 PLATFORM_KINDS = ("TeamsTenant", "WebexOrganization")
 
 
@@ -50,8 +53,8 @@ NUMBER_TYPES: Mapping[Platform, Mapping[Route, NumberType]] = {
 
 
 def is_person(resource: object) -> TypeGuard[PersonObject]:
-    """Does the object declare a person?"""
-    return isinstance(resource, TeamsUser | WebexUser)
+    """Does the object declare a person or a service?"""
+    return isinstance(resource, TeamsUser | WebexUser | ServiceLine)
 
 
 def is_platform(resource: object) -> TypeGuard[PlatformObject]:
@@ -63,7 +66,12 @@ def connection_of(user: PersonObject) -> tuple[str, ObjectRef]:
     """Kind and reference of the connection that a person is declared on."""
     if isinstance(user, TeamsUser):
         return "TeamsTenant", user.spec.tenant_ref
-    return "WebexOrganization", user.spec.organization_ref
+    if isinstance(user, WebexUser):
+        return "WebexOrganization", user.spec.organization_ref
+    if user.spec.teams is not None:
+        return "TeamsTenant", user.spec.teams.tenant_ref
+    assert user.spec.webex is not None, "a service has one of the two"
+    return "WebexOrganization", user.spec.webex.organization_ref
 
 
 def connection_key(user: PersonObject, *, namespace: str) -> ObjectKey:
@@ -76,7 +84,12 @@ def person_key(user: PersonObject) -> str:
     """What the spec calls the person: an id, or a name in lower case."""
     if isinstance(user, TeamsUser):
         return teams_users.person_key(user.spec)
-    return webex_users.person_key(user.spec)
+    if isinstance(user, WebexUser):
+        return webex_users.person_key(user.spec)
+    if user.spec.teams is not None:
+        return user.spec.teams.user_principal_name.lower()
+    assert user.spec.webex is not None, "a service has one of the two"
+    return service_key(user.spec.webex.service.value, user.spec.webex.name)
 
 
 def system_of(platform: PlatformObject) -> ConnectionId:

@@ -27,6 +27,11 @@ def targets(resource: Resource) -> tuple[ObjectKey, ...]:
         reference = getattr(spec, attribute, None)
         if isinstance(reference, ObjectRef):
             found.append(target(kind, reference, namespace=resource.namespace))
+    for attribute, kind in _TARGET_REFERENCES:
+        for place in ("teams", "webex"):
+            reference = getattr(getattr(spec, place, None), attribute, None)
+            if isinstance(reference, ObjectRef):
+                found.append(target(kind, reference, namespace=resource.namespace))
     connection = getattr(spec, "connection_ref", None)
     if isinstance(connection, ConnectionRef):
         found.append(ObjectKey(connection.kind.value, resource.namespace, connection.name))
@@ -44,6 +49,11 @@ _REFERENCES = (
     ("emergency_location_ref", "EmergencyLocation"),
     ("carrier_ref", "Carrier"),
     ("call_privilege_ref", "CallPrivilege"),
+)
+#: Where a service says what it stands on.
+_TARGET_REFERENCES = (
+    ("tenant_ref", "TeamsTenant"),
+    ("organization_ref", "WebexOrganization"),
 )
 _NUMBER_REFERENCES = (
     ("range_ref", "NumberRange"),

@@ -12,6 +12,7 @@ from callplane.apis.number_ranges import NumberRange, NumberReservation, NumberU
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
 from callplane.apis.references import ObjectRef
+from callplane.apis.service_lines import ServiceLine
 from callplane.apis.teams_tenants import TeamsTenant
 from callplane.apis.teams_users import PhoneNumberSource
 from callplane.desired import references
@@ -85,7 +86,7 @@ async def desired_number(
     if declared.none is not None:
         return WantedNumber(DesiredNumber(managed=True, number=None))
     stock = await _stock(scope, declared, holder.platform)
-    _check_use(stock, gathered)
+    _check_use(stock, gathered, user)
     _check_not_outside(gathered, holder, stock, declared)
     number = _stated(declared, stock) or _kept(gathered, holder, stock)
     number = number or _kept_back_for(scope, gathered, holder, stock)
@@ -146,9 +147,11 @@ def _stock_of(resource: object, platform: Platform) -> Stock:
     )
 
 
-def _check_use(stock: Stock, gathered: Gathered) -> None:
-    if stock.use is not NumberUse.USER:
-        raise Stalled(Reason.NUMBER_USE_MISMATCH, f"{stock.key} is for services, not for people")
+def _check_use(stock: Stock, gathered: Gathered, user: PersonObject) -> None:
+    is_service = isinstance(user, ServiceLine)
+    if (stock.use is NumberUse.SERVICE) is not is_service:
+        said = "for people, not for services" if is_service else "for services, not for people"
+        raise Stalled(Reason.NUMBER_USE_MISMATCH, f"{stock.key} is {said}")
     route, connection = stock.source.spec.route, gathered.connection
     needs_entitlement = route in (Route.CALLING_PLAN, Route.OPERATOR_CONNECT)
     if isinstance(connection, TeamsTenant) and needs_entitlement:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from callplane.apis.provider_incidents import Freeze
 from callplane.apis.reasons import Reason
-from callplane.desired import teams_readiness, webex_readiness
+from callplane.apis.service_lines import ServiceLine
+from callplane.desired import service_readiness, teams_readiness, webex_readiness
 from callplane.desired.declarations import WORDS
 from callplane.engine import intents, transfers
 from callplane.engine.claims import WantedNumber
@@ -62,7 +63,11 @@ async def guard(
     check_contested(scope, gathered, holder, changes)
     check_incident(scope, gathered, changes)
     await check_readiness(
-        gathered, holder, changes, is_awaited=number.waits_for_transfer is not None
+        gathered,
+        holder,
+        changes,
+        is_awaited=number.waits_for_transfer is not None,
+        is_service=isinstance(scope.cached.resource, ServiceLine),
     )
     supported, unsupported = split_unsupported(gathered, changes)
     await pass_gate(scope, gathered, supported)
@@ -150,6 +155,7 @@ async def check_readiness(
     changes: tuple[Change, ...],
     *,
     is_awaited: bool = False,
+    is_service: bool = False,
 ) -> None:
     """Can this person have this number? Asked before the first write of the chain, with a reason of
     its own. `is_awaited`: its holder is about to give it up.
@@ -172,7 +178,8 @@ async def check_readiness(
     number_row = runtime.snapshot.number(number)
     if number_row is not None and is_awaited:
         number_row = replace(number_row, holder_id=None)
-    obstacles = _PREFLIGHTS[holder.platform](
+    preflight = service_readiness.preflight if is_service else _PREFLIGHTS[holder.platform]
+    obstacles = preflight(
         teams_readiness.Candidate(
             person=runtime.snapshot.person(holder.user_id),
             configuration=row,

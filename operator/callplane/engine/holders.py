@@ -109,6 +109,9 @@ def _check_person_consent(gathered: Gathered, person: Person) -> None:
     if consent is None or any(entry.users is None for entry in consent):
         return
     name = person.user_principal_name
+    if "@" not in name:
+        # A service has no address that a filter of people could speak of.
+        return
     for entry in consent:
         if entry.users is None:
             continue

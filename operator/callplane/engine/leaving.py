@@ -95,7 +95,7 @@ async def _without_connection(scope: Scope) -> None:
         kind, _ = connection_of(user)
         key = connection_key(user, namespace=scope.key.namespace)
         status = scope.cached.status
-        was_resolved = status.get("userId") or status.get("personId")
+        was_resolved = any(status.get(name) for name in ("userId", "personId", "holderId"))
         if scope.engine.cache.get(key) is None and not was_resolved:
             return
     raise Waiting(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from callplane.apis.reasons import Reason
 from callplane.apis.teams_users import TeamsUser
+from callplane.apis.webex_users import WebexUser
 from callplane.desired.declarations import PersonObject, is_person
 from callplane.desired.webex_users import unlisted_types
 from callplane.engine import (
@@ -21,6 +22,7 @@ from callplane.engine import (
     intents,
     leaving,
     leftovers,
+    service_lines,
     teams_users,
     webex_users,
     writing,
@@ -92,7 +94,7 @@ async def plan_line(
 
 
 def _unlisted_types(user: PersonObject) -> frozenset[str]:
-    return frozenset() if isinstance(user, TeamsUser) else unlisted_types(user.spec)
+    return unlisted_types(user.spec) if isinstance(user, WebexUser) else frozenset()
 
 
 async def _desired(
@@ -100,7 +102,9 @@ async def _desired(
 ) -> Line:
     if isinstance(user, TeamsUser):
         return await teams_users.desired(scope, user, gathered, holder, number)
-    return await webex_users.desired(scope, user, holder, number)
+    if isinstance(user, WebexUser):
+        return await webex_users.desired(scope, user, holder, number)
+    return await service_lines.desired(scope, user, holder, number)
 
 
 def _show(scope: Scope, user: PersonObject, gathered: Gathered, planned: PlannedLine) -> None:
@@ -109,8 +113,10 @@ def _show(scope: Scope, user: PersonObject, gathered: Gathered, planned: Planned
     scope.status["connection"] = reference
     if isinstance(user, TeamsUser):
         teams_users.show(scope, planned.observed, planned.desired)
-    else:
+    elif isinstance(user, WebexUser):
         webex_users.show(scope, gathered, planned.observed)
+    else:
+        service_lines.show(scope, planned.observed)
 
 
 def _observed_only(scope: Scope, line_plan: LinePlan) -> Succeeded:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from callplane.apis.reasons import Reason
+from callplane.apis.service_lines import ServiceLine
 from callplane.desired.declarations import (
     PLATFORM_KINDS,
     PersonObject,
@@ -235,7 +236,13 @@ async def _guard(
         lambda: guarding.check_managed_elsewhere(gathered, changes),
         lambda: guarding.check_contested(scope, gathered, holder, changes),
         lambda: guarding.check_incident(scope, gathered, changes),
-        lambda: guarding.check_readiness(gathered, holder, changes, is_awaited=awaited is not None),
+        lambda: guarding.check_readiness(
+            gathered,
+            holder,
+            changes,
+            is_awaited=awaited is not None,
+            is_service=isinstance(scope.cached.resource, ServiceLine),
+        ),
     )
     notes = []
     for check in checks:

@@ -342,7 +342,8 @@ def limits_of(platform: PlatformObject) -> ConnectionLimits:
 def _show(scope: Scope, runtime: ConnectionRuntime) -> None:
     """Counts and freshness; the time of observation is written once a listing at most."""
     health, mirror = runtime.health, runtime.mirror
-    users = [k for k in scope.engine.cache.dependents(scope.key) if k.kind in PERSON_KINDS]
+    dependents = scope.engine.cache.dependents(scope.key)
+    users = [k for k in dependents if k.kind in PERSON_KINDS and k.kind != "ServiceLine"]
     held = mirror.held_digests()
     status: dict[str, Any] = scope.status
     status["snapshot"] = {

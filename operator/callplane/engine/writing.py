@@ -38,6 +38,9 @@ _KNOWN_REASONS = frozenset(
         Reason.EMERGENCY_LOCATION_MISSING,
         Reason.NUMBER_ON_PREMISES,
         Reason.PERMISSION_MISSING,
+        Reason.UNSUPPORTED,
+        Reason.LOCATION_MISSING,
+        Reason.NUMBER_NOT_IN_INVENTORY,
     }
 )
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ _BY_TYPE = {setting.detail: setting for setting in COMPANIONS}
 
 def joined(changes: tuple[Change, ...], desired: Line, observed: Line) -> tuple[Change, ...]:
     """The changes with companions moved into the change that brings the line about."""
-    if desired.holder.platform is not Platform.WEBEX:
+    if desired.holder.platform is not Platform.WEBEX or desired.for_service:
         return changes
     carrier = next((c for c in changes if c.operation is Operation.ASSIGN_NUMBER), None)
     if carrier is None and _name(observed, LICENCE) is None:

@@ -114,6 +114,8 @@ def _number_steps(desired: Line, observed: Line) -> list[_Step]:
         location = desired.settings.get(LOCATION)
         if isinstance(location, str):
             after["location"] = location
+        if desired.for_service:
+            after["use"] = "service"
         steps.append((Operation.ASSIGN_NUMBER, None, after))
     return steps
 

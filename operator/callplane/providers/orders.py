@@ -33,6 +33,7 @@ class AssignNumber:
     location_id: str | None
     licence: str | None = None
     extension: str | None = None
+    for_service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ def order_of(change: Change) -> Order:
                     after.get("location") or None,
                     after.get("licence") or None,
                     after.get("extension") or None,
+                    after.get("use") == "service",
                 )
             case Operation.SET_LOCATION:
                 number = after["number"] if "number" in after else before["number"]

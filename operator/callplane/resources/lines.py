@@ -85,10 +85,11 @@ SettingValue = LineNumber | PolicyOnLine | str | None
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The settings of one holder."""
+    """The settings of one holder; `for_service`: of a service, which only receives calls."""
 
     holder: HolderId
     settings: Mapping[Setting, SettingValue]
+    for_service: bool = False
 
     def get(self, setting: Setting) -> SettingValue:
         return self.settings.get(setting)

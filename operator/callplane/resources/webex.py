@@ -75,3 +75,25 @@ def outgoing_actions(name: str) -> dict[str, str]:
     if not closed <= set(DECIDED_CALL_TYPES):
         raise ValueError(f"outgoing permissions that are never written: {name}")
     return {each: "BLOCK" if each in closed else "ALLOW" for each in CALL_TYPES}
+
+
+# Services
+
+#: Where the services of a kind are, by the kind as we call it.
+SERVICE_COLLECTIONS = {
+    "AutoAttendant": "autoAttendants",
+    "CallQueue": "queues",
+    "HuntGroup": "huntGroups",
+}
+
+
+def service_key(kind: str, name: str) -> str:
+    """What a service is looked for by; people have addresses, or ids that begin otherwise."""
+    return f"{kind}/{name}"
+
+
+def service_of(key: str) -> tuple[str, str] | None:
+    """The collection and the name behind such a key; None for a person."""
+    kind, _, name = key.partition("/")
+    collection = SERVICE_COLLECTIONS.get(kind)
+    return (collection, name) if collection is not None and name else None

@@ -19,6 +19,7 @@ from callplane.apis.number_ranges import NumberRange, NumberUse, Route
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.provider_incidents import ProviderIncident
 from callplane.apis.references import NamespaceConsent, ObjectRef
+from callplane.apis.service_lines import ServiceLine, ServiceLineSpec
 from callplane.apis.teams_tenants import TeamsTenant
 from callplane.apis.teams_users import TeamsUser
 from callplane.apis.webex_organizations import WebexOrganization
@@ -32,6 +33,7 @@ UNRESOLVED = Rule(
     (
         "TeamsUser",
         "WebexUser",
+        "ServiceLine",
         "NumberRange",
         "PhoneNumber",
         "ProviderIncident",
@@ -51,6 +53,11 @@ NOT_FOR_PEOPLE = Rule(
     "number-not-for-people",
     ("TeamsUser", "WebexUser"),
     "Numbers for services are not given to people.",
+)
+NOT_FOR_SERVICES = Rule(
+    "number-not-for-services",
+    ("ServiceLine",),
+    "Numbers for people are not given to services.",
 )
 NOT_FOR_TEAMS = Rule(
     "route-not-for-teams",
@@ -96,6 +103,7 @@ RULES = (
     UNRESOLVED,
     NUMBER_UNDECLARED,
     NOT_FOR_PEOPLE,
+    NOT_FOR_SERVICES,
     NOT_FOR_TEAMS,
     NOT_FOR_WEBEX,
     RANGE_TOO_SMALL,
@@ -157,6 +165,8 @@ def check(resources: Sequence[Resource], *, namespace_labels: Labels) -> Iterato
             yield from _not_allowed(resource, world)
         if isinstance(resource, WebexUser):
             yield from _other_place(resource, world)
+        if isinstance(resource, ServiceLine):
+            yield from _check_service(resource, world)
     yield from _too_small(resources)
     yield from _without_id(resources, world)
 
@@ -184,6 +194,8 @@ def _references(resource: Resource) -> Iterator[tuple[str, str, ObjectRef]]:
             if isinstance(resource, WebexUser) and resource.spec.call_privilege_ref:
                 path = "spec.callPrivilegeRef"
                 yield path, "CallPrivilege", resource.spec.call_privilege_ref
+        case ServiceLine(spec=spec):
+            yield from _service_references(spec)
         case NumberRange(spec=spec) | PhoneNumber(spec=spec):
             if spec.carrier_ref:
                 yield "spec.carrierRef", "Carrier", spec.carrier_ref
@@ -195,6 +207,27 @@ def _references(resource: Resource) -> Iterator[tuple[str, str, ObjectRef]]:
             yield "spec.connectionRef", connection.kind.value, ObjectRef(name=connection.name)
         case _:
             return
+
+
+def _service_references(spec: ServiceLineSpec) -> Iterator[tuple[str, str, ObjectRef]]:
+    if spec.teams is not None:
+        yield "spec.teams.tenantRef", "TeamsTenant", spec.teams.tenant_ref
+    if spec.webex is not None:
+        yield "spec.webex.organizationRef", "WebexOrganization", spec.webex.organization_ref
+    if spec.phone_number and spec.phone_number.range_ref:
+        yield "spec.phoneNumber.rangeRef", "NumberRange", spec.phone_number.range_ref
+    if spec.phone_number and spec.phone_number.phone_number_ref:
+        path = "spec.phoneNumber.phoneNumberRef"
+        yield path, "PhoneNumber", spec.phone_number.phone_number_ref
+    if spec.emergency_location_ref:
+        yield "spec.emergencyLocationRef", "EmergencyLocation", spec.emergency_location_ref
+
+
+def _check_service(service: ServiceLine, world: World) -> Iterator[Finding]:
+    for path, kind, reference in _service_references(service.spec):
+        owner = world.resolve(kind, reference, namespace=service.namespace)
+        if isinstance(owner, NumberRange | PhoneNumber) and owner.spec.use is NumberUse.USER:
+            yield NOT_FOR_SERVICES.finding(service, path, f"{label(owner)} is for people")
 
 
 def _connection(user: TeamsUser | WebexUser) -> tuple[str, str, ObjectRef]:

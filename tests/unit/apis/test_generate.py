@@ -119,7 +119,7 @@ def test_names_of_kinds_are_unique() -> None:
     ]
     assert len(names) == len(set(names))
     assert {name for kind in registry.KINDS for name in kind.short_names} == {
-        *("tt", "wo", "nr", "pn", "tu", "wu", "cpr", "el", "pi", "cp", "ca", "car")
+        *("tt", "wo", "nr", "pn", "tu", "wu", "sl", "cpr", "el", "pi", "cp", "ca", "car")
     }
 
 

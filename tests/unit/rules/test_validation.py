@@ -417,6 +417,15 @@ def test_an_emergency_location_of_another_address_is_found() -> None:
     assert ids_of(organization, known, away) == ["location-of-another-address"]
 
 
+def test_numbers_for_people_are_not_for_services() -> None:
+    organization = made("webexorganization")
+    wanted = {"phoneNumber": {"none": None, "phoneNumberRef": None, "rangeRef": {"name": "ours"}}}
+    service = made("serviceline", **wanted)
+    people = block("ours", 10, 19)
+    assert ids_of(organization, people, service) == ["number-not-for-services"]
+    assert ids_of(organization, block("ours", 10, 19, use="Service"), service) == []
+
+
 def test_every_rule_is_tried_here() -> None:
     here = Path(__file__)
     text = "".join(

@@ -213,7 +213,7 @@ class World:
         configuration = self.true.configurations.get(order.user_id)
         if configuration is None or not configuration.phone_system_ready:
             raise Refused(RefusalClass.NOT_READY, f"user {order.user_id} is not found in Teams")
-        if configuration.account_type is not AccountType.USER:
+        if configuration.account_type is not AccountType.USER and not order.for_service:
             raise Refused(RefusalClass.PRECONDITION, "the account is not a user")
         if row.on_premises or not row.assignable_to_users:
             raise Refused(RefusalClass.PRECONDITION, "the number cannot be assigned to users")

@@ -33,11 +33,12 @@ from callplane.providers.protocol import (
     OperationState,
     OperationStatus,
     Page,
+    RefusalClass,
     Refused,
     Unavailable,
     Unsupported,
 )
-from callplane.providers.teams import mapping
+from callplane.providers.teams import manual_steps, mapping
 from callplane.providers.teams.graph_client import GraphClient, Write
 from callplane.providers.teams.policy_book import CALLING_POLICY_TYPES, PolicyBook
 from callplane.providers.transport import describe
@@ -230,9 +231,11 @@ class TeamsProvider:
         write = Write(name, change.operation, path, body, request_id, deadline)
         try:
             answer = await self._client.write(write)
-        except Refused:
+        except Refused as refused:
             if isinstance(order, SetPolicy) and order.name is not None:
                 self._policies.forget(order.policy_type, order.name)
+            if isinstance(order, AssignNumber) and order.for_service:
+                raise _by_hand(refused, order) from refused
             raise
         if answer.status != 202:
             return Done()
@@ -291,6 +294,18 @@ class TeamsProvider:
 
     async def close(self) -> None:
         await self._on_close()
+
+
+def _by_hand(refused: Refused, order: AssignNumber) -> Refused:
+    """Whether Graph gives numbers to resource accounts is not documented: one try tells, and then
+    it is a person's work.
+    """
+    if refused.refusal in (RefusalClass.TRANSIENT, RefusalClass.CONFLICT):
+        return refused
+    command = manual_steps.command(order, show_numbers=False)
+    return Refused(
+        RefusalClass.PRECONDITION, f"{refused}; by hand: {command}", reason="Unsupported"
+    )
 
 
 def operation_status(content: Mapping[str, Any]) -> OperationStatus:

@@ -45,7 +45,7 @@ class WebexClient:
         self._tokens = tokens
         self._clock = clock
 
-    def url(self, path: str, **query: str) -> str:
+    def url(self, path: str, /, **query: str) -> str:
         """An address of ours; `path` begins with a slash and is already encoded."""
         return f"{self._root}{path}?{urlencode(query)}" if query else self._root + path
 
@@ -53,7 +53,7 @@ class WebexClient:
         """Have a token at hand, so that a write that follows uses its time for itself."""
         await self._tokens.token()
 
-    async def read(self, name: str, path: str, **query: str) -> Mapping[str, Any] | None:
+    async def read(self, name: str, path: str, /, **query: str) -> Mapping[str, Any] | None:
         """One JSON object, or None where the answer is 404. Raises ProviderError."""
         answer = await self.read_answer(name, self.url(path, **query))
         if answer.status == 404:
@@ -70,7 +70,7 @@ class WebexClient:
                 return path, content
         return None
 
-    async def pages(self, name: str, path: str, **query: str) -> AsyncIterator[ApiPage]:
+    async def pages(self, name: str, path: str, /, **query: str) -> AsyncIterator[ApiPage]:
         """All pages of a listing, by their links. An empty page ends nothing; a page that names
         itself as its next does, with Unavailable.
         """

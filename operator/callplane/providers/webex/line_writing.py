@@ -39,6 +39,7 @@ from callplane.resources.webex import (
     EXTENSION,
     LICENCE,
     OUTGOING,
+    SERVICE_COLLECTIONS,
     outgoing_actions,
     short_licence,
 )
@@ -80,7 +81,34 @@ class LineWriting:
 
     # --- numbers ---
 
+    async def _assign_service(self, order: AssignNumber) -> Ended:
+        collection, location = await self._service(order.user_id)
+        await self._ensure_in_inventory(order, location)
+        await self._put_service(order.user_id, collection, location, order.number.text)
+        return Done()
+
+    async def _service(self, service_id: str) -> tuple[str, Location]:
+        """Where a service is. Raises Refused when there is none of that id."""
+        for collection in SERVICE_COLLECTIONS.values():
+            content = await self._client.read("listServices", paths.services(collection))
+            for item in (content or {}).get(collection) or ():
+                if not isinstance(item, dict) or item.get("id") != service_id:
+                    continue
+                place = mapping.text_of(item, "locationId") or ""
+                location = (await self._directory.locations()).get(place)
+                if location is not None:
+                    return collection, location
+        raise Refused(RefusalClass.NOT_FOUND, "the service is gone", reason=Reason.USER_NOT_FOUND)
+
+    async def _put_service(
+        self, service_id: str, collection: str, location: Location, number: str
+    ) -> None:
+        url = self._client.url(paths.service(location.id, collection, service_id))
+        await self._write("updateService", "PUT", url, {"phoneNumber": number})
+
     async def _assign(self, order: AssignNumber) -> Ended:
+        if order.for_service:
+            return await self._assign_service(order)
         person = await self._person(order.user_id)
         held = await self._directory.licence_of(mapping.licence_ids(person))
         location = await self._location_for(person, order.location_id, has_calling=held is not None)
@@ -166,21 +194,28 @@ class LineWriting:
         if location is None:
             raise Unavailable("unassignNumber: the number's location is not known")
         await self._check_manager(location)
-        person = await self._person(order.user_id)
+        if owner.get("type") != "PEOPLE":
+            collection, _ = await self._service(order.user_id)
+            await self._put_service(order.user_id, collection, location, "")
+        else:
+            await self._take_from_person(order.user_id)
+        if row.get("mainNumber") is not True:
+            await self._remove(order.number, location)
+        return Done()
+
+    async def _take_from_person(self, person_id: str) -> None:
+        person = await self._person(person_id)
         extension = mapping.text_of(person, "extension")
         held = await self._directory.licence_of(mapping.licence_ids(person))
         if extension is not None or held is None:
             await self._put(person, None, extension, licence=held)
         else:
             body = {
-                "personId": order.user_id,
+                "personId": person_id,
                 "licenses": [{"id": held, "operation": "remove"}],
             }
             url = self._client.url(paths.LICENCES_OF_USERS)
             await self._write("assignLicences", "PATCH", url, body)
-        if row.get("mainNumber") is not True:
-            await self._remove(order.number, location)
-        return Done()
 
     async def _remove(self, number: E164, location: Location) -> None:
         """Out of the inventory: calls to it from within Webex must leave Webex. One by one, far

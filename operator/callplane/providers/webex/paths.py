@@ -29,6 +29,14 @@ def pstn_connection(location_id: str) -> str:
     return f"/telephony/pstn/locations/{_key(location_id)}/connection"
 
 
+def services(collection: str) -> str:
+    return f"/telephony/config/{collection}"
+
+
+def service(location_id: str, collection: str, service_id: str) -> str:
+    return f"{LOCATIONS}/{_key(location_id)}/{collection}/{_key(service_id)}"
+
+
 def caller_id(person_id: str) -> str:
     return f"/people/{_key(person_id)}/features/callerId"
 

@@ -35,6 +35,7 @@ from callplane.providers.webex.directory import Directory
 from callplane.providers.webex.line_writing import LICENCE_OPERATION, LineWriting
 from callplane.providers.webex.refusals import describe
 from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.webex import service_of
 from callplane.values import E164, ConnectionId
 
 # How far Webex lags is not documented; what has not appeared by then is looked for again.
@@ -148,6 +149,9 @@ class WebexProvider:
     async def read_person(self, key: str) -> Observed[Person]:
         await self._verify()
         observed_at = self._clock.monotonic()
+        named = service_of(key)
+        if named is not None:
+            return Observed(await self._service(key, *named), observed_at)
         if "@" in key:
             content = await self._client.read("listPeople", paths.PEOPLE, email=key)
             found = [mapping.person(item) for item in (content or {}).get("items") or ()]
@@ -165,6 +169,19 @@ class WebexProvider:
         if person is None:
             raise Unavailable(f"getPerson: {describe(answer)}")
         return Observed(person, observed_at)
+
+    async def _service(self, key: str, collection: str, name: str) -> Person | None:
+        """A service by name. Raises Unavailable where several have it: none may be guessed."""
+        content = await self._client.read("listServices", paths.services(collection), name=name)
+        found = [
+            key_of
+            for item in (content or {}).get(collection) or ()
+            if isinstance(item, dict) and item.get("name") == name
+            if (key_of := mapping.text_of(item, "id")) is not None
+        ]
+        if len(found) > 1:
+            raise Unavailable(f"listServices: {len(found)} services are called {name}")
+        return Person(found[0], key) if found else None
 
     async def read_number(self, number: E164) -> Observed[NumberOnTeams]:
         locations = await self._directory.locations()
