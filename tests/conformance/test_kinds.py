@@ -299,6 +299,11 @@ STATUSES: dict[str, dict[str, Any]] = {
         "coverage": {"ranges": 1, "numbers": 1, "users": 5},
         "teamsLocationId": "5f1d7a2c-0b6e-4f3a-8c41-9e2b7d6a5c33",
     },
+    "callingaccount": {},
+    "callingplan": {},
+    "callprivilege": {"users": 3},
+    "ratecard": {"rows": 5, "version": "0" * 64},
+    "destinationset": {},
     "providerincident": {"affectedObjects": 12, "frozenChanges": 1},
     "changeplan": {
         "state": "Approved",

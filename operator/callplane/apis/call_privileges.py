@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from callplane.apis import constraints, fields
+from callplane.apis.call_terms import Hours
 from callplane.apis.fields import Count
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
@@ -35,7 +36,7 @@ class CallClass(StrEnum):
 
 
 class CallPrivilegeSpec(Model):
-    """Which destinations are allowed; all others are not."""
+    """Which destinations are allowed, how dear, how many at once and when; all others are not."""
 
     invariants = (constraints.unique_entries("allowed_classes"),)
 
@@ -49,6 +50,20 @@ class CallPrivilegeSpec(Model):
             max_length=15,
             json_schema_extra=fields.LIST_SET,
         ),
+    ] = ()
+    max_price_per_minute: Annotated[
+        fields.Amount | None,
+        Field(description="Dearer calls are refused; in place of the account's limit."),
+    ] = None
+    concurrent_calls: Annotated[
+        Count | None, Field(description="Calls at once.", ge=1, le=10_000)
+    ] = None
+    time_zone: Annotated[
+        fields.TimeZone, Field(description="Where hours are. Default Europe/London.")
+    ] = "Europe/London"
+    hours: Annotated[
+        tuple[Hours, ...],
+        Field(description="When calls are allowed; always when empty.", max_length=16),
     ] = ()
     description: Annotated[fields.Text1024, Field(description="A note for humans.")] = ""
     allowed_namespaces: Annotated[

@@ -27,6 +27,10 @@ TOKEN_FILE_PATTERN = "^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 SECRET_KEY_PATTERN = "^[-._a-zA-Z0-9]+$"
 EXTENSION_PATTERN = "^[0-9]{2,10}$"
 WEBEX_ID_PATTERN = "^[A-Za-z0-9+/_=-]+$"
+PERCENT_PATTERN = "^[0-9]{1,2}([.][0-9]{1,2})?$"
+TIME_ZONE_PATTERN = "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"
+PREFIX_PATTERN = "^[0-9]{1,15}$"
+CLOCK_PATTERN = "^([01][0-9]|2[0-4]):[0-5][0-9]$"
 TAG_KEY_PATTERN = "^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$"
 AMOUNT_PATTERN = "^[0-9]{1,9}([.][0-9]{1,6})?$"
 CURRENCY_PATTERN = "^[A-Z]{3}$"
@@ -45,6 +49,10 @@ PATTERN_HINTS = {
     UPN_SUFFIX_PATTERN: "must be a domain, like example.com",
     URL_PATTERN: "must be an https address (http only on this machine's loopback)",
     HEX64_PATTERN: "must be 64 lower-case hexadecimal digits",
+    PERCENT_PATTERN: "must be a percentage in quotes, like 20 or 17.5",
+    TIME_ZONE_PATTERN: "must be a time zone, like Europe/London",
+    PREFIX_PATTERN: "must be a prefix of 1 to 15 digits without plus, like 4420",
+    CLOCK_PATTERN: "must be a time of the day, like 19:00",
     DIGEST_PATTERN: "must be a plan digest: cp1: and 64 lower-case hexadecimal digits",
     POLICY_TYPE_PATTERN: "must be a policy type of letters and digits, like TeamsCallingPolicy",
     TOKEN_FILE_PATTERN: "must be an absolute path without hidden or parent folders",
@@ -80,6 +88,10 @@ AccountId = Annotated[str, StringConstraints(pattern=ACCOUNT_PATTERN, max_length
 SipEndpoint = Annotated[str, StringConstraints(pattern=SIP_ENDPOINT_PATTERN, max_length=256)]
 Extension = Annotated[str, StringConstraints(pattern=EXTENSION_PATTERN, max_length=10)]
 WebexId = Annotated[str, StringConstraints(pattern=WEBEX_ID_PATTERN, max_length=256)]
+Percent = Annotated[str, StringConstraints(pattern=PERCENT_PATTERN, max_length=5)]
+TimeZone = Annotated[str, StringConstraints(pattern=TIME_ZONE_PATTERN, max_length=64)]
+PrefixDigits = Annotated[str, StringConstraints(pattern=PREFIX_PATTERN, max_length=15)]
+ClockTime = Annotated[str, StringConstraints(pattern=CLOCK_PATTERN, max_length=5)]
 TagKey = Annotated[str, StringConstraints(max_length=253)]
 TagValue = Annotated[str, StringConstraints(max_length=256)]
 Text64 = Annotated[str, StringConstraints(max_length=64)]

@@ -49,6 +49,8 @@ _REFERENCES = (
     ("emergency_location_ref", "EmergencyLocation"),
     ("carrier_ref", "Carrier"),
     ("call_privilege_ref", "CallPrivilege"),
+    ("rate_card_ref", "RateCard"),
+    ("destination_set_ref", "DestinationSet"),
 )
 #: Where a service says what it stands on.
 _TARGET_REFERENCES = (

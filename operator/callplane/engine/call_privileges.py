@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from callplane.apis.call_privileges import CallPrivilege
 from callplane.desired.declarations import PERSON_KINDS
+from callplane.engine import call_terms
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Scope
 from callplane.status.conditions import Succeeded
@@ -15,7 +16,7 @@ async def run(scope: Scope) -> Succeeded:
     """Count who names the privilege."""
     if scope.cached.is_deleting:
         raise Gone
-    privilege = scope.resource
+    privilege = call_terms.valid(scope)
     assert isinstance(privilege, CallPrivilege)
     kinds = [key.kind for key in scope.engine.cache.dependents(scope.key)]
     scope.status["users"] = sum(kind in PERSON_KINDS for kind in kinds)

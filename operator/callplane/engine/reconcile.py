@@ -17,6 +17,7 @@ from callplane.apis.reasons import Reason
 from callplane.desired.declarations import PERSON_KINDS, PLATFORM_KINDS
 from callplane.engine import (
     call_privileges,
+    call_terms,
     carriers,
     change_approvals,
     change_plans,
@@ -58,6 +59,10 @@ PASSES: dict[str, Steps] = {
     "PhoneNumber": phone_numbers.run,
     "CallPrivilege": call_privileges.run,
     "EmergencyLocation": emergency_locations.run,
+    "CallingAccount": call_terms.run_account,
+    "CallingPlan": call_terms.run_plan,
+    "RateCard": call_terms.run_card,
+    "DestinationSet": call_terms.run_alone,
     "ProviderIncident": provider_incidents.run,
     "ChangePlan": change_plans.run,
     "ChangeApproval": change_approvals.run,

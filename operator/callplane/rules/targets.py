@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from callplane.apis.calling_accounts import CallingAccount
+from callplane.apis.calling_plans import CallingPlan
 from callplane.apis.change_approvals import ChangeApproval
 from callplane.apis.change_plans import ChangePlan
 from callplane.apis.emergency_locations import EmergencyLocation
@@ -39,6 +41,8 @@ UNRESOLVED = Rule(
         "ProviderIncident",
         "ChangePlan",
         "ChangeApproval",
+        "CallingAccount",
+        "CallingPlan",
     ),
     "The named object is not here, or does not consent to be named from this namespace.",
     Severity.WARNING,
@@ -202,6 +206,11 @@ def _references(resource: Resource) -> Iterator[tuple[str, str, ObjectRef]]:
             if spec.emergency_location_ref:
                 path = "spec.emergencyLocationRef"
                 yield path, "EmergencyLocation", spec.emergency_location_ref
+        case CallingAccount(spec=spec):
+            if spec.rate_card_ref:
+                yield "spec.rateCardRef", "RateCard", spec.rate_card_ref
+        case CallingPlan(spec=spec):
+            yield "spec.destinationSetRef", "DestinationSet", spec.destination_set_ref
         case ProviderIncident(spec=spec) | ChangePlan(spec=spec) | ChangeApproval(spec=spec):
             connection = spec.connection_ref
             yield "spec.connectionRef", connection.kind.value, ObjectRef(name=connection.name)

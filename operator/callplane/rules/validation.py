@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from callplane.apis.call_privileges import CallPrivilege
+from callplane.apis.calling_accounts import CallingAccount
 from callplane.apis.carriers import Carrier
 from callplane.apis.change_approvals import ChangeApproval
 from callplane.apis.model import Resource
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
+from callplane.apis.rate_cards import RateCard
 from callplane.apis.teams_tenants import TeamsTenant
 from callplane.apis.teams_users import TeamsUser
-from callplane.rules import approvals, carriers, number_plans, overlaps, people, targets
+from callplane.rules import approvals, call_terms, carriers, number_plans, overlaps, people, targets
 from callplane.rules.findings import Finding, Rule
 from callplane.rules.targets import Labels
 
@@ -24,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     *people.RULES,
     *targets.RULES,
     *approvals.RULES,
+    *call_terms.RULES,
 )
 
 
@@ -63,6 +67,8 @@ def _of_one(resource: Resource, now: datetime | None) -> Iterator[Finding]:
             yield from carriers.check_carrier(resource)
         case TeamsTenant() | TeamsUser():
             yield from people.check_policies(resource)
+        case CallingAccount() | CallPrivilege() | RateCard():
+            yield from call_terms.check(resource)
         case ChangeApproval() if now is not None:
             yield from approvals.check(resource, now=now)
         case _:

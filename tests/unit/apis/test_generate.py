@@ -119,7 +119,8 @@ def test_names_of_kinds_are_unique() -> None:
     ]
     assert len(names) == len(set(names))
     assert {name for kind in registry.KINDS for name in kind.short_names} == {
-        *("tt", "wo", "nr", "pn", "tu", "wu", "sl", "cpr", "el", "pi", "cp", "ca", "car")
+        *("tt", "wo", "nr", "pn", "tu", "wu", "sl", "cpr", "el", "pi", "cp", "ca", "car"),
+        *("acct", "cplan", "rate", "dset"),
     }
 
 
@@ -132,6 +133,10 @@ def test_the_kinds_that_others_name_ask_for_consent() -> None:
         "PhoneNumber",
         "CallPrivilege",
         "EmergencyLocation",
+        "CallingAccount",
+        "CallingPlan",
+        "RateCard",
+        "DestinationSet",
     }
     assert [kind.name for kind in registry.CONNECTION_KINDS] == [
         "TeamsTenant",

@@ -155,7 +155,7 @@ def test_items_of_a_list_need_no_kind_of_their_own() -> None:
 
 
 def test_a_foreign_kind_is_a_mistake_of_the_caller() -> None:
-    with pytest.raises(LookupError, match="known are CallPrivilege, Carrier"):
+    with pytest.raises(LookupError, match="known are CallPrivilege, CallingAccount"):
         parsing.parse_lenient({"kind": "Pod"})
 
 

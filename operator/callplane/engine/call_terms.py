@@ -1,0 +1,75 @@
+"""CallingAccount, CallingPlan, RateCard and DestinationSet: what calls are decided by.
+
+They write nothing to any provider and have no finalizer: a pass says whether the object can be
+used as it is, and whether what it names is there. Who relies on one that went away keeps what was
+applied.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from callplane.apis.calling_accounts import CallingAccount
+from callplane.apis.calling_plans import CallingPlan
+from callplane.apis.rate_cards import RateCard
+from callplane.apis.reasons import Reason
+from callplane.apis.references import ObjectRef
+from callplane.billing import reading
+from callplane.engine.gathering import consenting
+from callplane.engine.scope import Gone, Scope
+from callplane.errors import Stalled
+from callplane.rules import validation
+from callplane.status.conditions import Succeeded
+
+
+async def run_account(scope: Scope) -> Succeeded:
+    """An account is fine when its card is there and in its currency."""
+    account: Any = valid(scope)
+    assert isinstance(account, CallingAccount)
+    reference = account.spec.rate_card_ref
+    card = None if reference is None else await _named(scope, "RateCard", reference)
+    try:
+        reading.account_terms(account, None if card is None else reading.rate_card(card))
+    except ValueError as error:
+        raise Stalled(Reason.INVALID_SPEC, f"spec.rateCardRef: {error}") from None
+    return Succeeded("can be charged" if card is not None else "has no rate card: bundles only")
+
+
+async def run_plan(scope: Scope) -> Succeeded:
+    """A plan is fine when what it covers is there."""
+    plan: Any = valid(scope)
+    assert isinstance(plan, CallingPlan)
+    await _named(scope, "DestinationSet", plan.spec.destination_set_ref)
+    return Succeeded(f"brings {plan.spec.minutes} minutes a month")
+
+
+async def run_card(scope: Scope) -> Succeeded:
+    """A card is fine when its rows do not contradict one another."""
+    card: Any = valid(scope)
+    assert isinstance(card, RateCard)
+    found = reading.rate_card(card)
+    scope.status["rows"] = len(found)
+    scope.status["version"] = found.version
+    return Succeeded("sample prices" if found.sample else f"{len(found)} prices")
+
+
+async def run_alone(scope: Scope) -> Succeeded:
+    """What names nothing is fine when it is valid."""
+    valid(scope)
+    return Succeeded("as declared")
+
+
+def valid(scope: Scope) -> object:
+    """The object, unless it is going or breaks a rule: then Stalled with every reason."""
+    if scope.cached.is_deleting:
+        raise Gone
+    found = scope.resource
+    errors = [finding for finding in validation.validate_one(found) if finding.is_error]
+    if errors:
+        reasons = [f"{one.field_path}: {one.message}" for one in errors]
+        raise Stalled(Reason.INVALID_SPEC, "; ".join(reasons))
+    return found
+
+
+async def _named(scope: Scope, kind: str, reference: ObjectRef) -> Any:
+    return await consenting(scope, kind, reference, namespace=scope.key.namespace)
