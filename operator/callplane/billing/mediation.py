@@ -32,6 +32,7 @@ class SuspenseReason(StrEnum):
     UNKNOWN_LINE = "UnknownLine"
     NO_PLAN = "NoPlan"
     NO_RATE = "NoRate"
+    STILL_CHANGING = "StillChanging"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from callplane.cli.manifests import Tree
     from callplane.cluster.client import KubernetesClient
     from callplane.engine.observations import Observations
+    from callplane.store.books_ports import Books
     from callplane.store.ports import Register
 
 DATABASE_VARIABLE = PREFIX + "DATABASE_URL"
@@ -105,6 +106,25 @@ async def register(url: str) -> AsyncIterator[Register]:
     except StoreUnavailable as error:
         raise CallplaneError(
             f"the number register does not answer: {error}; is --database-url right?"
+        ) from None
+    finally:
+        await opened.close()
+
+
+@asynccontextmanager
+async def books(url: str) -> AsyncIterator[Books]:
+    """The books at a URL. Raises CallplaneError when they do not answer."""
+    from callplane.store.books_postgres import PostgresBooks
+    from callplane.store.ports import StoreUnavailable
+
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    opened = PostgresBooks(url)
+    await opened.open()
+    try:
+        yield opened
+    except StoreUnavailable as error:
+        raise CallplaneError(
+            f"the books do not answer: {error}; is --database-url right?"
         ) from None
     finally:
         await opened.close()

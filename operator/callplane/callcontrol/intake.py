@@ -1,0 +1,166 @@
+"""Call records into the books: each leg accounted for once, or kept in suspense with its reason.
+
+A leg whose reservation is live is settled by what was pinned at its set-up; any other is rated from
+the tariff, and draws from the pool what is there. Feeds may hand in the same leg as often as they
+like.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from callplane.billing import mediation, rating
+from callplane.billing.mediation import Leg, SuspenseReason
+from callplane.billing.quotes import RefusalReason
+from callplane.billing.settlement import settle
+from callplane.billing.terms import Line
+from callplane.store.books_ports import Books, Entry, Outcome, Payer, Reservation, Suspended
+
+#: Larger batches make live reservations wait for their accounts.
+BATCH_MAX = 500
+ATTEMPTS = 3
+
+_UNRATED = {
+    RefusalReason.NO_PLAN: SuspenseReason.NO_PLAN,
+    RefusalReason.NO_RATE: SuspenseReason.NO_RATE,
+}
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the legs: settled, duplicates, and those in suspense by reason."""
+
+    settled: int = 0
+    duplicates: int = 0
+    suspended: Counter[SuspenseReason] = field(default_factory=Counter)
+
+
+async def take(
+    books: Books, legs: Sequence[Leg], *, lines: Mapping[str, Line], now: datetime
+) -> Report:
+    """Account for legs. `lines` are found by the number that called, or that was called."""
+    report, waiting = Report(), iter(legs)
+    while batch := list(islice(waiting, BATCH_MAX)):
+        await _take_batch(books, batch, lines, now, report)
+    return report
+
+
+async def replay(books: Books, *, lines: Mapping[str, Line], now: datetime) -> Report:
+    """Try what is in suspense again; what can be accounted for now leaves it."""
+    return await take(
+        books, [leg_from(one) for one in await books.suspended()], lines=lines, now=now
+    )
+
+
+async def _take_batch(
+    books: Books, legs: list[Leg], lines: Mapping[str, Line], now: datetime, report: Report
+) -> None:
+    held: list[Suspended] = []
+    left: list[tuple[Leg, Line]] = []
+    for leg in legs:
+        reason = mediation.objection(leg, now=now)
+        line = lines.get(leg.destination if leg.inbound else leg.caller)
+        if reason is None and (line is None or line.ingress != leg.ingress):
+            reason = SuspenseReason.UNKNOWN_LINE
+        if reason is not None:
+            held.append(_suspended(leg, reason))
+        elif line is not None:
+            left.append((leg, line))
+    done: list[Leg] = []
+    for _ in range(ATTEMPTS):
+        entries = await _entries(books, left, held)
+        outcomes = await books.settle(entries, now=now)
+        again = set()
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            assert entry.leg is not None
+            if outcome is Outcome.CHANGED:
+                again.add(entry.leg.key)
+                continue
+            done.append(entry.leg)
+            report.settled += outcome is Outcome.SETTLED
+            report.duplicates += outcome is Outcome.DUPLICATE
+        left = [(leg, line) for leg, line in left if leg.key in again]
+        if not left:
+            break
+    # A call that was extended all the while is tried again later, with everything else that waits.
+    held += [_suspended(leg, SuspenseReason.STILL_CHANGING) for leg, _ in left]
+    await books.resume([leg.key for leg in done])
+    await books.suspend(held, now=now)
+    report.suspended.update(SuspenseReason(one.reason) for one in held)
+
+
+async def _entries(
+    books: Books, legs: list[tuple[Leg, Line]], held: list[Suspended]
+) -> list[Entry]:
+    found = await books.reservations([leg.attempt_id for leg, _ in legs])
+    live = {one.attempt_id: one for one in found}
+    free: dict[Payer, int] = {}
+    entries = []
+    for leg, line in sorted(legs, key=lambda pair: (pair[0].setup, pair[0].key)):
+        account = line.account
+        payer = Payer.at(account.name, account.currency, account.zone, leg.setup)
+        reservation = live.get(leg.attempt_id)
+        if reservation is not None and reservation.state.is_live:
+            entries.append(_reserved(leg, line, reservation))
+            continue
+        if payer not in free:
+            free[payer] = (await books.counters(payer)).free_seconds
+        call = rating.Call(leg.destination, leg.setup, leg.duration_seconds, leg.inbound)
+        rated = rating.rate(call, account=account, plan=line.plan, free_seconds=free[payer])
+        if isinstance(rated, RefusalReason):
+            held.append(_suspended(leg, _UNRATED[rated]))
+            continue
+        free[payer] -= rated.settlement.pool_seconds
+        entries.append(
+            Entry(leg.attempt_id, payer, line.name, rated.mode, rated.settlement, leg, rated.price)
+        )
+    return entries
+
+
+def _reserved(leg: Leg, line: Line, reservation: Reservation) -> Entry:
+    """Settled by what was pinned, in the month that was chosen at the set-up."""
+    account = line.account
+    pinned = Payer.at(reservation.account, account.currency, account.zone, reservation.period_start)
+    return Entry(
+        attempt_id=leg.attempt_id,
+        payer=Payer(pinned.account, pinned.currency, pinned.period, reservation.day),
+        line=reservation.line,
+        mode=reservation.mode,
+        settlement=settle(
+            leg.duration_seconds,
+            reservation.granted,
+            pool=reservation.pool,
+            price=reservation.price,
+        ),
+        leg=leg,
+        price=reservation.price,
+        granted_seconds=reservation.granted.seconds,
+    )
+
+
+def _suspended(leg: Leg, reason: SuspenseReason) -> Suspended:
+    record: dict[str, Any] = {
+        "caller": leg.caller,
+        "dialled": leg.dialled,
+        "destination": leg.destination,
+        "ingress": leg.ingress,
+        "setup": leg.setup.isoformat(),
+        "answered": None if leg.answered is None else leg.answered.isoformat(),
+        "released": leg.released.isoformat(),
+        "inbound": leg.inbound,
+    }
+    return Suspended(leg.source, leg.attempt_id, leg.leg, reason.value, record)
+
+
+def leg_from(one: Suspended) -> Leg:
+    """The leg that a record in suspense was."""
+    record = dict(one.record)
+    for name in ("setup", "answered", "released"):
+        if record[name] is not None:
+            record[name] = datetime.fromisoformat(record[name])
+    return Leg(source=one.source, attempt_id=one.attempt_id, leg=one.leg, **record)

@@ -1,0 +1,83 @@
+"""Call records into the books: charged once, settled as pinned, or in suspense with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from callplane.billing.mediation import SuspenseReason
+from callplane.callcontrol import intake
+from callplane.store.books_memory import MemoryBooks
+from callplane.testing.billing_builders import ACCOUNT, CALLER, account, line, plan
+from callplane.testing.books_builders import NOW, granted, holder, leg, payer, pool_quote, request
+
+LATER = NOW + timedelta(hours=2)
+LINES = {CALLER: line(plan=plan())}
+
+
+async def with_pool(minutes: int) -> MemoryBooks:
+    books = MemoryBooks()
+    await books.set_plans(payer(), [holder("anna", minutes)], now=NOW)
+    return books
+
+
+async def test_a_call_with_a_reservation_is_settled_as_it_was_pinned() -> None:
+    books = await with_pool(300)
+    await granted(books, request("one", pool_quote()))
+    report = await intake.take(books, [leg("one", 61)], lines=LINES, now=LATER)
+    assert (report.settled, report.duplicates) == (1, 0)
+    counters = await books.counters(payer())
+    assert (counters.used_seconds, counters.held_seconds) == (61, 0)
+
+
+async def test_calls_draw_in_the_order_in_which_they_began() -> None:
+    books = await with_pool(2)
+    late = replace(leg("late", 100), setup=NOW + timedelta(seconds=1))
+    late = replace(late, answered=late.setup, released=late.setup + timedelta(seconds=100))
+    report = await intake.take(books, [late, leg("first", 100)], lines=LINES, now=LATER)
+    assert report.settled == 2
+    found = {call.attempt_id: call for call in await books.calls(ACCOUNT, payer().period.start)}
+    assert found["first"].pool_seconds == 100
+    assert (found["late"].pool_seconds, found["late"].uncharged_seconds) == (20, 80)
+
+
+async def test_the_same_legs_again_change_nothing() -> None:
+    books = await with_pool(300)
+    legs = [leg(f"call-{n}", 60) for n in range(1_200)]
+    first = await intake.take(books, legs, lines=LINES, now=LATER)
+    again = await intake.take(books, legs, lines=LINES, now=LATER)
+    assert (first.settled, again.settled, again.duplicates) == (1_200, 0, 1_200)
+    # 300 minutes are 300 of these calls.
+    assert (await books.counters(payer())).used_seconds == 18_000
+
+
+async def test_what_cannot_be_rated_waits_and_is_taken_when_it_can() -> None:
+    books = await with_pool(300)
+    backwards = replace(leg("backwards", 60), released=NOW - timedelta(seconds=1))
+    stranger = replace(leg("stranger", 60), caller="+442079460009")
+    elsewhere = replace(leg("elsewhere", 60), ingress="trunks/other")
+    unpriced = replace(leg("unpriced", 60), destination="+353123")
+    poor = {CALLER: line(account(), plan=plan())}
+    report = await intake.take(
+        books, [backwards, stranger, elsewhere, unpriced], lines=poor, now=LATER
+    )
+    assert report.settled == 0
+    assert report.suspended == {
+        SuspenseReason.NEGATIVE_TIME: 1,
+        SuspenseReason.UNKNOWN_LINE: 2,
+        SuspenseReason.NO_RATE: 1,
+    }
+    known = {**poor, "+442079460009": line(plan=plan())}
+    report = await intake.replay(books, lines=known, now=LATER)
+    assert (report.settled, sum(report.suspended.values())) == (1, 3)
+    waiting = {one.attempt_id for one in await books.suspended()}
+    assert waiting == {"backwards", "elsewhere", "unpriced"}
+    (call,) = await books.calls(ACCOUNT, payer().period.start)
+    assert call.pool_seconds == 60
+
+
+async def test_a_leg_survives_suspense_as_it_was() -> None:
+    books = MemoryBooks()
+    one = leg("one", 60)
+    await intake.take(books, [one], lines={}, now=LATER)
+    assert [intake.leg_from(each) for each in await books.suspended()] == [one]

@@ -1,0 +1,206 @@
+"""`callplane rate`, `pools`, `ledger` and `statement` over the samples and books in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from callplane.cli import app, connecting
+from callplane.clock import SystemClock
+from callplane.store.books_memory import MemoryBooks
+from callplane.store.books_ports import Payer, PlanHolder
+
+SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
+URL = "--database-url=postgresql://localhost/memory"
+ACCOUNT = "default/example"
+CALLER, INGRESS = "+442079460001", "trunks/teams"
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def books(monkeypatch: pytest.MonkeyPatch) -> MemoryBooks:
+    made = MemoryBooks()
+
+    @asynccontextmanager
+    async def opened(_: str) -> AsyncIterator[MemoryBooks]:
+        yield made
+
+    monkeypatch.setattr(connecting, "books", opened)
+    return made
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def ran(*arguments: str, code: int = 0) -> str:
+        ended = app.run(list(arguments))
+        printed = capsys.readouterr()
+        assert ended == code, printed
+        return printed.out if code == 0 else printed.out + printed.err
+
+    return ran
+
+
+RATE = (
+    "rate: prefix 44 (United Kingdom) of card default/standard, in force since 2026-01-01, "
+    "band evening, counted 1/1"
+)
+
+
+def explain(run: Run, *arguments: str, code: int = 0) -> list[str]:
+    return run(
+        "rate", "explain", *arguments, str(SAMPLES), "--account=example", code=code
+    ).splitlines()
+
+
+def test_a_price_is_explained(run: Run) -> None:
+    lines = explain(
+        run, "020 7946 0123", "0:01:30", "--plan=domestic-300", "--free-minutes=1",
+        "--at=2026-11-02T20:00:00Z",
+    )  # fmt: skip
+    assert lines == [
+        "destination +442079460123, Geographic",
+        "mode Plan, 90 s",
+        "pool: 60 s, counted 1/1 of plan default/domestic-300",
+        RATE,
+        "counted 90 s, 60 s of them from the pool",
+        "Call: 30 s at 0.008 a minute = 0.004 GBP",
+        "charge: 0.004 GBP",
+        "made with samples: these prices and sets are nobody's",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("+353123", "60", "--plan=domestic-300"), "cannot be rated: NoRate"),
+        (("020", "60"), "cannot be rated: NoPlan"),
+        (("020", "1h"), "is no length of time"),
+        (("020", "60", "--at=yesterday"), "is no time with a zone"),
+        (("020", "60", "--plan=nothing"), "there is no CallingPlan nothing"),
+    ],
+)
+def test_what_cannot_be_explained_says_why(
+    run: Run, arguments: tuple[str, ...], message: str
+) -> None:
+    assert message in "\n".join(explain(run, *arguments, code=1))
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    path = tmp_path / "lines.csv"
+    path.write_text(
+        f"caller,ingress,account,plan\n{CALLER},{INGRESS},{ACCOUNT},default/domestic-300\n"
+    )
+    return path
+
+
+def calls(tmp_path: Path, *rows: str) -> str:
+    head = "attempt_id,caller,dialled,ingress,setup,answered,released"
+    path = tmp_path / "calls.csv"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    return str(path)
+
+
+def row(attempt_id: str, dialled: str, seconds: int) -> str:
+    begun = SystemClock().now() - timedelta(hours=1)
+    ended = begun + timedelta(seconds=seconds)
+    times = f"{begun.isoformat()},{begun.isoformat()},{ended.isoformat()}"
+    return f"{attempt_id},{CALLER},{dialled},{INGRESS},{times}"
+
+
+def test_calls_of_a_file_reach_pool_ledger_and_statement(
+    run: Run, books: MemoryBooks, lines: Path, tmp_path: Path
+) -> None:
+    now = SystemClock().now()
+    payer = Payer.at(ACCOUNT, "GBP", "Europe/London", now - timedelta(hours=1))
+    month = payer.period.label
+    asyncio.run(books.set_plans(payer, [PlanHolder("anna", "plan", 600)], now=now))
+    file = calls(
+        tmp_path,
+        row("one", "02079460123", 300),
+        row("two", "0012125550123", 31),
+        row("three", "999", 60),
+        row("four", "+353123", 60),
+    )
+    intake = ("ledger", "intake", file, f"--manifests={SAMPLES}", f"--lines={lines}", URL)
+    assert run(*intake).splitlines() == [
+        "4 calls: 3 accounted for, 0 known before, 1 in suspense",
+        "  NoRate: 1",
+    ]
+    assert "0 accounted for, 3 known before, 1 in suspense" in run(*intake)
+    (pool,) = json.loads(run("pools", ACCOUNT, URL, "--json"))
+    assert (pool["month"], pool["usedSeconds"], pool["freeSeconds"]) == (month, 300, 300)
+    # 36 s at 0.02 a minute and 0.01 once.
+    assert pool["spent"] == "0.022"
+    assert "10.0" in run("pools", URL)
+    found = json.loads(run("ledger", "postings", ACCOUNT, month, URL, "--json"))
+    assert [(one["purpose"], one["amount"]) for one in found] == [
+        ("Entitlement", "600 s"),
+        ("Pool", "300 s"),
+        ("Call", "0.022 GBP"),
+    ]
+    assert "receivable:default/example" in run("ledger", "postings", ACCOUNT, month, URL)
+    assert "NoRate" in run("ledger", "suspense", URL)
+    made = json.loads(run("statement", ACCOUNT, month, f"--manifests={SAMPLES}", URL, "--json"))
+    assert [(one["description"], one["amount"]) for one in made["lines"]] == [
+        ("Platform", "100.00"),
+        ("Calls to North America", "0.022"),
+    ]
+    assert (made["net"], made["taxes"][0]["amount"]) == ("100.022", "20.0044")
+    assert (made["total"], made["rounding"], made["samplePrices"]) == ("120.03", "0.0036", True)
+    text = run("statement", ACCOUNT, month, f"--manifests={SAMPLES}", URL)
+    assert "minutes: 5.0 of 10.0 used" in text
+    assert "made with sample prices" in text
+    replayed = run("ledger", "replay", f"--manifests={SAMPLES}", f"--lines={lines}", URL)
+    assert "1 in suspense" in replayed
+
+
+def test_a_file_with_a_bad_row_changes_nothing(
+    run: Run, books: MemoryBooks, lines: Path, tmp_path: Path
+) -> None:
+    file = calls(tmp_path, row("one", "02079460123", 300), "two,,,,,,")
+    intake = ("ledger", "intake", file, f"--manifests={SAMPLES}", f"--lines={lines}", URL)
+    printed = run(*intake, code=1)
+    assert "nothing was taken" in printed
+    assert "row 3, attempt_id" not in printed
+    assert "row 3, dialled: is empty" in printed
+    assert asyncio.run(books.months()) == ()
+
+
+def test_a_file_of_many_bad_rows_shows_the_first_hundred_reasons(
+    run: Run, books: MemoryBooks, lines: Path, tmp_path: Path
+) -> None:
+    file = calls(tmp_path, *["one,short"] * 150)
+    intake = ("ledger", "intake", file, f"--manifests={SAMPLES}", f"--lines={lines}", URL)
+    printed = run(*intake, code=1)
+    assert printed.count("another number of columns") == 100
+    assert "and 50 more reasons" in printed
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("caller,ingress\n+442079460001,x\n", "the columns must be caller, ingress, account, plan"),
+        (f"caller,ingress,account,plan\n{CALLER},x,nobody,\n", "row 2: there is no CallingAccount"),
+        ("caller,ingress,account,plan\n,x,example,\n", "row 2: a value is missing"),
+    ],
+)
+def test_lines_that_are_wrong_are_named(
+    run: Run, books: MemoryBooks, tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "lines.csv"
+    path.write_text(text)
+    file = calls(tmp_path)
+    intake = ("ledger", "intake", file, f"--manifests={SAMPLES}", f"--lines={path}", URL)
+    assert message in run(*intake, code=1)
+
+
+def test_a_month_that_is_not_there_is_named(run: Run, books: MemoryBooks) -> None:
+    printed = run("ledger", "postings", ACCOUNT, "2020-01", URL, code=1)
+    assert "has no month 2020-01 in the books; there are: none" in printed
