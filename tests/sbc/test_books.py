@@ -8,9 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from callplane.callcontrol import evapi
 from callplane.callcontrol.conversation import Conversation
 from callplane.callcontrol.recording import Recorder, SpoolFollower
+from callplane.cli import app
 from callplane.testing import polling, sbc_estates
 from callplane.testing.call_authorisers import MemoryBook, ScriptedAuthoriser, granting
 from callplane.testing.sbc_world import SbcWorld
@@ -113,25 +116,40 @@ async def test_records_survive_a_kill_of_everything(world: SbcWorld) -> None:
         await asyncio.to_thread(polling.until, lambda: len(book.posted) == 10, "ten records")
 
 
-async def test_a_drain_lets_calls_end_by_themselves(world: SbcWorld) -> None:
+async def test_a_drain_lets_calls_end_by_themselves(
+    world: SbcWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the verb, as a hook before a stop would."""
     alpha, _, _ = await world.carriers()
     pbx = await world.pbx()
     book = MemoryBook()
+    socket = str(world.kamailio.control.path)
     async with call_control(world, book):
         calls = [await pbx.call(world.uri(DOMESTIC), world.estate.core) for _ in range(3)]
-        world.kamailio.rpc("htable.seti", "state", "drain", 1)
+        draining = asyncio.create_task(asyncio.to_thread(app.run, ["sbc", "drain", socket]))
+        await asyncio.to_thread(polling.until, lambda: world.state("drain") == 1, "it drains")
         assert (await pbx.call(world.uri(DOMESTIC), world.estate.core)).status == 503
-        assert world.kamailio.rpc("dlg.stats_active")["all"] == 3
         assert alpha.requests("BYE") == []
         assert (await calls[0].within("INVITE", 2)).status == 200
         emergency = await pbx.call(world.uri("999"), world.estate.core, caller=HELD)
+        assert not draining.done()
         for call in (*calls, emergency):
             assert (await call.bye()).status == 200
-        await asyncio.to_thread(polling.until, lambda: len(book.posted) == 4, "four records")
-        await asyncio.to_thread(
-            polling.until,
-            lambda: world.kamailio.rpc("dlg.stats_active")["all"] == 0,
-            "nobody is on the telephone",
-            seconds=15,
-        )
-        assert world.kamailio.rpc("mqueue.get_size", "cdrq")["size"] == 0
+        assert await asyncio.wait_for(draining, 20) == 0
+        assert len(book.posted) == 4
+        assert capsys.readouterr().err.splitlines()[-1] == "quiet"
+        assert await asyncio.to_thread(app.run, ["sbc", "resume", socket]) == 0
+        assert (await pbx.call(world.uri(DOMESTIC), world.estate.core)).status == 200
+
+
+async def test_a_drain_that_takes_too_long_says_what_is_left(
+    world: SbcWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await world.carriers()
+    pbx = await world.pbx()
+    call = await pbx.call(world.uri("999"), world.estate.core, caller=HELD)
+    arguments = ["sbc", "drain", str(world.kamailio.control.path), "--limit", "1s"]
+    assert await asyncio.to_thread(app.run, arguments) == 1
+    assert "not quiet after 1s: 1 call up" in capsys.readouterr().err
+    # The call is up all the same.
+    assert (await call.bye()).status == 200

@@ -354,3 +354,15 @@ async def test_a_re_invite_does_not_buy_time(world: SbcWorld) -> None:
     assert record.duration_milliseconds < 4500
     assert len(stand_in.asked()) == 1
     assert alpha.requests("BYE") != []
+
+
+async def test_asking_costs_a_few_milliseconds(world: SbcWorld) -> None:
+    """Without quick acknowledgements Kamailio's small packets would wait for one another."""
+    await world.carriers()
+    await world.call_control(sbc_world.allow(60))
+    pbx = await world.pbx()
+    started = time.monotonic()
+    calls = [await pbx.call(world.uri(DOMESTIC), world.estate.core) for _ in range(50)]
+    mean = (time.monotonic() - started) / len(calls)
+    assert {call.status for call in calls} == {200}
+    assert mean < 0.025

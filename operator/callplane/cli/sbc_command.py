@@ -1,21 +1,28 @@
-"""`callplane sbc render`: values of a session border controller in, its configuration files out."""
+"""`callplane sbc`: render a session border controller's configuration, and drain a running one."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from callplane.cli import yaml_documents
+from callplane.callcontrol import draining
+from callplane.callcontrol.draining import Busy
+from callplane.callcontrol.kamailio_rpc import KamailioRpc
+from callplane.cli import durations, output, yaml_documents
 from callplane.cli.yaml_documents import Positions, YamlProblem
+from callplane.clock import SystemClock
 from callplane.sbc import reading, rendering
 from callplane.sbc.model import Sbc
 
 #: Digests of phones and the names of certificates: for the program and nobody else.
 MODE = 0o600
+LIMIT_MOST = timedelta(days=1)
 
 File = Annotated[Path, typer.Argument(help="Values in YAML.", metavar="FILE")]
 Output = Annotated[
@@ -26,10 +33,15 @@ Output = Annotated[
 ]
 
 
+Socket = Annotated[Path, typer.Argument(help="rpc.sock in the SBC's run folder.", metavar="SOCKET")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the verbs to the application."""
     sbc = typer.Typer(help="The session border controller.", no_args_is_help=True)
     sbc.command("render")(render)
+    sbc.command("drain")(drain)
+    sbc.command("resume")(resume)
     app.add_typer(sbc, name="sbc")
 
 
@@ -54,6 +66,36 @@ def render(file: File, output: Output = None) -> None:
     except OSError as error:
         raise _refused(f"{error.filename}: {error.strerror}") from None
     typer.echo(f"{len(files)} files in {output}", err=True)
+
+
+def drain(
+    socket: Socket,
+    limit: Annotated[
+        str, typer.Option(help="Longest to wait, as in 90s, 30m or 2h.", metavar="TIME")
+    ] = "2h",
+) -> None:
+    """Refuse new calls, emergency and exempt ones excepted, and wait until the last one has ended.
+
+    Exit codes: 0 quiet, 1 calls are still up after the limit, or nobody answered.
+    """
+    seconds = durations.parse(limit, option="--limit", most=LIMIT_MOST).total_seconds()
+    waiting = draining.Waiting(seconds, SystemClock().monotonic, time.sleep)
+    left = draining.drain(KamailioRpc(socket), waiting, _say)
+    if not left.is_quiet:
+        raise _refused(f"not quiet after {limit}: {_in_words(left)}; the spool has the records")
+
+
+def resume(socket: Socket) -> None:
+    """Take new calls again."""
+    draining.set_draining(KamailioRpc(socket), wanted=False)
+
+
+def _say(busy: Busy) -> None:
+    typer.echo("quiet" if busy.is_quiet else _in_words(busy), err=True)
+
+
+def _in_words(busy: Busy) -> str:
+    return f"{output.count(busy.calls, 'call')} up, {output.count(busy.records, 'record')} to take"
 
 
 def understand(content: bytes) -> tuple[Sbc | None, list[str]]:

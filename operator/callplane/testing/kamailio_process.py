@@ -6,16 +6,15 @@ Its log goes straight into a file, as in production: what was written before a k
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from callplane.callcontrol.kamailio_rpc import KamailioRpc, RpcError
 from callplane.sbc import rendering
 from callplane.sbc.model import Folders, Sbc
 from callplane.testing import polling, sbc_programs
@@ -85,7 +84,7 @@ class Kamailio:
             raise RuntimeError(f"Kamailio ended at once\n{self.last_lines()}")
         try:
             return bool(self.rpc("core.uptime"))
-        except OSError:
+        except RpcError:
             return False
 
     def _program(self) -> Program:
@@ -104,21 +103,13 @@ class Kamailio:
         lines = self.spool.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-LINES_SHOWN:])
 
+    @property
+    def control(self) -> KamailioRpc:
+        return KamailioRpc(self.folder / "rpc.sock")
+
     def rpc(self, method: str, *parameters: Any) -> Any:
-        """Ask over the local socket. Raises OSError when nobody answers."""
-        ours = self.folder / f"ask-{os.getpid()}"
-        ours.unlink(missing_ok=True)
-        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
-            client.settimeout(3.0)
-            client.bind(str(ours))
-            try:
-                client.sendto(json.dumps(request).encode(), str(self.folder / "rpc.sock"))
-                answer = json.loads(client.recv(65536))
-            finally:
-                ours.unlink(missing_ok=True)
-        assert "error" not in answer, answer
-        return answer["result"]
+        """Ask over the local socket. Raises RpcError."""
+        return self.control.ask(method, *parameters)
 
     def kill(self) -> None:
         """End it at once, with all its workers, as a crash would."""

@@ -61,6 +61,8 @@ class LoopbackSbc:
     teams: bool = False
     media: bool = False
     webex: bool = False
+    #: Carriers are looked after by OPTIONS.
+    probed: bool = False
 
     def sbc(self) -> Sbc:
         return Sbc(
@@ -116,6 +118,7 @@ class LoopbackSbc:
             type=trunk_type,
             targets=(Endpoint(address, self.ports.peers),),
             sources=(IPv4Network(f"{address}/32"),),
+            answers_options=self.probed and is_carrier,
             takes_emergency=takes_emergency,
             outside_line=outside_line,
             # The last PBX has none: what its callers send is all there is.

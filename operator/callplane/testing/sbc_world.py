@@ -109,9 +109,13 @@ class SbcWorld:
 
     def connected(self) -> int:
         """How many call controls the SBC believes to have."""
+        return self.state("auth")
+
+    def state(self, name: str) -> int:
+        """One number of the SBC's own state; 0 when it was never set."""
         entries = self.kamailio.rpc("htable.dump", "state")
         values = {slot["name"]: slot["value"] for entry in entries for slot in entry["slot"]}
-        return int(values.get("auth", 0))
+        return int(values.get(name, 0))
 
     def uri(self, dialled: str) -> str:
         return f"sip:{dialled}@127.0.0.1:{self.estate.ports.core}"
