@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from callplane.callcontrol import messages
-from callplane.callcontrol.evapi import Send
 from callplane.callcontrol.messages import (
     Authorise,
     CallRecord,
@@ -24,7 +23,7 @@ from callplane.callcontrol.messages import (
     Started,
     Verdict,
 )
-from callplane.callcontrol.ports import Authoriser, Granted, Refused
+from callplane.callcontrol.ports import Authoriser, Granted, Refused, Send
 from callplane.callcontrol.recording import Recorder
 
 #: Below the SBC's verdict timer of 800 ms by what the way there and back may take.
@@ -50,7 +49,7 @@ class Conversation:
             case CallRecord():
                 self.recorder.take(event)
             case _:
-                await self.note(event)
+                await self.note(event, send)
 
     async def answer(self, question: Authorise) -> Verdict:
         """The verdict in time, whatever deciding does."""
@@ -63,11 +62,11 @@ class Conversation:
             answer = None
         return _verdict(question, answer)
 
-    async def note(self, event: Event) -> None:
+    async def note(self, event: Event, send: Send) -> None:
         """Take in a message that wants no answer."""
         match event:
             case Started():
-                await self.authoriser.answered(event)
+                await self.authoriser.answered(event, send)
             case NotConnected():
                 await self.authoriser.withdraw(event.attempt_id)
             case EmergencyAlert():

@@ -19,9 +19,9 @@ from collections.abc import Awaitable, Callable
 
 from callplane.callcontrol import messages
 from callplane.callcontrol.messages import Alive, Event, MalformedMessage, Order
+from callplane.callcontrol.ports import Send
 
 #: Takes one message and may send orders on the same connection, at once or later.
-Send = Callable[[Order], None]
 Handler = Callable[[Event, Send], Awaitable[None]]
 
 RECONNECT_SECONDS = 0.2

@@ -17,7 +17,13 @@ from typing import Any, Final
 
 from callplane.callcontrol import messages
 from callplane.callcontrol.conversation import Conversation
-from callplane.callcontrol.messages import Authorise, CallRecord, Event, MalformedMessage
+from callplane.callcontrol.messages import (
+    Authorise,
+    CallRecord,
+    Event,
+    MalformedMessage,
+    Order,
+)
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -78,8 +84,13 @@ class HttpEndpoint:
                 log.exception("a record could not be taken")
                 raise _Unanswerable(503, "the record could not be taken") from None
         else:
-            await self._conversation.note(event)
+            await self._conversation.note(event, _unreachable)
         return 204, b""
+
+
+def _unreachable(order: Order) -> None:
+    """An SBC that speaks HTTP cannot be told anything: its calls end with their first grant."""
+    log.warning("an order has no way to its SBC: %s", type(order).__name__)
 
 
 async def _message(receive: Receive) -> Event:

@@ -6,7 +6,7 @@ whoever calls them turns that into the SBC's fail policy, and keeps records unti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,8 +14,12 @@ from callplane.callcontrol.messages import (
     Authorise,
     CallRecord,
     EmergencyAlert,
+    Order,
     Started,
 )
+
+#: Sends an order on the connection that a message came by.
+Send = Callable[[Order], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,10 @@ class Authoriser(Protocol):
     async def withdraw(self, attempt_id: str) -> None:
         """The answer came too late or the call was given up: nothing is held for it any more."""
 
-    async def answered(self, started: Started) -> None:
-        """A granted call was answered, and can be addressed from now on."""
+    async def answered(self, started: Started, send: Send) -> None:
+        """A granted call was answered, and can be addressed from now on by the connection that said
+        so. Orders over a connection that is gone are lost.
+        """
 
     async def alert(self, alert: EmergencyAlert) -> None:
         """Somebody called an emergency service."""

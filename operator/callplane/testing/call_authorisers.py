@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from callplane.callcontrol.messages import Authorise, CallRecord, EmergencyAlert, Started
-from callplane.callcontrol.ports import Granted, Refused
+from callplane.callcontrol.ports import Granted, Refused, Send
 
 Answer = Callable[[Authorise], Awaitable[Granted | Refused]]
 
@@ -37,7 +37,7 @@ class ScriptedAuthoriser:
     async def withdraw(self, attempt_id: str) -> None:
         self.withdrawn.append(attempt_id)
 
-    async def answered(self, started: Started) -> None:
+    async def answered(self, started: Started, send: Send) -> None:
         self.started.append(started)
 
     async def alert(self, alert: EmergencyAlert) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from callplane.callcontrol import evapi
 from callplane.callcontrol.messages import Authorise, Event, Order, Verdict
+from callplane.callcontrol.ports import Send
 from callplane.testing import polling, sbc_estates
 from callplane.testing.kamailio_process import Kamailio
 from callplane.testing.sbc_estates import LoopbackSbc
@@ -48,9 +49,9 @@ class StandIn:
 
     decide: Decide
     heard: list[Event] = field(default_factory=list)
-    send: evapi.Send | None = None
+    send: Send | None = None
 
-    async def handle(self, event: Event, send: evapi.Send) -> None:
+    async def handle(self, event: Event, send: Send) -> None:
         self.heard.append(event)
         self.send = send
         if isinstance(event, Authorise):

@@ -12,6 +12,7 @@ import pytest
 
 from callplane.callcontrol import evapi
 from callplane.callcontrol.messages import Ended, Event, OutageFlag
+from callplane.callcontrol.ports import Send
 from callplane.testing import polling
 
 
@@ -69,7 +70,7 @@ async def test_a_slow_answer_holds_nothing_else() -> None:
     heard: list[str] = []
     gate = asyncio.Event()
 
-    async def handle(event: Event, send: evapi.Send) -> None:
+    async def handle(event: Event, send: Send) -> None:
         assert isinstance(event, Ended)
         if event.attempt_id == "a-0":
             await gate.wait()
@@ -87,7 +88,7 @@ async def test_a_slow_answer_holds_nothing_else() -> None:
 async def test_signs_of_life_while_deciding_hangs() -> None:
     """It reads, so the SBC may go on sending; whether it decides is another matter."""
 
-    async def hang(_: Event, __: evapi.Send) -> None:
+    async def hang(_: Event, __: Send) -> None:
         await asyncio.Event().wait()
 
     async with conversation(hang) as sbc:
@@ -98,7 +99,7 @@ async def test_signs_of_life_while_deciding_hangs() -> None:
 async def test_odd_messages_and_failures_stay_their_own(caplog: pytest.LogCaptureFixture) -> None:
     heard: list[Event] = []
 
-    async def handle(event: Event, _: evapi.Send) -> None:
+    async def handle(event: Event, _: Send) -> None:
         if event == Ended("a-1"):
             raise RuntimeError("out of order")
         heard.append(event)
@@ -115,7 +116,7 @@ async def test_odd_messages_and_failures_stay_their_own(caplog: pytest.LogCaptur
 async def test_what_is_no_frame_ends_the_connection_and_it_is_dialled_again(
     nonsense: bytes,
 ) -> None:
-    async def ignore(_: Event, __: evapi.Send) -> None:
+    async def ignore(_: Event, __: Send) -> None:
         return
 
     async with conversation(ignore) as sbc:

@@ -1,0 +1,168 @@
+"""The record book over the books: each call of the SBC is settled once, or waits with a reason.
+
+A call with a reservation is settled by what was pinned at its set-up. One without (an outage,
+emergency, exempt, inbound, on-net) is rated by what is true now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from callplane.billing import mediation, rating
+from callplane.billing.mediation import Leg, SuspenseReason
+from callplane.billing.quotes import RefusalReason
+from callplane.billing.settlement import settle
+from callplane.billing.terms import Line
+from callplane.callcontrol.directory import Directory
+from callplane.callcontrol.messages import CallRecord
+from callplane.clock import Clock
+from callplane.numbering.destinations import destination_of
+from callplane.store.books_ports import Books, Entry, Outcome, Payer, Reservation, Suspended
+from callplane.values import Period
+
+SOURCE: Final = "sbc"
+#: A grant may grow between reading and settling; more often than this it does not.
+ATTEMPTS_MAX: Final = 5
+_UNREADABLE: Final = "Unreadable"
+
+
+class NotSettled(Exception):
+    """A call's grant kept changing; its record stays where it came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class BooksRecordBook:
+    """Settles records of one SBC. `source` keeps two SBCs' legs apart."""
+
+    books: Books
+    directory: Directory
+    clock: Clock
+    source: str = SOURCE
+
+    async def post(self, records: Sequence[CallRecord]) -> None:
+        waiting = list({record.attempt_id: record for record in records}.values())
+        for _ in range(ATTEMPTS_MAX):
+            waiting = await self._settle(waiting)
+            if not waiting:
+                return
+        raise NotSettled(f"{len(waiting)} calls are being extended all the time")
+
+    async def suspend(self, line: str, problem: str) -> None:
+        # The line is its own key: the same line again is the same record.
+        key = f"unreadable-{hashlib.sha256(line.encode()).hexdigest()[:32]}"
+        record = {"line": line, "problem": problem}
+        kept = Suspended(self.source, key, "1", _UNREADABLE, record)
+        await self.books.suspend([kept], now=self.clock.now())
+
+    async def _settle(self, records: Sequence[CallRecord]) -> list[CallRecord]:
+        """Settle what can be; those whose grant changed meanwhile come back."""
+        held = {
+            reservation.attempt_id: reservation
+            for reservation in await self.books.reservations([one.attempt_id for one in records])
+        }
+        entries: list[Entry] = []
+        settled: list[CallRecord] = []
+        suspended: list[Suspended] = []
+        for record in records:
+            entry = await self._entry(record, held.get(record.attempt_id))
+            if isinstance(entry, Entry):
+                entries.append(entry)
+                settled.append(record)
+            else:
+                suspended.append(self._suspended(record, entry))
+        now = self.clock.now()
+        if suspended:
+            await self.books.suspend(suspended, now=now)
+        outcomes = await self.books.settle(entries, now=now) if entries else ()
+        return [
+            record
+            for record, outcome in zip(settled, outcomes, strict=True)
+            if outcome is Outcome.CHANGED
+        ]
+
+    async def _entry(
+        self, record: CallRecord, reservation: Reservation | None
+    ) -> Entry | SuspenseReason | RefusalReason:
+        line = self._line(record)
+        if line is None:
+            return SuspenseReason.UNKNOWN_LINE
+        leg = self._leg(record)
+        objection = mediation.objection(leg, now=self.clock.now())
+        if objection is not None:
+            return objection
+        if reservation is None:
+            return await self._unreserved(record, leg, line)
+        account = line.account
+        period = Period.of(reservation.period_start, account.zone)
+        granted = reservation.granted
+        return Entry(
+            attempt_id=record.attempt_id,
+            payer=Payer(reservation.account, account.currency, period, reservation.day),
+            line=reservation.line,
+            mode=reservation.mode,
+            settlement=settle(
+                leg.duration_seconds, granted, pool=reservation.pool, price=reservation.price
+            ),
+            leg=leg,
+            price=reservation.price,
+            granted_seconds=granted.seconds,
+        )
+
+    async def _unreserved(
+        self, record: CallRecord, leg: Leg, line: Line
+    ) -> Entry | SuspenseReason | RefusalReason:
+        account = line.account
+        payer = Payer.at(account.name, account.currency, account.zone, leg.setup)
+        counters = await self.books.counters(payer)
+        call = rating.Call(
+            leg.destination,
+            leg.setup,
+            leg.duration_seconds,
+            inbound=leg.inbound,
+            on_net=record.call_class == "on-net",
+        )
+        rated = rating.rate(
+            call, account=account, plan=line.plan, free_seconds=counters.free_seconds
+        )
+        if isinstance(rated, RefusalReason):
+            return rated
+        return Entry(
+            attempt_id=record.attempt_id,
+            payer=payer,
+            line=line.name,
+            mode=rated.mode,
+            settlement=rated.settlement,
+            leg=leg,
+            price=rated.price,
+        )
+
+    def _line(self, record: CallRecord) -> Line | None:
+        """Who pays: the caller's line, or of an inbound call the line of the number called."""
+        number = record.dialled if record.call_class == "inbound" else record.caller
+        return self.directory.line_of(number)
+
+    def _leg(self, record: CallRecord) -> Leg:
+        return Leg(
+            source=self.source,
+            attempt_id=record.attempt_id,
+            leg="1",
+            caller=destination_of(record.caller),
+            dialled=record.dialled,
+            destination=destination_of(record.dialled),
+            ingress=record.ingress,
+            # The SBC's record begins with the answer; period and price of a reserved call were
+            # pinned at its set-up.
+            setup=record.answered_at,
+            answered=record.answered_at,
+            released=record.released_at,
+            inbound=record.call_class == "inbound",
+        )
+
+    def _suspended(self, record: CallRecord, reason: SuspenseReason | RefusalReason) -> Suspended:
+        fields = asdict(record)
+        for name in ("answered_at", "released_at"):
+            fields[name] = fields[name].isoformat()
+        return Suspended(self.source, record.attempt_id, "1", reason.value, fields)

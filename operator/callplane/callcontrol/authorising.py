@@ -1,0 +1,173 @@
+"""The authoriser over the books: decide, reserve, extend, give back.
+
+Deciding is `billing.decision.decide`, which knows no database; holding what it quotes is one round
+trip to the books. A live call asks for more when four fifths of its grant are over, and the SBC
+ends it by itself when nobody extends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from callplane.billing.clip import Grant
+from callplane.billing.decision import Attempt, Snapshot, decide
+from callplane.billing.quotes import Mode, Quote, Refusal, RefusalReason
+from callplane.callcontrol.directory import Caller, Directory, caller_of
+from callplane.callcontrol.messages import Authorise, EmergencyAlert, Extend, Started
+from callplane.callcontrol.ports import Granted, Refused, Send
+from callplane.clock import Clock
+from callplane.numbering.destinations import destination_of
+from callplane.store.books_ports import Books, Payer, Reserve
+
+#: How long a call may ring, as the SBC does, and a little more.
+RING: Final = timedelta(seconds=130)
+#: A live reservation outlasts its grant by this, for its record to come.
+OVERTIME: Final = timedelta(seconds=120)
+#: The part of a grant after which more is asked for.
+EXTEND_AT: Final = 0.8
+#: Of a call that nothing counts: the SBC has a limit of its own.
+UNCOUNTED_SECONDS: Final = 14_400
+RETRY_SECONDS: Final = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Held:
+    caller: Caller
+    quote: Quote
+    grant: Grant
+
+
+@dataclass
+class BooksAuthoriser:
+    """Calls that were granted are remembered here only until they are answered or given up; what is
+    held for them stands in the books.
+    """
+
+    books: Books
+    directory: Directory
+    clock: Clock
+    _held: dict[str, _Held] = field(default_factory=dict)
+    _tending: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def authorise(self, question: Authorise) -> Granted | Refused:
+        """Decide and reserve. Raises StoreUnavailable, which is an outage and no refusal."""
+        now = self.clock.now()
+        caller = caller_of(question, self.directory)
+        if caller is None:
+            return Refused(RefusalReason.UNKNOWN_LINE.value)
+        account = caller.line.account
+        destination = destination_of(question.dialled)
+        payer = Payer.at(account.name, account.currency, account.zone, now)
+        snapshot = Snapshot(
+            line=caller.line,
+            counters=await self.books.counters(payer),
+            line_counters=await self.books.line_counters(account.name, caller.line.name, now=now),
+            on_net=self.directory.is_ours(destination),
+        )
+        attempt = Attempt(
+            attempt_id=question.attempt_id,
+            dialled=question.dialled,
+            destination=destination,
+            caller_id=caller.number,
+            ingress=question.ingress,
+            setup=now,
+        )
+        decision = decide(snapshot, attempt)
+        if isinstance(decision, Refusal):
+            return self._refused(decision, caller, attempt)
+        if not decision.is_metered:
+            return _unmetered(decision, caller, attempt)
+        reserve = Reserve(
+            question.attempt_id, payer, caller.line.name, decision, now, expires_at=now + RING
+        )
+        grant = await self.books.reserve(reserve)
+        if isinstance(grant, RefusalReason):
+            enforced = account.enforcement is account.enforcement.ENFORCE
+            return self._refused(Refusal(grant, enforced), caller, attempt)
+        self._held[question.attempt_id] = _Held(caller, decision, grant)
+        return Granted(
+            max_seconds=grant.seconds,
+            account=account.name,
+            reservation_id=question.attempt_id,
+            dialled=destination,
+            caller=caller.number,
+        )
+
+    async def withdraw(self, attempt_id: str) -> None:
+        self._held.pop(attempt_id, None)
+        await self.books.void(attempt_id)
+
+    async def answered(self, started: Started, send: Send) -> None:
+        held = self._held.pop(started.attempt_id, None)
+        now = self.clock.now()
+        seconds = held.grant.seconds if held else 0
+        expires_at = now + timedelta(seconds=seconds) + OVERTIME
+        is_held = await self.books.answered(started.attempt_id, at=now, expires_at=expires_at)
+        if held is None or not is_held:
+            return
+        task = asyncio.create_task(self._tend(started, held, send))
+        self._tending.add(task)
+        task.add_done_callback(self._tending.discard)
+
+    async def alert(self, alert: EmergencyAlert) -> None:
+        log.critical("emergency call attempt=%s ingress=%s", alert.attempt_id, alert.ingress)
+
+    async def close(self) -> None:
+        """Stop extending; calls run on to the end of their grants."""
+        for task in self._tending:
+            task.cancel()
+        await asyncio.gather(*self._tending, return_exceptions=True)
+
+    async def _tend(self, started: Started, held: _Held, send: Send) -> None:
+        """Extend a call as long as it holds something and more can be had."""
+        answered = self.clock.monotonic()
+        grant = held.grant
+        while not grant.is_final:
+            elapsed = self.clock.monotonic() - answered
+            await asyncio.sleep(max(RETRY_SECONDS, grant.seconds * EXTEND_AT - elapsed))
+            more = await self._more(started.attempt_id, held, grant)
+            if more is None:
+                return
+            elapsed = self.clock.monotonic() - answered
+            if more.seconds > grant.seconds:
+                # The SBC counts from the moment it hears of it.
+                seconds = max(1, round(more.seconds - elapsed))
+                send(Extend(started.boot_id, started.he, started.hi, seconds))
+            elif elapsed > grant.seconds:
+                return
+            grant = more
+
+    async def _more(self, attempt_id: str, held: _Held, grant: Grant) -> Grant | None:
+        now = self.clock.now()
+        longest = timedelta(seconds=grant.seconds + held.quote.slice_seconds)
+        try:
+            return await self.books.extend(
+                attempt_id, held.quote.limits, now=now, expires_at=now + longest + OVERTIME
+            )
+        except Exception:
+            # The call ends at its grant unless the books come back before.
+            log.exception("a live call could not be extended attempt=%s", attempt_id)
+            return grant
+
+    def _refused(self, refusal: Refusal, caller: Caller, attempt: Attempt) -> Granted | Refused:
+        if refusal.enforced:
+            return Refused(refusal.reason.value)
+        log.warning("would be refused: %s attempt=%s", refusal.reason.value, attempt.attempt_id)
+        return _unmetered(Quote(Mode.FREE), caller, attempt)
+
+
+def _unmetered(quote: Quote, caller: Caller, attempt: Attempt) -> Granted:
+    return Granted(
+        max_seconds=quote.call_seconds or UNCOUNTED_SECONDS,
+        account=caller.line.account.name,
+        reservation_id="",
+        dialled=attempt.destination,
+        caller=caller.number,
+        on_net=quote.mode is Mode.ON_NET,
+    )

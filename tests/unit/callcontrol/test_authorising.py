@@ -1,0 +1,204 @@
+"""Calls are decided, held, extended and given back over the books."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from callplane.billing.terms import AccountTerms, Enforcement, Line
+from callplane.callcontrol.authorising import BooksAuthoriser
+from callplane.callcontrol.directory import MemoryDirectory
+from callplane.callcontrol.messages import Authorise, Extend, Order, Started
+from callplane.callcontrol.ports import Granted, Refused
+from callplane.store.books_memory import MemoryBooks
+from callplane.store.books_ports import Payer, PlanHolder
+from callplane.store.ports import StoreUnavailable
+from callplane.testing import billing_builders as build
+from callplane.testing.loop_clock import LoopClock
+
+pytestmark = pytest.mark.looptime
+
+OTHER = "+442079460002"
+QUESTION = Authorise(
+    i=1,
+    l=2,
+    attempt_id="a-1",
+    boot_id="b-1",
+    ingress=build.INGRESS,
+    caller=build.CALLER,
+    dialled=build.LANDLINE,
+)
+
+
+class Desk:
+    """An authoriser with one line of a plan of `minutes`, and one of another account."""
+
+    def __init__(self, *, minutes: int = 10, **changes: Any) -> None:
+        self.terms = build.account(**changes)
+        self.line = build.line(self.terms, plan=build.plan(minutes))
+        other = Line("sales/other", AccountTerms("sales/other"), build.INGRESS, frozenset({OTHER}))
+        lines = {(build.INGRESS, build.CALLER): self.line, (build.INGRESS, OTHER): other}
+        self.books = MemoryBooks()
+        self.clock = LoopClock(build.SETUP)
+        directory = MemoryDirectory(lines, frozenset({"+442079460009"}))
+        self.authoriser = BooksAuthoriser(self.books, directory, self.clock)
+        self.minutes = minutes
+
+    @property
+    def payer(self) -> Payer:
+        return Payer.at(self.terms.name, "GBP", self.terms.zone, self.clock.now())
+
+    async def ask(self, question: Authorise = QUESTION) -> Granted | Refused:
+        holder = PlanHolder("anna", "plan", self.minutes * 60)
+        await self.books.set_plans(self.payer, [holder], now=self.clock.now())
+        return await self.authoriser.authorise(question)
+
+    async def held(self) -> int:
+        return (await self.books.counters(self.payer)).held_seconds
+
+
+async def test_a_call_within_the_bundle_is_held_and_shown_as_the_lines_number() -> None:
+    desk = Desk()
+    granted = await desk.ask()
+    assert isinstance(granted, Granted)
+    # An eighth of what is free.
+    assert granted.max_seconds == 75
+    assert granted.reservation_id == "a-1"
+    assert (granted.dialled, granted.caller) == ("+442079460123", build.CALLER)
+    assert await desk.held() == 75
+    # The same question again holds nothing more.
+    assert await desk.ask() == granted
+    assert await desk.held() == 75
+
+
+async def test_what_is_given_up_is_given_back() -> None:
+    desk = Desk()
+    await desk.ask()
+    await desk.authoriser.withdraw("a-1")
+    assert await desk.held() == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        (replace(QUESTION, caller="+442079460777"), "UnknownLine"),
+        (replace(QUESTION, ingress="elsewhere"), "UnknownLine"),
+        (replace(QUESTION, dialled=build.ABROAD), "PrivilegeDenied"),
+        (replace(QUESTION, caller=OTHER), "NoPlan"),
+    ],
+)
+async def test_refusals_have_their_reason(question: Authorise, reason: str) -> None:
+    assert await Desk().ask(question) == Refused(reason)
+
+
+async def test_an_empty_pool_refuses() -> None:
+    assert await Desk(minutes=0).ask() == Refused("PoolExhausted")
+
+
+async def test_an_account_that_only_observes_refuses_nothing_and_holds_nothing() -> None:
+    desk = Desk(minutes=0, enforcement=Enforcement.OBSERVE)
+    granted = await desk.ask()
+    assert isinstance(granted, Granted)
+    assert granted.reservation_id == ""
+    assert await desk.held() == 0
+
+
+async def test_a_number_of_ours_stays_on_net() -> None:
+    granted = await Desk(minutes=0).ask(replace(QUESTION, dialled="02079460009"))
+    assert isinstance(granted, Granted)
+    assert granted.on_net
+    assert granted.reservation_id == ""
+
+
+async def test_books_that_are_away_are_an_outage() -> None:
+    desk = Desk()
+    desk.books.available = False
+    with pytest.raises(StoreUnavailable):
+        await desk.authoriser.authorise(QUESTION)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"diversion": f"<sip:{build.CALLER}@pbx.example>;reason=no-answer"},
+        {"history_info": f"<sip:{build.CALLER}@x>;index=1, <sip:+441614960123@x>;index=1.1"},
+        {"referred_by": f"<sip:{build.CALLER}@x>"},
+        {"asserted": f"<tel:{build.CALLER}>"},
+    ],
+)
+async def test_whoever_diverts_or_transfers_pays(headers: dict[str, str]) -> None:
+    """The caller is a stranger, or another line: the call is not theirs."""
+    for caller in ("+441614960123", OTHER):
+        granted = await Desk().ask(replace(QUESTION, caller=caller, **headers))
+        assert isinstance(granted, Granted)
+        assert (granted.account, granted.caller) == (build.ACCOUNT, build.CALLER)
+
+
+async def test_a_header_with_somebody_elses_number_buys_nothing() -> None:
+    """It names no line of this connection, so the caller pays."""
+    forged = replace(QUESTION, diversion="<sip:+441614960999@x>", asserted="nonsense <sip:>")
+    granted = await Desk().ask(forged)
+    assert isinstance(granted, Granted)
+    assert granted.account == build.ACCOUNT
+
+
+async def test_a_phone_is_its_digest_whatever_it_writes() -> None:
+    question = replace(
+        QUESTION, digest_user="bob", caller=OTHER, diversion=f"<sip:{build.CALLER}@x>"
+    )
+    assert await Desk().ask(question) == Refused("NoPlan")
+
+
+async def test_a_live_call_is_extended_before_its_grant_ends() -> None:
+    desk = Desk(minutes=10)
+    granted = await desk.ask()
+    assert isinstance(granted, Granted)
+    sent: list[tuple[float, Order]] = []
+    start = desk.clock.monotonic()
+
+    def send(order: Order) -> None:
+        sent.append((desk.clock.monotonic() - start, order))
+
+    await desk.authoriser.answered(Started("a-1", "b-1", 3, 4), send)
+    await asyncio.sleep(granted.max_seconds)
+    (moment, order), *_ = sent
+    assert moment == pytest.approx(60)
+    assert isinstance(order, Extend)
+    assert (order.boot_id, order.he, order.hi) == ("b-1", 3, 4)
+    assert order.seconds > granted.max_seconds - 60
+    await asyncio.sleep(3600)
+    # Until the pool is empty, and not a second more.
+    last_moment, last = sent[-1]
+    assert isinstance(last, Extend)
+    grace = desk.terms.grace.per_period_percent * 600 // 100
+    assert last_moment + last.seconds == pytest.approx(600 + grace, abs=1)
+    assert await desk.held() == 600
+    await desk.authoriser.close()
+
+
+async def test_a_call_that_ended_is_not_extended() -> None:
+    desk = Desk(minutes=10)
+    await desk.ask()
+    sent: list[Order] = []
+    await desk.authoriser.answered(Started("a-1", "b-1", 3, 4), sent.append)
+    await desk.books.void("a-1")
+    await asyncio.sleep(600)
+    assert sent == []
+    await desk.authoriser.close()
+
+
+async def test_books_that_come_back_in_time_extend_a_call() -> None:
+    desk = Desk(minutes=10)
+    await desk.ask()
+    sent: list[Order] = []
+    await desk.authoriser.answered(Started("a-1", "b-1", 3, 4), sent.append)
+    desk.books.available = False
+    await asyncio.sleep(70)
+    assert sent == []
+    desk.books.available = True
+    await asyncio.sleep(3)
+    assert len(sent) == 1
+    await desk.authoriser.close()
