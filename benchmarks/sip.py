@@ -24,9 +24,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from callplane.callcontrol import evapi
-from callplane.callcontrol.conversation import Conversation
-from callplane.callcontrol.recording import Recorder, SpoolFollower
+from callplane.callcontrol.running import running
 from callplane.testing import polling, sbc_estates, sbc_programs, sbc_world
 from callplane.testing.call_authorisers import MemoryBook, ScriptedAuthoriser, granting
 from callplane.testing.kamailio_process import Kamailio
@@ -56,22 +54,9 @@ class Measured:
 async def call_control(world: SbcWorld, book: MemoryBook) -> AsyncGenerator[ScriptedAuthoriser]:
     """Everything of call control but the decision and the books."""
     authoriser = ScriptedAuthoriser(granting(300))
-    recorder = Recorder(book)
-    conversation = Conversation(authoriser, recorder)
-    address, spool = world.estate.sbc().call_control, world.kamailio.spool
-    follower = SpoolFollower(book, spool, spool.with_name("mark"))
-    tasks = [
-        asyncio.create_task(evapi.serve(address.address, address.port, conversation.handle)),
-        asyncio.create_task(recorder.run()),
-        asyncio.create_task(follower.run()),
-    ]
-    try:
+    async with running(authoriser, book, [world.place()]):
         await asyncio.to_thread(polling.until, lambda: world.connected() == 1, "connected")
         yield authoriser
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def measure(world: SbcWorld, folder: Path, dialled: str, load: Load) -> Measured:

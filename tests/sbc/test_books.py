@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from callplane.callcontrol import evapi
-from callplane.callcontrol.conversation import Conversation
-from callplane.callcontrol.recording import Recorder, SpoolFollower
+from callplane.callcontrol.running import running
 from callplane.cli import app
 from callplane.testing import polling, sbc_estates
 from callplane.testing.call_authorisers import MemoryBook, ScriptedAuthoriser, granting
@@ -36,24 +34,9 @@ class CallControl:
 async def call_control(world: SbcWorld, book: MemoryBook) -> AsyncGenerator[CallControl]:
     """Run it while the block runs; leaving ends it as a kill would."""
     authoriser = ScriptedAuthoriser(granting(60))
-    recorder = Recorder(book)
-    conversation = Conversation(authoriser, recorder)
-    address = world.estate.sbc().call_control
-    spool = world.kamailio.spool
-    tasks = [
-        asyncio.create_task(evapi.serve(address.address, address.port, conversation.handle)),
-        asyncio.create_task(recorder.run()),
-        asyncio.create_task(
-            SpoolFollower(book, spool, spool.with_name("mark"), pause_seconds=0.2).run()
-        ),
-    ]
-    try:
+    async with running(authoriser, book, [world.place()]):
         await asyncio.to_thread(polling.until, lambda: world.connected() == 1, "connected")
         yield CallControl(authoriser, book)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_thousand_calls_and_nothing_lost(world: SbcWorld, tmp_path: Path) -> None:
@@ -62,14 +45,14 @@ async def test_a_thousand_calls_and_nothing_lost(world: SbcWorld, tmp_path: Path
     callee = Sipp(SCENARIOS / "callee.xml", (sbc_estates.ALPHA, port), tmp_path)
     caller = Sipp(SCENARIOS / "caller.xml", (sbc_estates.PBXES[""], port), tmp_path)
     book = MemoryBook()
-    async with callee.taking(), call_control(world, book) as running:
+    async with callee.taking(), call_control(world, book) as control:
         load = Load(calls_per_second=50, calls=1000, hold_milliseconds=200)
         result = await caller.place(world.estate.core, load, seconds=60)
         assert (result.successful, result.failed) == (1000, 0)
         await asyncio.to_thread(
             polling.until, lambda: len(book.posted) >= 1000, "records", seconds=10
         )
-        asked = {question.attempt_id for question in running.authoriser.asked}
+        asked = {question.attempt_id for question in control.authoriser.asked}
         assert set(book.posted) == asked
         assert len(asked) == 1000
         # Both copies arrived, and the book took one of them.

@@ -8,12 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from callplane.billing.terms import AccountTerms
-from callplane.callcontrol import evapi
 from callplane.callcontrol.accounting import BooksRecordBook
 from callplane.callcontrol.authorising import BooksAuthoriser
-from callplane.callcontrol.conversation import Conversation
 from callplane.callcontrol.directory import MemoryDirectory
-from callplane.callcontrol.recording import Recorder, SpoolFollower
+from callplane.callcontrol.running import running
 from callplane.clock import SystemClock
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.books_ports import Payer, PlanHolder
@@ -62,22 +60,11 @@ async def call_control(world: SbcWorld, live: LiveBooks) -> AsyncGenerator[None]
     """Everything that the process consists of, over books in memory."""
     authoriser = BooksAuthoriser(live.books, live.directory, CLOCK)
     record_book = BooksRecordBook(live.books, live.directory, CLOCK)
-    recorder = Recorder(record_book)
-    conversation = Conversation(authoriser, recorder)
-    address, spool = world.estate.sbc().call_control, world.kamailio.spool
-    follower = SpoolFollower(record_book, spool, spool.with_name("mark"), pause_seconds=0.2)
-    tasks = [
-        asyncio.create_task(evapi.serve(address.address, address.port, conversation.handle)),
-        asyncio.create_task(recorder.run()),
-        asyncio.create_task(follower.run()),
-    ]
     try:
-        await asyncio.to_thread(polling.until, lambda: world.connected() == 1, "connected")
-        yield
+        async with running(authoriser, record_book, [world.place()]):
+            await asyncio.to_thread(polling.until, lambda: world.connected() == 1, "connected")
+            yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await authoriser.close()
 
 

@@ -86,16 +86,16 @@ class BooksRecordBook:
     async def _entry(
         self, record: CallRecord, reservation: Reservation | None
     ) -> Entry | SuspenseReason | RefusalReason:
-        line = self._line(record)
-        if line is None:
-            return SuspenseReason.UNKNOWN_LINE
         leg = self._leg(record)
         objection = mediation.objection(leg, now=self.clock.now())
         if objection is not None:
             return objection
         if reservation is None:
-            return await self._unreserved(record, leg, line)
-        account = line.account
+            return await self._unreserved(record, leg)
+        # Of a call that was asked about the payer was chosen then, whoever its line is now.
+        account = self.directory.account(reservation.account)
+        if account is None:
+            return SuspenseReason.UNKNOWN_LINE
         period = Period.of(reservation.period_start, account.zone)
         granted = reservation.granted
         return Entry(
@@ -112,8 +112,11 @@ class BooksRecordBook:
         )
 
     async def _unreserved(
-        self, record: CallRecord, leg: Leg, line: Line
+        self, record: CallRecord, leg: Leg
     ) -> Entry | SuspenseReason | RefusalReason:
+        line = self._line(record)
+        if line is None:
+            return SuspenseReason.UNKNOWN_LINE
         account = line.account
         payer = Payer.at(account.name, account.currency, account.zone, leg.setup)
         counters = await self.books.counters(payer)

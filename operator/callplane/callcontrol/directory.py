@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from callplane.billing.terms import Line
+from callplane.billing.terms import AccountTerms, Line
 from callplane.callcontrol.messages import Authorise
 from callplane.numbering.destinations import destination_of
 
@@ -30,6 +30,9 @@ class Directory(Protocol):
 
     def line_of(self, number: str) -> Line | None:
         """The line that holds this number, whatever connection it calls from."""
+
+    def account(self, name: str) -> AccountTerms | None:
+        """The account of that name."""
 
     def is_ours(self, destination: str) -> bool:
         """Is this a number of the register?"""
@@ -80,6 +83,10 @@ class MemoryDirectory:
 
     def line_of(self, number: str) -> Line | None:
         found = (line for (_, known), line in self.lines.items() if known == number)
+        return next(found, None)
+
+    def account(self, name: str) -> AccountTerms | None:
+        found = (line.account for line in self.lines.values() if line.account.name == name)
         return next(found, None)
 
     def is_ours(self, destination: str) -> bool:

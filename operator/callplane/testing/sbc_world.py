@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from callplane.callcontrol import evapi
 from callplane.callcontrol.messages import Authorise, Event, Order, Verdict
 from callplane.callcontrol.ports import Send
+from callplane.callcontrol.running import SbcPlace
 from callplane.testing import polling, sbc_estates
 from callplane.testing.kamailio_process import Kamailio
 from callplane.testing.sbc_estates import LoopbackSbc
@@ -117,6 +118,12 @@ class SbcWorld:
         entries = self.kamailio.rpc("htable.dump", "state")
         values = {slot["name"]: slot["value"] for entry in entries for slot in entry["slot"]}
         return int(values.get(name, 0))
+
+    def place(self) -> SbcPlace:
+        """Where a call control finds the SBC and its spool."""
+        address, spool = self.estate.sbc().call_control, self.kamailio.spool
+        mark = spool.with_name("mark")
+        return SbcPlace(address.address, address.port, spool, mark, pause_seconds=0.2)
 
     def uri(self, dialled: str) -> str:
         return f"sip:{dialled}@127.0.0.1:{self.estate.ports.core}"

@@ -1,0 +1,57 @@
+"""All parts of call control that run at one time, for as many SBCs as there are.
+
+The parts share nothing but the conversation and the books, and each goes on by itself after any
+failure of its own. Nothing is lost by ending them at any moment: what was not taken is in the
+spool, what is held ends by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from callplane.callcontrol import evapi
+from callplane.callcontrol.conversation import Conversation
+from callplane.callcontrol.ports import Authoriser, RecordBook
+from callplane.callcontrol.recording import RETRY_SECONDS, Recorder, SpoolFollower
+
+
+@dataclass(frozen=True, slots=True)
+class SbcPlace:
+    """Where an SBC's evapi listens, and its spool where this machine can read it. `mark` remembers
+    how far the spool was taken.
+    """
+
+    host: str
+    port: int
+    spool: Path | None = None
+    mark: Path | None = None
+    pause_seconds: float = RETRY_SECONDS
+
+
+@asynccontextmanager
+async def running(
+    authoriser: Authoriser, book: RecordBook, sbcs: Sequence[SbcPlace]
+) -> AsyncGenerator[Conversation]:
+    """Speak with the SBCs while the block runs. Yields the conversation, for HTTP to join."""
+    recorder = Recorder(book)
+    conversation = Conversation(authoriser, recorder)
+    parts: list[Coroutine[Any, Any, None]] = [recorder.run()]
+    for sbc in sbcs:
+        parts.append(evapi.serve(sbc.host, sbc.port, conversation.handle))
+        if sbc.spool is not None:
+            mark = sbc.mark or sbc.spool.with_name(sbc.spool.name + ".mark")
+            follower = SpoolFollower(book, sbc.spool, mark, pause_seconds=sbc.pause_seconds)
+            parts.append(follower.run())
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        yield conversation
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await conversation.close()
