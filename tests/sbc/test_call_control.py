@@ -366,3 +366,32 @@ async def test_asking_costs_a_few_milliseconds(world: SbcWorld) -> None:
     mean = (time.monotonic() - started) / len(calls)
     assert {call.status for call in calls} == {200}
     assert mean < 0.025
+
+
+@pytest.mark.parametrize(
+    ("line", "dialled", "asked_for"),
+    [
+        ("9", "901614960123", "01614960123"),
+        ("9", "9+441614960123", "+441614960123"),
+        ("9", "9-0161-496-0123", "01614960123"),
+        ("9", "01614960123", "01614960123"),
+        ("0", "001614960123", "01614960123"),
+        ("0", "00044161", "0044161"),
+        ("81", "8101614960123", "01614960123"),
+        ("", "901614960123", "901614960123"),
+    ],
+)
+async def test_the_digit_for_an_outside_line_is_no_part_of_the_number(
+    world: SbcWorld, line: str, dialled: str, asked_for: str
+) -> None:
+    stand_in = await world.call_control(refuse("NoPlan"))
+    call = await (await world.pbx(line)).call(world.uri(dialled), world.estate.core)
+    assert call.status == 403
+    assert [asked.dialled for asked in stand_in.asked()] == [asked_for]
+
+
+async def test_on_net_calls_behind_an_outside_line(world: SbcWorld) -> None:
+    called = await world.pbx()
+    call = await (await world.pbx("9")).call(world.uri("902079460002"), world.estate.core)
+    assert call.status == 200
+    assert [invite.user for invite in called.requests("INVITE")] == ["+442079460002"]

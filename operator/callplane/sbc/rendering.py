@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from importlib import resources
 
-from callplane.numbering import plan_table
+from callplane.numbering import destinations, plan_table
+from callplane.numbering.destinations import DestinationClass
 from callplane.numbering.dialled_services import ServiceClass
-from callplane.numbering.plan_table import NumberClass
 from callplane.sbc import peers
 from callplane.sbc.model import Sbc, TrunkType
 
@@ -34,14 +34,9 @@ SCANNERS = (
     "friendly-scanner|sipvicious|sipsak|sundayddr|iWar|sip-scan|sipcli|VaxSIPUserAgent|pplsip"
 )
 
-_BUNDLED = (NumberClass.GEOGRAPHIC, NumberClass.UK_WIDE, NumberClass.MOBILE)
-# Of the mobile and geographic prefixes, those of the Crown dependencies, which a bundle may leave
-# out. Source: geographic and mobile prefixes of Jersey, Guernsey and the Isle of Man.
-_CROWN = (
-    *("1534", "1481", "1624"),
-    *("7509", "7797", "7829", "7937", "77003", "77007", "77008"),
-    *("7781", "7839", "79111", "79117"),
-    *("7624", "7524", "74576"),
+#: What a bundle covers as a rule; calls to other classes never go out while nobody can be asked.
+_BUNDLED = frozenset(
+    {DestinationClass.GEOGRAPHIC, DestinationClass.UK_WIDE, DestinationClass.MOBILE}
 )
 
 _PLACE = re.compile(r"@([A-Z_]+)@")
@@ -77,8 +72,14 @@ def filled(template: str, settings: Mapping[str, str]) -> str:
 
 def _settings(sbc: Sbc) -> dict[str, str]:
     plan = plan_table.PLANS[sbc.services.country]
-    bundled = [prefix for prefix, kind in plan.classes.items() if kind in _BUNDLED]
-    others = [prefix for prefix, kind in plan.classes.items() if kind not in _BUNDLED]
+    code = plan.calling_code
+    national = {
+        prefix.removeprefix(code): kind
+        for prefix, kind in destinations.CLASSES.items()
+        if prefix.startswith(code) and prefix != code
+    }
+    bundled = [prefix for prefix, kind in national.items() if kind in _BUNDLED]
+    others = [prefix for prefix, kind in national.items() if kind not in _BUNDLED]
     before = f"([+]{plan.calling_code}|00{plan.calling_code}|0)"
     public, phones = sbc.public, sbc.phones
     webex = [trunk.targets[0].port for trunk in sbc.trunks if trunk.type is TrunkType.WEBEX]
@@ -107,7 +108,7 @@ def _settings(sbc: Sbc) -> dict[str, str]:
         "OPTIONS_SECONDS": str(sbc.options_seconds),
         "CALLING_CODE": plan.calling_code,
         "BUNDLED": f"^{before}({'|'.join(bundled)})[0-9]+$",
-        "NOT_BUNDLED": f"^{before}({'|'.join((*others, *_CROWN))})",
+        "NOT_BUNDLED": f"^{before}({'|'.join(others)})",
         "CARRIER_SET": str(peers.CARRIER_SET),
         "EMERGENCY_SET": str(peers.EMERGENCY_SET),
         "EXEMPT_SET": str(peers.EXEMPT_SET),
@@ -147,7 +148,24 @@ def services_cfg(sbc: Sbc) -> str:
     for peer, line in sorted(lines.items()):
         text += _match(sbc, f'$avp(peer) == "{peer}"', line)
     text += _match(sbc, "", "")
-    return "\n".join((*text, "  return(1);", "}")) + "\n"
+    text += ["  return(1);", "}", *_without_line(sbc, lines)]
+    return "\n".join(text) + "\n"
+
+
+def _without_line(sbc: Sbc, lines: Mapping[str, str]) -> Iterator[str]:
+    """What follows the digit for an outside line, where a number follows it."""
+    conditions = {f'$avp(peer) == "{peer}"': line for peer, line in sorted(lines.items())}
+    if sbc.phones and sbc.phones.outside_line:
+        conditions["$var(kind) == 5"] = sbc.phones.outside_line
+    yield "# in and out: $var(dialled) $avp(dialled)"
+    yield "route[WITHOUT_LINE] {"
+    for condition, line in conditions.items():
+        yield f'  if ({condition} && $var(dialled) =~ "^{line}[01+]") {{'
+        yield f"    $avp(dialled) = $(avp(dialled){{s.substr,{len(line)},0}});"
+        yield "    $var(dialled) = $avp(dialled);"
+        yield "  }"
+    yield "  return(1);"
+    yield "}"
 
 
 #: RFC 5031; Kamailio compares without regard to case.
