@@ -301,7 +301,6 @@ STATUSES: dict[str, dict[str, Any]] = {
     },
     "callingaccount": {},
     "callingplan": {},
-    "callprivilege": {"users": 3},
     "ratecard": {"rows": 5, "version": "0" * 64},
     "destinationset": {},
     "providerincident": {"affectedObjects": 12, "frozenChanges": 1},

@@ -8,6 +8,7 @@ import datetime
 from typing import Any
 
 from callplane.clock import SystemClock
+from callplane.sandbox.control_plane import ADMINISTRATOR
 from callplane.testing import polling
 from callplane.testing.live_world import LiveWorld, OperatorProcess, SimulatedCarrier
 
@@ -66,7 +67,7 @@ def test_a_number_is_bought_once_and_given_back_with_two_keys(
                 "connectionRef": {"kind": "Carrier", "name": "main"},
                 "digest": plan["spec"]["digest"],
                 "decision": "Approve",
-                "approvedBy": "maria",
+                "approvedBy": ADMINISTRATOR,
                 "expiresAt": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
             },
         }

@@ -4,8 +4,11 @@ own, and nothing is written on a guess.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
+from callplane.clock import SystemClock
 from callplane.testing import polling
 from callplane.testing.estates import Estate
 from callplane.testing.live_world import LiveWorld
@@ -98,6 +101,12 @@ def test_overlapping_ranges_the_later_one_is_refused_with_both_names(
     estate = live_world.estate()
     live_world.apply(*estate.base(), estate.user(1))
     live_world.ready(estate)
+    # Objects tell the second in which they were made: in the same one, the name would decide.
+    created = live_world.get("numberrange", "numbers", namespace=estate.platform)["metadata"]
+    made_at = datetime.fromisoformat(created["creationTimestamp"])
+    polling.until(
+        lambda: SystemClock().now() >= made_at + timedelta(seconds=1), "another second has begun"
+    )
     live_world.apply(estate.range("intruder", first=estate.number(90), last=estate.number(95)))
 
     def verdict(name: str) -> tuple[str, str, str]:
