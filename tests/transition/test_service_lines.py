@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from callplane.providers.inmemory import Verb, order_fails
 from callplane.resources.lines import NumberType
 from callplane.resources.teams import AccountType, NumberOnTeams, Person, TeamsConfiguration
 from callplane.testing.engine_world import EngineWorld, Worlds, number, user_id
@@ -92,3 +93,18 @@ async def test_a_service_that_is_not_there_is_said(worlds: Worlds) -> None:
     await declare(world, webex=RECEPTION)
     await world.settle()
     assert await world.reason("reception", kind="ServiceLine") == "False UserNotFound"
+
+
+async def test_an_order_that_fails_is_tried_once_and_then_a_persons_work(worlds: Worlds) -> None:
+    world = await made(worlds)
+    world.fail(order_fails("not for this account"), verb=Verb.SEND)
+    await declare(world, teams=ACCOUNT)
+    await world.settle(600)
+    status, reason, message = await world.condition("ServiceLine", "reception")
+    assert (status, reason) == ("False", "Unsupported")
+    assert "by hand" in message
+    assert world.sent() == ["AssignNumber"]
+    world.platform.administrator_assigns(E164(number(20)), user_id("desk"))
+    await world.settle(120)
+    assert await world.reason("reception", kind="ServiceLine") == "Succeeded"
+    assert world.sent() == ["AssignNumber"]

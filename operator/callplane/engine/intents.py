@@ -18,7 +18,7 @@ from callplane.engine.holders import parse_setting, to_json
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import CachedObject
 from callplane.engine.scope import Scope
-from callplane.errors import Failed, Waiting
+from callplane.errors import Failed, Stalled, Waiting
 from callplane.numbering.lifecycle import HELD, Cause, NumberState
 from callplane.plan.change import Change, Operation
 from callplane.providers.protocol import OperationState, OperationStatus, ProviderError
@@ -53,6 +53,12 @@ async def _settle_one(scope: Scope, gathered: Gathered, intent: Intent) -> None:
             )
         if ended.state is OperationState.FAILED:
             await finish(scope, gathered, intent, IntentState.REFUSED, detail=ended.detail)
+            if (change.after or {}).get("use") == "service":
+                raise Stalled(
+                    Reason.UNSUPPORTED,
+                    f"{describe(change)}: {ended.detail}; by hand: assign the number where the "
+                    "service is administered, Ready follows by itself",
+                )
             raise Failed(Reason.PROVIDER_REFUSED, f"{describe(change)}: {ended.detail}")
     try:
         visible = await evidence.shows_effect(runtime, change)

@@ -432,3 +432,19 @@ async def test_a_refusal_keeps_its_class() -> None:
     with pytest.raises(Refused) as caught:
         await graph.provider().send(ASSIGN, request_id="r")
     assert caught.value.refusal is RefusalClass.CONFLICT
+
+
+async def test_a_service_that_graph_gives_no_number_is_a_persons_work() -> None:
+    fields = {"number": NUMBER.text, "type": "directRouting", "use": "service"}
+    assign = change(Operation.ASSIGN_NUMBER, None, fields)
+    said = {"error": {"code": "BadRequest", "message": "The account type is not supported."}}
+    graph = Graph(answer(said, 400))
+    with pytest.raises(Refused) as caught:
+        await graph.provider().send(assign, request_id="write-1")
+    assert caught.value.reason == "Unsupported"
+    assert "Set-CsPhoneNumberAssignment -Identity 'user-1'" in str(caught.value)
+    assert NUMBER.text not in str(caught.value)
+    taken = {"error": {"code": "Conflict", "message": "has already been assigned to another"}}
+    with pytest.raises(Refused) as caught:
+        await Graph(answer(taken, 409)).provider().send(assign, request_id="write-2")
+    assert caught.value.refusal is RefusalClass.CONFLICT
