@@ -74,3 +74,22 @@ def test_stacks() -> None:
     assert found["resources"] > 60
     assert found["unguarded_databases_firewalls_pods"] == 0
     assert 0 < found["preview_seconds"] < found["no_change_up_seconds"] * 10
+
+
+def test_authorise() -> None:
+    found = last_line("authorise", "--smoke")
+    assert found["sql_p50_ms"] > 0
+    assert found["p99_ms"] > 0
+    assert found["closed_loop_per_second"] > 0
+    assert found["closed_loop_hot_per_second"] > 0
+    assert found["full_calls_per_second"] > 0
+    assert found["decisions_per_second"] > 0
+
+
+def test_rate() -> None:
+    found = last_line("rate", "--smoke")
+    assert found["records"] == 2_000
+    assert found["unrated"] == 0
+    assert found["single_per_second"] > 0
+    # What a call costs to rate does not grow with its length.
+    assert found["rated_three_hours_per_second"] > found["rated_per_second"] / 3

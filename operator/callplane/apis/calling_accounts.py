@@ -43,6 +43,13 @@ class OnExhaustion(StrEnum):
     CUT = "Cut"
 
 
+class OnOutage(StrEnum):
+    """What bundled calls do while nobody can count their minutes."""
+
+    ALLOW = "Allow"
+    REFUSE = "Refuse"
+
+
 class OnNet(StrEnum):
     """How calls between our own numbers are charged."""
 
@@ -239,6 +246,10 @@ class CallingAccountSpec(Model):
     grace: Annotated[Grace, Field(description="How long it may go on.")] = Field(
         default_factory=Grace
     )
+    on_outage: Annotated[
+        OnOutage,
+        Field(description="Whether bundled calls may begin, for 10 minutes, during an outage."),
+    ] = OnOutage.ALLOW
     on_net: Annotated[
         OnNet, Field(description="Whether calls between our own numbers are free.")
     ] = OnNet.FREE

@@ -125,6 +125,7 @@ def account_terms(resource: calling_accounts.CallingAccount, card: RateCard | No
         on_exhaustion=OnExhaustion(spec.on_exhaustion.value),
         grace=Grace(_seconds(spec.grace.per_call), spec.grace.per_period_percent),
         on_net=OnNet(spec.on_net.value),
+        bundled_on_outage=spec.on_outage is calling_accounts.OnOutage.ALLOW,
         slices=Slices(call_seconds=_seconds(limits.max_call)),
     )
 

@@ -118,6 +118,7 @@ class AccountTerms:
     on_exhaustion: OnExhaustion = OnExhaustion.FINISH
     grace: Grace = GRACE
     on_net: OnNet = OnNet.FREE
+    bundled_on_outage: bool = True
     slices: Slices = SLICES
 
 
