@@ -26,8 +26,12 @@ class DestinationRow(Model):
     """One prefix; the longest counts."""
 
     prefix: Annotated[
-        fields.PrefixDigits, Field(description="Digits behind the plus, or a short code.")
+        fields.PrefixDigits, Field(description="Digits behind the plus, or of a short code.")
     ]
+    short_code: Annotated[
+        Flag,
+        Field(description="The prefix is of short codes, such as 118, and of no other numbers."),
+    ] = False
     treatment: Annotated[
         Treatment,
         Field(description="Bundled takes minutes; Free takes nothing; Outside needs the card."),

@@ -49,8 +49,12 @@ class RateRow(Model):
     invariants = (constraints.unique_entries("bands", key="band"),)
 
     prefix: Annotated[
-        fields.PrefixDigits, Field(description="Digits behind the plus, or a short code.")
+        fields.PrefixDigits, Field(description="Digits behind the plus, or of a short code.")
     ]
+    short_code: Annotated[
+        Flag,
+        Field(description="The prefix is of short codes, such as 118, and of no other numbers."),
+    ] = False
     name: Annotated[fields.Text64, Field(description="As charges call it.", min_length=1)]
     per_minute: Annotated[fields.Amount, Field(description="Price a minute, without tax.")]
     connection_fee: Annotated[fields.Amount, Field(description="Price of an answered call.")] = "0"

@@ -14,6 +14,7 @@ from callplane.billing.fees import HostingStarts, Package
 from callplane.billing.increments import Increment
 from callplane.billing.prices import LineKind, PricePart
 from callplane.billing.tariff import (
+    SHORT_CODE,
     AccessCharge,
     DestinationSet,
     RateCard,
@@ -69,7 +70,7 @@ def card_version(resource: cards.RateCard) -> str:
 
 def destination_set(resource: sets.DestinationSet) -> DestinationSet:
     spec = resource.spec
-    prefixes = {row.prefix: Treatment(row.treatment.value) for row in spec.rows}
+    prefixes = {_prefix(row): Treatment(row.treatment.value) for row in spec.rows}
     return DestinationSet(_label(resource), prefixes, spec.sample)
 
 
@@ -170,7 +171,7 @@ def _row(row: cards.RateRow) -> RateRow:
         service = PricePart(LineKind.SERVICE_CHARGE, minute, call)
     bands = {price.band: parse_micros(price.per_minute) for price in row.bands}
     return RateRow(
-        prefix=row.prefix,
+        prefix=_prefix(row),
         name=row.name,
         per_minute_micros=parse_micros(row.per_minute),
         effective_from=row.effective_from,
@@ -179,6 +180,10 @@ def _row(row: cards.RateRow) -> RateRow:
         band_micros=bands or None,
         service=service,
     )
+
+
+def _prefix(row: cards.RateRow | sets.DestinationRow) -> str:
+    return SHORT_CODE + row.prefix if row.short_code else row.prefix
 
 
 def _increment(spec: BillingIncrement) -> Increment:

@@ -17,6 +17,18 @@ from callplane.billing.increments import PER_SECOND, Increment
 from callplane.billing.prices import LineKind, Price, PricePart
 from callplane.values.period import zone_named
 
+#: Stands before the digits of a short code, so that 118 is never taken for a number of +1.
+SHORT_CODE = "s"
+
+
+def lookup_key(destination: str) -> str:
+    """What prefixes are compared with: E.164 digits, or a short code behind its mark.
+
+    >>> lookup_key("+12125550123"), lookup_key("118500")
+    ('12125550123', 's118500')
+    """
+    return destination[1:] if destination.startswith("+") else SHORT_CODE + destination
+
 
 @dataclass(frozen=True, slots=True)
 class TimeBand:
@@ -111,7 +123,7 @@ class RateCard:
 
         None when no row names the destination, or none of the longest prefix had begun.
         """
-        digits = destination.removeprefix("+")
+        digits = lookup_key(destination)
         for length in self._lengths:
             found = self._rows.get(digits[:length])
             if found is not None:
@@ -210,7 +222,7 @@ class DestinationSet:
 
     def treatment(self, destination: str) -> Treatment:
         """How a call to that destination counts: by the longest prefix."""
-        digits = destination.removeprefix("+")
+        digits = lookup_key(destination)
         for length in self._lengths:
             found = self.prefixes.get(digits[:length])
             if found is not None:

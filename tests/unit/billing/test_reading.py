@@ -42,6 +42,23 @@ def test_a_card() -> None:
     assert [part.per_minute_micros for part in service.parts] == [50_000, 100_000]
 
 
+def test_rows_of_short_codes() -> None:
+    row = {
+        "prefix": "118",
+        "shortCode": True,
+        "name": "Directory enquiries",
+        "perMinute": "0",
+        "service": {"perMinute": "3", "perCall": "2"},
+        "effectiveFrom": "2026-01-01T00:00:00Z",
+    }
+    card = reading.rate_card(sample("ratecard", rows=[row]))
+    assert card.price_at("118500", SETUP) is not None
+    assert card.price_at("+11850055501", SETUP) is None
+    free = {"prefix": "118", "shortCode": True, "treatment": "Free"}
+    covers = reading.destination_set(sample("destinationset", rows=[free]))
+    assert covers.treatment("118500") is Treatment.FREE
+
+
 def test_the_version_of_a_card_is_its_content() -> None:
     version = reading.card_version(sample("ratecard"))
     assert version == reading.card_version(sample("ratecard", description="a note"))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callplane.billing.tariff import CardError, RateCard, Treatment
+from callplane.billing.tariff import CardError, DestinationSet, RateCard, Treatment
 from callplane.testing.billing_builders import (
     BEGIN,
     CARD,
@@ -85,6 +85,21 @@ def test_a_destination_set_treats_by_the_longest_prefix() -> None:
     assert DOMESTIC_SET.treatment("+448081570123") is Treatment.FREE
     assert DOMESTIC_SET.treatment("+12125550123") is Treatment.OUTSIDE
     assert DOMESTIC_SET.treatment("118500") is Treatment.OUTSIDE
+
+
+def test_a_short_code_is_never_taken_for_a_number_abroad() -> None:
+    prices = card(row("1", 1), row("118", 2))
+    assert priced(prices, "118500") is None
+    assert priced(prices, "+11850055501") == ("118", 2)
+    with_codes = card(row("1", 1), row("s118", 3, service=(1, 1)))
+    price = with_codes.price_at("118500", SETUP)
+    assert price is not None
+    assert price.prefix == "s118"
+    assert priced(with_codes, "1471") is None
+    assert priced(with_codes, "02079460123") is None
+    covers = DestinationSet("x", {"1": Treatment.BUNDLED, "s118": Treatment.FREE})
+    assert covers.treatment("118500") is Treatment.FREE
+    assert covers.treatment("1471") is Treatment.OUTSIDE
 
 
 def test_a_card_without_rows_prices_nothing() -> None:
