@@ -51,6 +51,11 @@ def lost_answer(stage: Stage) -> None:
     control.add_fault(effect="drop-after", kinds=["buyNumber"], times=1)
     stage.run(f"kubectl apply -f {TREE}/platform/carrier.yaml -f {TREE}/platform/leeds.yaml")
     stage.run("kubectl wait --for=condition=Ready --timeout=60s phonenumber/leeds -n platform")
+    # The account's listing comes every two seconds; before it, the carrier shows what it had.
+    stage.run(
+        "kubectl wait --for=jsonpath={.status.owned}=1 --timeout=30s carrier/simwood -n platform",
+        shown=False,
+    )
     stage.run("kubectl get carriers,phonenumbers -n platform")
     stage.run(f"callplane numbers history {NUMBER}")
     orders, owned = control.writes(kind="buyNumber"), list(control.state()["numbers"])
