@@ -5,7 +5,6 @@ head to somebody outside the database, and forgets what nobody needs. Called by 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from datetime import timedelta
 from pathlib import Path
@@ -25,13 +24,22 @@ async def keep(engine: Engine) -> None:
     """Run until cancelled. A register that is away is tried again; nothing waits for any of it."""
     told = Checkpoint(0, "")
     tell_at = 0.0
+    problem = ""
     while True:
-        with contextlib.suppress(CallplaneError):
+        try:
             await engine.register.link_events()
             if engine.clock.monotonic() >= tell_at:
                 told = await tell(engine, told)
                 await engine.register.forget_intents(engine.clock.now() - INTENTS_KEPT)
                 tell_at = engine.clock.monotonic() + engine.settings.checkpoint_seconds
+        except CallplaneError as error:
+            if not problem:
+                log.warning("the register's history is not chained: %s", error)
+            problem = str(error)
+        else:
+            if problem:
+                log.info("the register's history is chained again")
+            problem = ""
         await asyncio.sleep(LINK_SECONDS)
 
 

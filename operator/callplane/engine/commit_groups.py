@@ -124,9 +124,8 @@ def _fail(group: Sequence[_Waiting], error: Exception) -> None:
 
 
 def _give_up(group: Sequence[_Waiting]) -> None:
-    """The sender ends before these had an answer: so does whoever waits for one."""
-    for waiting in group:
-        waiting.answer.cancel()
+    """The sender ends before these had an answer; whoever waits must not be cancelled by it."""
+    _fail(group, StoreUnavailable("the connection's commits have ended"))
 
 
 def _names(commit: Commit) -> Iterator[Hashable]:

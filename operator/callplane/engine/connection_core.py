@@ -230,6 +230,8 @@ class ConnectionCore(abc.ABC):
             if wait_seconds > 0:
                 # Never a pause that rounds to none.
                 return max(wait_seconds, 0.1)
+        # Asked for again while this one is under way, it is done again.
+        self._list_now.clear()
         try:
             await self.list_everything()
         except AuthenticationFailed as error:
@@ -241,7 +243,6 @@ class ConnectionCore(abc.ABC):
             self._listing_problem(f"listing failed: {error}")
             return self._listing_pause()
         self._close_breaker()
-        self._list_now.clear()
         if self.health.listing_problem:
             return self._listing_pause()
         self._bad_listings = 0

@@ -60,35 +60,65 @@ class RegisterMirror:
         self._groups = CommitGroups(self._send, self._take_committed)
         self._handed = handed
         self._is_uncertain = False
+        # What the last reading has seen of what others did, and what we have removed since then.
+        self._read_up_to = 0
+        self._gone: dict[E164 | HolderId, int] = {}
         self._numbers_of: dict[HolderId, set[E164]] = {}
         self._holder_by_uid: dict[str, HolderId] = {}
         self._intents: dict[HolderId, dict[str, Intent]] = {}
 
     async def load(self) -> None:
         """Everything, once; then `refresh` by version."""
-        self._take(await self._register.load(self.connection), complete=True)
+        self._take_whole(await self._register.load(self.connection))
 
     async def refresh(self) -> set[HolderId]:
-        """What others have changed since, an administrator say; returns the holders it touches."""
-        state = await self._register.load(self.connection, since=self.sequence)
-        touched = {row.holder for row in state.holders}
-        touched |= {row.holder for row in state.numbers if row.holder is not None}
-        self._take(state, complete=False)
-        return touched
+        """What others have changed since, an administrator say; returns the holders it touches.
 
-    def _take(self, state: RegisterState, *, complete: bool) -> None:
+        Our own commits go on meanwhile: what one of them has left is newer than what is read here.
+        """
+        state = await self._register.load(self.connection, since=self._read_up_to)
+        numbers = [row for row in state.numbers if self._is_news(row.number, row.version)]
+        holders = [row for row in state.holders if self._is_news(row.holder, row.version)]
         for number in state.removed_numbers:
-            self._drop_number(number)
+            if self._version_of(number) <= state.sequence:
+                self._drop_number(number)
+        for holder in state.removed_holders:
+            if self._version_of(holder) <= state.sequence:
+                self._drop_holder(holder)
+        for row in numbers:
+            self._put_number(row)
+        for holder_row in holders:
+            self._put_holder(holder_row)
+        self._taken_up_to(state.sequence)
+        touched = {row.holder for row in holders}
+        return touched | {row.holder for row in numbers if row.holder is not None}
+
+    def _is_news(self, key: E164 | HolderId, version: int) -> bool:
+        return version > max(self._version_of(key), self._gone.get(key, 0))
+
+    def _version_of(self, key: E164 | HolderId) -> int:
+        row = self.numbers.get(key) if isinstance(key, E164) else self.holders.get(key)
+        return 0 if row is None else row.version
+
+    def _take_whole(self, state: RegisterState) -> None:
+        for known in (self.numbers, self.holders, self.gate_rows, self._proposals, self._intents):
+            known.clear()
+        self._numbers_of.clear()
+        self._holder_by_uid.clear()
         for row in state.numbers:
             self._put_number(row)
         for holder in state.holders:
             self._put_holder(holder)
-        if complete:
-            for intent in state.open_intents:
-                self._intents.setdefault(intent.holder, {})[intent.request_id] = intent
-            for gate_row in state.gate_rows:
-                self._put_gate_row(gate_row)
-        self.sequence = max(self.sequence, state.sequence)
+        for intent in state.open_intents:
+            self._intents.setdefault(intent.holder, {})[intent.request_id] = intent
+        for gate_row in state.gate_rows:
+            self._put_gate_row(gate_row)
+        self._taken_up_to(state.sequence)
+
+    def _taken_up_to(self, sequence: int) -> None:
+        self._read_up_to = sequence
+        self.sequence = max(self.sequence, sequence)
+        self._gone = {key: version for key, version in self._gone.items() if version > sequence}
 
     async def commit(self, commit: Commit, *, now: datetime) -> Committed:
         """One transaction, its result taken into the mirror. Raises as `Register.commit` does."""
@@ -113,12 +143,15 @@ class RegisterMirror:
     def _take_committed(self, commit: Commit, committed: Committed) -> None:
         for move in commit.moves:
             if move.to is NumberState.FREE:
+                self._gone[move.number] = committed.sequence
                 self._drop_number(move.number)
         for row in committed.numbers:
             self.take(row)
             if row.connection != self.connection:
+                self._gone[row.number] = row.version
                 self._handed(row)
         for dropped in commit.dropped_holders:
+            self._gone[dropped] = committed.sequence
             self._drop_holder(dropped)
         for holder in committed.holders:
             self._put_holder(holder)

@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 import pytest
 
 from callplane.engine.commit_groups import CommitGroups
-from callplane.store.ports import Commit, Committed, EpochLost, HolderRow, MoveRefused
+from callplane.store.ports import (
+    Commit,
+    Committed,
+    EpochLost,
+    HolderRow,
+    MoveRefused,
+    StoreUnavailable,
+)
 from callplane.values import E164, ConnectionId, HolderId, Platform
 
 pytestmark = pytest.mark.looptime
@@ -117,6 +124,7 @@ async def test_closing_sends_nothing_more() -> None:
     asking = [asyncio.create_task(database.commit(name)) for name in ("ann", "ann")]
     await asyncio.sleep(0.001)
     await database.groups.close()
-    await asyncio.gather(*asking, return_exceptions=True)
-    assert all(task.cancelled() for task in asking)
+    ends = await asyncio.gather(*asking, return_exceptions=True)
+    # Whoever waits for one goes on living: a worker must not be cancelled by its connection's end.
+    assert [type(end) for end in ends] == [StoreUnavailable, StoreUnavailable]
     assert database.transactions == [["ann"]]
