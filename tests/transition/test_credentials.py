@@ -107,3 +107,37 @@ async def test_a_secret_in_use_stays_until_its_connection_goes(worlds: Worlds) -
     await world.settle(60)
     assert not await world.exists("TeamsTenant", "main")
     assert not any(key[0] == SECRETS for key in world.cluster.state.objects)
+
+
+async def test_a_secret_that_is_not_named_any_more_is_let_go(worlds: Worlds) -> None:
+    """Its namespace would hang at its end, and nothing would say why."""
+    world = await worlds.make()
+    await world.settle()
+    body = await world.user.get(SECRETS, name="graph", namespace="default")
+    assert body["metadata"]["finalizers"]
+    world.cluster.seed({**body, "metadata": {"name": "newer", "namespace": "default"}})
+    await world.apply_tenant(
+        credentials={
+            "clientSecret": {
+                "clientId": "c11e0000-0000-4000-8000-000000000001",
+                "secretRef": {"name": "newer", "key": "secret"},
+            }
+        }
+    )
+    await world.settle(60)
+    assert await world.reason("main", kind="TeamsTenant") == "Succeeded"
+    old = await world.user.get(SECRETS, name="graph", namespace="default")
+    new = await world.user.get(SECRETS, name="newer", namespace="default")
+    assert not old["metadata"].get("finalizers")
+    assert new["metadata"]["finalizers"]
+
+
+async def test_a_secret_of_two_connections_stays_for_the_other(worlds: Worlds) -> None:
+    world = await worlds.make()
+    await world.seed_tenant(name="second", tenantId="7e5a1d00-0000-4000-8000-000000000099")
+    await world.settle(60)
+    await world.delete("TeamsTenant", "second")
+    await world.settle(60)
+    assert not await world.exists("TeamsTenant", "second")
+    body = await world.user.get(SECRETS, name="graph", namespace="default")
+    assert body["metadata"]["finalizers"]

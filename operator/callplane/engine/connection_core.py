@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from callplane.apis.references import SecretKeyRef
 from callplane.engine.budgets import WriteBudget
 from callplane.engine.gate_keeper import GateKeeper
 from callplane.engine.keyed_queue import Priority
@@ -115,6 +116,7 @@ class ConnectionCore(abc.ABC):
         self.gate.ring = self._bells["gate"].set
         # Tells whether the credentials in use are still those that the spec names.
         self.fingerprint = ""
+        self.secrets: tuple[SecretKeyRef, ...] = ()
         # The register's sequence that the connection's status is known to have shown.
         self.known_shown = 0
         # Objects whose deletion a person answered with Detach.

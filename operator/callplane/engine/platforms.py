@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from callplane.apis.reasons import Reason
 from callplane.apis.references import SecretKeyRef
 from callplane.cluster import finalizers
-from callplane.cluster.resource_kinds import SECRETS
 from callplane.cluster.secret_reading import SecretFound, SecretMissing
 from callplane.desired.declarations import (
     PERSON_KINDS,
@@ -21,7 +20,7 @@ from callplane.desired.declarations import (
     secret_refs,
     system_of,
 )
-from callplane.engine import change_plans, restorations, writing
+from callplane.engine import change_plans, restorations, secrets_in_use, writing
 from callplane.engine.connections import ConnectionLimits, ConnectionRuntime
 from callplane.engine.evidence import is_stale_long
 from callplane.engine.finalizing import ensure_finalizer
@@ -101,11 +100,15 @@ async def _at_work(scope: Scope, tenant: PlatformObject) -> ConnectionRuntime | 
     if runtime is not None and runtime.health.lost_to:
         await _stop(scope.engine, scope.key)
         runtime = None
+    dropped: list[SecretKeyRef] = []
     if runtime is not None and runtime.fingerprint != fingerprint:
+        dropped = [old for old in runtime.secrets if old.name not in {new.name for new in secrets}]
         await _stop(scope.engine, scope.key)
         runtime = None
     if runtime is None:
         runtime = await _start(scope, tenant, secrets, fingerprint)
+    if dropped:
+        await secrets_in_use.free(scope, dropped)
     return runtime
 
 
@@ -191,9 +194,10 @@ async def _start(
             engine, scope.key, provider=provider, mirror=mirror, limits=limits_of(tenant)
         )
         runtime.fingerprint = fingerprint
+        runtime.secrets = tuple(secrets)
         runtime.known_shown = held.mirrored
         runtime.health.restored = _restored(scope, mirror, held.mirrored)
-        await _keep_secrets(scope, list(secrets))
+        await secrets_in_use.keep(scope, secrets)
         engine.connections[scope.key] = runtime
         runtime.start()
         return runtime
@@ -229,36 +233,6 @@ async def _held_elsewhere(scope: Scope, held: HeldElsewhere) -> None:
         f"{owner} of {where} works this {_word(held.row.connection)} (last seen {seen}); it is "
         "taken over when that heartbeat ends, or by callplane connections take",
     )
-
-
-async def _keep_secrets(scope: Scope, references: list[SecretKeyRef]) -> None:
-    """Our finalizer on the Secret keeps a namespace deletion from taking the credentials first."""
-    for reference in references:
-        body = await scope.engine.objects.get(
-            SECRETS, name=reference.name, namespace=scope.key.namespace
-        )
-        if not body["metadata"].get("deletionTimestamp"):
-            await finalizers.add(
-                scope.engine.objects, SECRETS, body=body, finalizer=finalizers.SECRET_IN_USE
-            )
-
-
-async def _free_secrets(scope: Scope) -> None:
-    tenant = scope.cached.resource
-    if not is_platform(tenant):
-        return
-    for reference in secret_refs(tenant):
-        reading = await scope.engine.secrets.read(
-            namespace=scope.key.namespace, name=reference.name, key=reference.key
-        )
-        if isinstance(reading, SecretMissing):
-            continue
-        body = await scope.engine.objects.get(
-            SECRETS, name=reference.name, namespace=scope.key.namespace
-        )
-        await finalizers.remove(
-            scope.engine.objects, SECRETS, body=body, finalizer=finalizers.SECRET_IN_USE
-        )
 
 
 def _claims_here(scope: Scope, runtime: ConnectionRuntime) -> list[NumberRow]:
@@ -299,7 +273,7 @@ async def _leave(scope: Scope, runtime: ConnectionRuntime | None) -> None:
         epoch = runtime.mirror.epoch
         await _stop(scope.engine, scope.key)
         await scope.engine.register.release_connection(runtime.connection, epoch=epoch)
-    await _free_secrets(scope)
+    await secrets_in_use.free(scope, secrets_in_use.refs_of(scope.cached.resource))
     await finalizers.remove(
         scope.engine.objects, scope.engine.kind(scope.key.kind), body=scope.cached.body
     )
