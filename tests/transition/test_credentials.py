@@ -134,10 +134,12 @@ async def test_a_secret_that_is_not_named_any_more_is_let_go(worlds: Worlds) -> 
 
 async def test_a_secret_of_two_connections_stays_for_the_other(worlds: Worlds) -> None:
     world = await worlds.make()
-    await world.seed_tenant(name="second", tenantId="7e5a1d00-0000-4000-8000-000000000099")
+    await world.apply_tenant(name="second", tenantId="7e5a1d00-0000-4000-8000-000000000099")
     await world.settle(60)
+    assert await world.exists("TeamsTenant", "second")
+    assert len(world.running.connections) == 2
     await world.delete("TeamsTenant", "second")
-    await world.settle(60)
+    await world.settle(1)
     assert not await world.exists("TeamsTenant", "second")
     body = await world.user.get(SECRETS, name="graph", namespace="default")
     assert body["metadata"]["finalizers"]
