@@ -70,7 +70,10 @@ PASSES: dict[str, Steps] = {
 
 
 async def reconcile(engine: Engine, key: ObjectKey, priority: Priority) -> None:
-    """Run the pass of one key and schedule the next look. Defects, not verdicts, propagate."""
+    """Run the pass of one key and schedule the next look.
+
+    Only an error of the report itself propagates.
+    """
     cached = engine.cache.get(key)
     if cached is None:
         await forget(engine, key)
