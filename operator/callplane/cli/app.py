@@ -26,6 +26,7 @@ VERBS: Final[dict[str, str]] = {
     "plan": "callplane.cli.plan_command",
     "apply": "callplane.cli.apply_command",
     "snapshot": "callplane.cli.snapshot_command",
+    "import": "callplane.cli.import_command",
     "connections": "callplane.cli.connections_command",
     "numbers": "callplane.cli.numbers_command",
     "rate": "callplane.cli.rate_command",
