@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,20 @@ def import_estate(
         typer.Option("--from-snapshot", help="Import this file of callplane snapshot save."),
     ] = None,
     kubeconfig: Kubeconfig = None,
+    sheet: Annotated[
+        Path | None, typer.Option("--csv", help="Import the people of this spreadsheet (UTF-8).")
+    ] = None,
+    columns: Annotated[
+        str,
+        typer.Option(
+            "--columns",
+            metavar="FIELD=HEADER,…",
+            help="Where userPrincipalName, number, location and policy.TYPE are in the --csv.",
+        ),
+    ] = "",
+    country: Annotated[
+        str, typer.Option("--country", help="Read numbers of the --csv as dialled here, like GB.")
+    ] = "",
     database_url: DatabaseUrl = None,
     tenant: Annotated[
         str,
@@ -49,13 +64,19 @@ def import_estate(
 ) -> None:
     """Write what a Teams tenant has as manifests that plan to nothing. Nothing else is written.
 
-    Observations come from --from-snapshot, or live from the cluster of --kubeconfig. Exit codes: 0
-    all is stated, 2 something was left out, each with its reason, 1 error: nothing was written.
+    Observations come from --from-snapshot, or live from the cluster of --kubeconfig; or people come
+    from a spreadsheet, --csv. Exit codes: 0 all is stated, 2 something was left out, each with its
+    reason, 1 error: nothing was written.
     """
+    if sum(each is not None for each in (snapshot, kubeconfig, sheet)) != 1:
+        raise CallplaneError(
+            "name one of --from-snapshot, --kubeconfig and --csv: what to import from"
+        )
+    if sheet is not None:
+        _import_sheet(sheet, into, columns, Spread(tenant, namespace, country))
+        return
     from callplane.cli import importing
 
-    if (snapshot is None) == (kubeconfig is None):
-        raise CallplaneError("name either --from-snapshot or --kubeconfig: what to import from")
     with short_lived.without_collector():
         observations = plan_command.observed(snapshot, kubeconfig, database_url)
         wanted = importing.Wanted(into, tenant, namespace)
@@ -71,6 +92,41 @@ def import_estate(
         f"{len(imported.left_out):,} left out"
     )
     if imported.left_out:
+        raise typer.Exit(LEFT_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What every person of a sheet has in common, as the options say it."""
+
+    tenant: str
+    namespace: str
+    country: str
+
+
+def _import_sheet(sheet: Path, into: Path, columns: str, spread: Spread) -> None:
+    from callplane.cli import spreadsheet_import
+    from callplane.desired import spreadsheets
+    from callplane.numbering import plan_table
+
+    tenant_namespace, separator, tenant_name = spread.tenant.partition("/")
+    if not (tenant_namespace and separator and tenant_name):
+        raise CallplaneError("--csv needs --tenant NAMESPACE/NAME: where its people are")
+    if spread.country and plan_table.plan_of(spread.country) is None:
+        known = ", ".join(sorted(plan_table.PLANS))
+        raise CallplaneError(f"--country {spread.country}: no number plan here; known are {known}")
+    target = spreadsheets.Target(
+        spread.namespace or tenant_namespace, tenant_namespace, tenant_name, spread.country
+    )
+    mapping = spreadsheets.Columns.parse(columns)
+    counts = spreadsheet_import.run(
+        spreadsheet_import.Sheet(sheet, mapping, target, into),
+        lambda refused: typer.echo(f"row {refused.row}: {'; '.join(refused.reasons)}"),
+    )
+    people = output.count(counts.written, "person/people")
+    rows = output.count(counts.refused, "row")
+    connecting.say(f"{into}: {people} written; {rows} refused")
+    if counts.refused:
         raise typer.Exit(LEFT_OUT)
 
 

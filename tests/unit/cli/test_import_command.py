@@ -411,9 +411,131 @@ def test_a_folder_with_errors_is_not_built_upon(takeover: Takeover) -> None:
     ("options", "reason"),
     [
         (["--tenant", "a/b"], "--tenant a/b was not observed; observed are: platform/main"),
-        (["--kubeconfig", "b"], "either --from-snapshot or --kubeconfig"),
+        (["--kubeconfig", "b"], "name one of --from-snapshot, --kubeconfig and --csv"),
     ],
 )
 def test_wrong_options_say_what_to_do(takeover: Takeover, options: list[str], reason: str) -> None:
     takeover.take_over(*options, code=1)
     assert reason in takeover.said
+
+
+# Spreadsheets
+
+COLUMNS = "userPrincipalName=Mail,number=DDI"
+
+
+class Desk:
+    """A spreadsheet for the estate of a takeover, and the program run on it."""
+
+    def __init__(self, takeover: Takeover) -> None:
+        self.takeover = takeover
+        self.file = takeover.folder.parent / "people.csv"
+
+    def write(self, content: str | bytes) -> None:
+        self.file.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def take_in(self, *options: str, columns: str = COLUMNS, code: int = 0) -> str:
+        sheet = ("--csv", str(self.file), "--columns", columns)
+        where = ("--tenant", "platform/main", "--into", str(self.takeover.folder))
+        return self.takeover.run("import", *sheet, *where, "--country", "GB", *options, code=code)
+
+
+@pytest.fixture
+def desk(takeover: Takeover) -> Desk:
+    return Desk(takeover)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_sheet_of_what_is_there_plans_to_nothing(desk: Desk, mark: bytes) -> None:
+    estate = desk.takeover.estate
+    estate.range()
+    lines = ["Mail;DDI;Näme"]
+    for index in range(30):
+        estate.hire(f"person{index}", index=index, ours=False)
+        lines.append(f"Person{index}@example.com;020 7946 0{index:03};Zoë")
+    desk.write(mark + "\r\n".join(lines).encode())
+    desk.take_in()
+    assert len(desk.takeover.written()) == 1
+    desk.takeover.save()
+    assert "Plan: 0 changes on 0 of 30 objects" in desk.takeover.plan()
+
+
+def test_good_rows_are_written_and_the_others_named(desk: Desk) -> None:
+    desk.write(
+        "Mail,DDI\n"
+        "anna@example.com,020 7946 0001\n"
+        "ben@example.com,=A1\n"
+        "carla@example.com,020 7946 0001\n"
+        "dora@example.com,020 7946 0002\n"
+    )
+    lines = desk.take_in(code=2).splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["row 3", "row 4"]
+    assert desk.takeover.said.endswith("2 people written; 2 rows refused\n")
+    (file,) = desk.takeover.folder.rglob("*.yaml")
+    names = [body["metadata"]["name"] for body in yaml.safe_load_all(file.read_text())]
+    assert names == ["anna-example-com", "dora-example-com"]
+
+
+def test_many_people_are_spread_over_files(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("callplane.cli.spreadsheet_import.PEOPLE_A_FILE", 4)
+    rows = [f"person{index}@example.com,020 7946 000{index}" for index in range(9)]
+    desk.write("\n".join(["Mail,DDI", *rows]))
+    desk.take_in()
+    files = sorted(desk.takeover.folder.rglob("*.yaml"))
+    assert [file.name for file in files] == [f"people-00{count}.yaml" for count in (1, 2, 3)]
+    counts = [len([*yaml.safe_load_all(file.read_text())]) for file in files]
+    assert counts == [4, 4, 1]
+
+
+def test_a_sheet_that_was_imported_adds_nothing(desk: Desk) -> None:
+    desk.write("Mail,DDI\nanna@example.com,020 7946 0001\n")
+    desk.take_in()
+    before = desk.takeover.written()
+    assert "is in TeamsUser platform/anna-example-com already" in desk.take_in(code=2)
+    assert desk.takeover.written() == before
+
+
+def test_no_file_of_people_is_ever_replaced(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("callplane.cli.spreadsheet_import.PEOPLE_A_FILE", 1)
+    there = desk.takeover.folder / "main" / "people" / "people-002.yaml"
+    there.parent.mkdir(parents=True)
+    there.write_text("# mine\n")
+    desk.write("Mail,DDI\nanna@example.com,020 7946 0001\nben@example.com,020 7946 0002\n")
+    desk.take_in(code=1)
+    assert f"{there} would be replaced, so nothing was written" in desk.takeover.said
+    assert [*desk.takeover.written().values()] == [b"# mine\n"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"Mail,DDI\nZo\xeb,1\n", "byte 11 (line 2) is no UTF-8: 0xeb"),
+        (b"Mail,DDI\n" + b"x" * 65526 + "ë".encode()[:1], "byte 65535 (line 2) is no UTF-8"),
+        (b"Mail,DDI\n" + b"x" * 65526 + "ë".encode() + b"\xff", "byte 65537 (line 2)"),
+        ("Mail,DDI\n".encode("utf-16"), "is in UTF-16"),
+        (b"", "column 'Mail' is missing, 'DDI' is missing"),
+    ],
+)
+def test_a_sheet_that_cannot_be_read_is_refused_whole(
+    desk: Desk, content: bytes, reason: str
+) -> None:
+    desk.write(content)
+    desk.take_in(code=1)
+    assert reason in desk.takeover.said
+    assert desk.takeover.written() == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--tenant", "main"], "--csv needs --tenant NAMESPACE/NAME"),
+        (["--country", "FR"], "--country FR: no number plan here; known are GB"),
+        (["--csv", "/nowhere/a.csv"], "/nowhere/a.csv: no such file"),
+    ],
+)
+def test_wrong_options_of_a_sheet_say_what_to_do(
+    desk: Desk, options: list[str], reason: str
+) -> None:
+    desk.write("Mail,DDI\n")
+    desk.take_in(*options, code=1)
+    assert reason in desk.takeover.said

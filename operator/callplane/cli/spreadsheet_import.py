@@ -1,0 +1,166 @@
+"""A spreadsheet on its way from a CSV file to manifests, row by row: `import --csv`."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import yaml
+
+from callplane.apis.teams_users import TeamsUser
+from callplane.cli import manifests
+from callplane.desired import spreadsheets
+from callplane.desired.spreadsheets import Columns, Drafted, Refused, Seen, Target
+from callplane.desired.teams_users import person_key
+from callplane.errors import CallplaneError
+
+_CHUNK_BYTES = 1 << 16
+#: People in one file: few enough to be looked at, and for git to show a change of.
+PEOPLE_A_FILE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The file, how it is read, and the folder of the import."""
+
+    file: Path
+    columns: Columns
+    target: Target
+    into: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    written: int
+    refused: int
+
+
+def run(sheet: Sheet, report: Callable[[Refused], None]) -> Counts:
+    """Write the good rows and report the others as they come. On an error nothing is left.
+
+    Raises CallplaneError.
+    """
+    check_encoding(sheet.file)
+    seen = _seen(sheet.into)
+    writer = _Writer(
+        sheet.into / sheet.target.tenant_name / "people", sheet.file.stem.lstrip(".") or "sheet"
+    )
+    refused = 0
+    try:
+        for answer in _answers(sheet, seen):
+            if isinstance(answer, Drafted):
+                writer.add(answer)
+            else:
+                refused += 1
+                report(answer)
+        writer.close()
+    except BaseException as error:
+        writer.undo()
+        if isinstance(error, OSError):
+            reason = (error.strerror or str(error)).lower()
+            where = error.filename or sheet.into
+            raise CallplaneError(f"{where}: {reason}; nothing was written") from None
+        raise
+    return Counts(writer.written, refused)
+
+
+def check_encoding(path: Path) -> None:
+    """Raises CallplaneError with the place of the first byte that is no UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    place = line = 0
+    try:
+        with path.open("rb") as file:
+            while True:
+                chunk = file.read(_CHUNK_BYTES)
+                if place == 0 and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    raise CallplaneError(f"{path}: is in UTF-16; save it as CSV in UTF-8")
+                pending = len(decoder.getstate()[0])
+                try:
+                    decoder.decode(chunk, final=not chunk)
+                except UnicodeDecodeError as error:
+                    line += error.object[: error.start].count(b"\n") + 1
+                    at = place - pending + error.start
+                    raise CallplaneError(
+                        f"{path}: byte {at} (line {line}) is no UTF-8: "
+                        f"0x{error.object[error.start]:02x}; save it as CSV in UTF-8"
+                    ) from None
+                if not chunk:
+                    return
+                place += len(chunk)
+                line += chunk.count(b"\n")
+    except OSError as error:
+        raise CallplaneError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _answers(sheet: Sheet, seen: Seen) -> Iterator[Drafted | Refused]:
+    # The first three bytes may be a byte order mark, which is no part of the first header.
+    with sheet.file.open(encoding="utf-8-sig", newline="") as lines:
+        yield from spreadsheets.drafts(spreadsheets.rows(lines), sheet.columns, sheet.target, seen)
+
+
+def _seen(folder: Path) -> Seen:
+    """People and numbers that the folder declares already."""
+    tree = manifests.of_files(
+        manifests.files([str(folder)]) if folder.is_dir() else (), namespace="default"
+    )
+    if tree.broken:
+        raise CallplaneError(f"{tree.broken[0]}; put {folder} in order before importing into it")
+    return spreadsheets.known(
+        (
+            f"TeamsUser {each.namespace}/{each.name}",
+            person_key(each.spec),
+            each.spec.phone_number.e164 if each.spec.phone_number else None,
+        )
+        for each in tree.resources
+        if isinstance(each, TeamsUser)
+    )
+
+
+class _Writer:
+    """Files of a thousand people each, written one person at a time; none is ever replaced."""
+
+    def __init__(self, folder: Path, stem: str) -> None:
+        self._folder = folder
+        self._stem = stem
+        self._made: list[Path] = []
+        self._file: BinaryIO | None = None
+        self.written = 0
+
+    def add(self, drafted: Drafted) -> None:
+        if self.written % PEOPLE_A_FILE == 0:
+            self._next_file()
+        assert self._file is not None
+        if self.written % PEOPLE_A_FILE:
+            self._file.write(b"---\n")
+        text = yaml.dump(drafted.body, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
+        self._file.write(str(text).encode())
+        self.written += 1
+
+    def _next_file(self) -> None:
+        self.close()
+        path = self._folder / f"{self._stem}-{len(self._made) + 1:03}.yaml"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._file = path.open("xb")
+        except FileExistsError:
+            raise CallplaneError(
+                f"{path} would be replaced, so nothing was written; move it away, or import into "
+                "another folder"
+            ) from None
+        self._made.append(path)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def undo(self) -> None:
+        """Take away what was written so far."""
+        with suppress(OSError):
+            self.close()
+        for path in self._made:
+            path.unlink(missing_ok=True)

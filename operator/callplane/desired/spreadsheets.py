@@ -1,0 +1,328 @@
+"""People of a spreadsheet as TeamsUsers: one row in, one manifest or the reasons why not out.
+
+`callplane import --csv` calls `drafts` with rows as they come from the file. Rows are looked at one
+by one and let go: of each, only who and which number it was is remembered, to find it again when it
+comes twice.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from callplane.apis import fields
+from callplane.apis.model import API_VERSION
+from callplane.apis.parsing import parse_strict
+from callplane.errors import CallplaneError
+from callplane.numbering import plan_table
+from callplane.values import E164
+
+USER = "userPrincipalName"
+NUMBER = "number"
+LOCATION = "location"
+POLICY = "policy."
+_FIELDS = (USER, NUMBER, LOCATION)
+_DELIMITERS = (",", ";", "\t")
+#: A spreadsheet program takes a cell that begins so for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@")
+_SEPARATORS = re.compile("[ \u00a0\u202f().-]")
+#: What is dialled before a national number inside the country, and is no part of it abroad.
+_TRUNK_PREFIXES = {"GB": "0"}
+_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+\Z")
+_NO_NAME = re.compile(r"[^a-z0-9]+")
+_DIGEST_BYTES = 8
+_NAME_LENGTH_MAX = 200
+_SHOWN_MAX = 40
+
+
+class BadColumns(CallplaneError):
+    """A column mapping that cannot be read, or that the header does not meet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The header of the column that each field is in."""
+
+    headers: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> Columns:
+        """Read `userPrincipalName=Mail,number=DDI,policy.TeamsCallingPolicy=Calling`."""
+        headers: dict[str, str] = {}
+        for part in text.split(","):
+            name, separator, header = (piece.strip() for piece in part.partition("="))
+            is_policy = name.startswith(POLICY) and re.fullmatch(
+                fields.POLICY_TYPE_PATTERN, name.removeprefix(POLICY)
+            )
+            if not separator or not header or not (name in _FIELDS or is_policy):
+                raise BadColumns(
+                    f"--columns: {part.strip()!r} is not FIELD=HEADER with a field of "
+                    f"{', '.join(_FIELDS)} or {POLICY}TYPE"
+                )
+            if name in headers:
+                raise BadColumns(f"--columns: {name} is named twice")
+            headers[name] = header
+        missing = [name for name in (USER, NUMBER) if name not in headers]
+        if missing:
+            raise BadColumns(f"--columns: {' and '.join(missing)} must be named")
+        return cls(headers)
+
+    def positions(self, header: Sequence[str]) -> dict[str, int]:
+        """Where each field is. Raises BadColumns with everything that the header lacks."""
+        named = [cell.strip() for cell in header]
+        wrong = [
+            f"{wanted!r} {'is there twice' if wanted in named else 'is missing'}"
+            for wanted in self.headers.values()
+            if named.count(wanted) != 1
+        ]
+        if wrong:
+            shown = ", ".join(repr(cell[:_SHOWN_MAX]) for cell in named)
+            raise BadColumns(f"row 1: column {', '.join(wrong)}; the columns are {shown}")
+        return {name: named.index(wanted) for name, wanted in self.headers.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What every person of the sheet has in common: namespace, tenant, country of the numbers.
+
+    Without `country` only numbers in E.164 are read.
+    """
+
+    namespace: str
+    tenant_namespace: str
+    tenant_name: str
+    country: str = ""
+
+
+@dataclass(slots=True)
+class Seen:
+    """Who and what is taken already, by whom: an earlier row, or an object of the folder."""
+
+    people: dict[int, str] = field(default_factory=dict)
+    numbers: dict[int, str] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+
+    def take(self, user: str, number: E164, by: str) -> list[str]:
+        """The reasons why not; without any, both are taken from now on."""
+        reasons = [
+            f"{what} is in {holder} already"
+            for what, holder in (
+                (USER, self.people.get(_digest(user))),
+                (f"{NUMBER} {number.masked}", self.numbers.get(number.digits)),
+            )
+            if holder is not None
+        ]
+        if not reasons:
+            self.people[_digest(user)] = by
+            self.numbers[number.digits] = by
+        return reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A row that became a manifest; the header is row 1."""
+
+    row: int
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that did not, with every reason."""
+
+    row: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row that is no row of a CSV file."""
+
+    reason: str
+
+
+Cells = Sequence[str] | Unreadable
+
+
+def rows(lines: Iterable[str]) -> Iterator[Cells]:
+    """The rows of a file, header first. Comma, semicolon or tab: whichever the header has most."""
+    iterator = iter(lines)
+    first = next(iterator, "")
+    delimiter = max(_DELIMITERS, key=first.count)
+    reader = csv.reader(_after(first, iterator), delimiter=delimiter, strict=True)
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            yield Unreadable(f"is no row of a CSV file: {error}")
+            continue
+        if row is None:
+            return
+        yield row
+
+
+def _after(first: str, others: Iterator[str]) -> Iterator[str]:
+    if first:
+        yield first
+    yield from others
+
+
+def drafts(
+    found: Iterable[Cells], columns: Columns, target: Target, seen: Seen
+) -> Iterator[Drafted | Refused]:
+    """One answer for each row that is not empty. Raises BadColumns for the header."""
+    iterator = iter(found)
+    header = next(iterator, ())
+    if isinstance(header, Unreadable):
+        raise BadColumns(f"row 1: {header.reason}")
+    positions = columns.positions(header)
+    for number, cells in enumerate(iterator, start=2):
+        if isinstance(cells, Unreadable):
+            yield Refused(number, (cells.reason,))
+        elif any(cell.strip() for cell in cells):
+            surplus = [cell for cell in cells[len(header) :] if cell.strip()]
+            if surplus:
+                reason = f"has {len(cells)} cells, and the header has {len(header)} columns"
+                yield Refused(number, (reason,))
+            else:
+                yield _row(number, _picked(cells, positions), target, seen)
+
+
+def _picked(cells: Sequence[str], positions: Mapping[str, int]) -> dict[str, str]:
+    return {
+        name: cells[position].strip() if position < len(cells) else ""
+        for name, position in positions.items()
+    }
+
+
+def _row(row: int, cells: Mapping[str, str], target: Target, seen: Seen) -> Drafted | Refused:
+    reasons = [
+        reason for name, text in cells.items() if (reason := _objection(name, text)) is not None
+    ]
+    number: E164 | None = None
+    if not any(reason.startswith(NUMBER) for reason in reasons):
+        try:
+            number = read_number(cells[NUMBER], country=target.country)
+        except ValueError as error:
+            reasons.append(f"{NUMBER} {error}")
+    if reasons or number is None:
+        return Refused(row, tuple(reasons))
+    user = cells[USER].lower()
+    body = _body(user, number, cells, target)
+    errors = [str(error) for error in parse_strict(body).errors]
+    reasons = errors or seen.take(user, number, f"row {row}")
+    if reasons:
+        return Refused(row, tuple(reasons))
+    body["metadata"]["name"] = _name(user, seen)
+    return Drafted(row, body)
+
+
+def _objection(name: str, text: str) -> str | None:
+    """What is wrong with a cell by itself."""
+    if not text.replace("\u00a0", " ").replace("\u202f", " ").isprintable():
+        return f"{name} holds characters that cannot be printed"
+    if name in (USER, NUMBER) and not text:
+        return f"{name} is empty"
+    is_number = name == NUMBER and text.startswith("+")
+    if text.startswith(_FORMULA_STARTS) and not is_number:
+        return f"{name} begins like a formula: {text[:_SHOWN_MAX]!r}"
+    if name == USER and not re.fullmatch(fields.USER_NAME_PATTERN, text):
+        return f"{name} is no user principal name: {text[:_SHOWN_MAX]!r}"
+    return None
+
+
+def read_number(text: str, *, country: str) -> E164:
+    """A number as people write it. Raises ValueError with the end of a sentence.
+
+    >>> read_number("020 7946 0000", country="GB").text
+    '+442079460000'
+    """
+    shown = repr(text[:_SHOWN_MAX])
+    if _ROUNDED.match(text):
+        raise ValueError(f"was rounded by a spreadsheet program: {shown}")
+    digits = _SEPARATORS.sub("", text.removeprefix("'").replace("(0)", ""))
+    if not re.fullmatch(r"\+?[0-9]+", digits):
+        raise ValueError(f"is no telephone number: {shown}")
+    number = _international(digits, shown, country)
+    objections = [plan.objection(number) for plan in plan_table.PLANS.values()]
+    if all(objections):
+        raise ValueError(f"{number.masked} {objections[0]}")
+    return number
+
+
+def _international(digits: str, shown: str, country: str) -> E164:
+    plan = plan_table.plan_of(country)
+    trunk = _TRUNK_PREFIXES.get(country)
+    text = digits
+    if not digits.startswith("+"):
+        if plan is None or trunk is None:
+            raise ValueError(f"has no + in front, and no --country says how to read it: {shown}")
+        if digits.startswith("00"):
+            text = f"+{digits[2:]}"
+        elif digits.startswith(trunk):
+            text = f"+{plan.calling_code}{digits.removeprefix(trunk)}"
+        elif digits.startswith(plan.calling_code):
+            text = f"+{digits}"
+        else:
+            raise ValueError(f"begins neither with + nor with {trunk}: {shown}")
+    try:
+        return E164(text)
+    except ValueError:
+        raise ValueError(f"has too few or too many digits: {shown}") from None
+
+
+def _body(user: str, number: E164, cells: Mapping[str, str], target: Target) -> dict[str, Any]:
+    reference = {"name": target.tenant_name}
+    if target.tenant_namespace != target.namespace:
+        reference["namespace"] = target.tenant_namespace
+    spec: dict[str, Any] = {
+        "tenantRef": reference,
+        "userPrincipalName": user,
+        "phoneNumber": {"e164": number.text},
+    }
+    if cells.get(LOCATION):
+        spec["emergencyLocationRef"] = {"name": cells[LOCATION]}
+    policies = [
+        {"type": name.removeprefix(POLICY), "name": text}
+        for name, text in sorted(cells.items())
+        if name.startswith(POLICY) and text
+    ]
+    if policies:
+        spec["policies"] = policies
+    # The real name comes last, for only a row that is good takes one.
+    metadata = {"name": "row", "namespace": target.namespace}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "TeamsUser",
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+def _name(user: str, seen: Seen) -> str:
+    """The user name with dashes; with a digest where two user names differ in nothing else."""
+    name = _NO_NAME.sub("-", user)[:_NAME_LENGTH_MAX].strip("-") or "user"
+    if name in seen.names:
+        name = f"{name}-{_digest(user):016x}"
+    seen.names.add(name)
+    return name
+
+
+def _digest(text: str) -> int:
+    """Remembering a number in place of a text keeps a hundred thousand rows small."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest())
+
+
+def known(people: Iterable[tuple[str, str, str | None]]) -> Seen:
+    """What objects of a folder have taken: (object, person, number or None)."""
+    seen = Seen()
+    for label, person, number in people:
+        seen.people[_digest(person)] = label
+        seen.names.add(label.rpartition("/")[2])
+        if number is not None:
+            seen.numbers[E164(number).digits] = label
+    return seen
