@@ -27,6 +27,7 @@ VERBS: Final[dict[str, str]] = {
     "apply": "callplane.cli.apply_command",
     "snapshot": "callplane.cli.snapshot_command",
     "import": "callplane.cli.import_command",
+    "export": "callplane.cli.export_command",
     "connections": "callplane.cli.connections_command",
     "numbers": "callplane.cli.numbers_command",
     "rate": "callplane.cli.rate_command",

@@ -119,7 +119,7 @@ def list_numbers(
     url = connecting.required_database_url(database_url)
     rows = [
         row
-        for row in asyncio.run(_number_rows(url))
+        for row in asyncio.run(number_rows(url))
         if (not range_name or row["range"] == range_name)
         and (not state or str(row["state"]).lower() == state.lower())
     ]
@@ -135,7 +135,8 @@ def list_numbers(
     connecting.say(output.count(len(rows), "number"))
 
 
-async def _number_rows(url: str) -> list[dict[str, Any]]:
+async def number_rows(url: str) -> list[dict[str, Any]]:
+    """Every number of the register, sorted, as `numbers list --json` and `export` show it."""
     names: dict[HolderId, str] = {}
     rows: list[NumberRow] = []
     async with connecting.register(url) as opened:

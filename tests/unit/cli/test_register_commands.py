@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from callplane.cli import app, connecting
 from callplane.clock import SystemClock
@@ -130,6 +133,53 @@ def test_an_unknown_number_is_an_error(
     register: MemoryRegister, run: Run, text: str, reason: str
 ) -> None:
     assert reason in run("numbers", "history", text, URL, code=1)
+
+
+def test_the_register_is_exported_as_csv(register: MemoryRegister, run: Run) -> None:
+    asyncio.run(given(register, "ben", 2))
+    asyncio.run(given(register, "anna", 1))
+    rows = list(csv.DictReader(io.StringIO(run("export", URL))))
+    assert [(row["number"], row["userName"], row["state"]) for row in rows] == [
+        (number(1).text, "anna@example.com", "Assigned"),
+        (number(2).text, "ben@example.com", "Assigned"),
+    ]
+    assert rows[0]["range"] == "platform/london"
+    assert rows[0]["quarantinedUntil"] == ""
+    assert number(1).text not in run("export", URL, "--mask-numbers")
+
+
+def test_csv_and_yaml_of_the_register_say_what_the_list_says(
+    register: MemoryRegister, run: Run
+) -> None:
+    asyncio.run(given(register, "anna", 1))
+    listed = json.loads(run("numbers", "list", URL, "--json"))
+    assert yaml.safe_load(run("export", URL, "--format", "yaml")) == listed
+    (row,) = csv.DictReader(io.StringIO(run("export", URL)))
+    assert row == {name: value or "" for name, value in listed[0].items()}
+
+
+def test_an_empty_register_is_exported_with_its_header(register: MemoryRegister, run: Run) -> None:
+    assert run("export", URL).startswith("number,state,")
+    assert run("export", URL, "--format", "yaml") == "[]\n"
+
+
+def test_text_that_would_run_as_a_formula_is_only_text(register: MemoryRegister, run: Run) -> None:
+    asyncio.run(given(register, "=cmd", 1))
+    (row,) = csv.DictReader(io.StringIO(run("export", URL)))
+    assert row["userName"] == "'=cmd@example.com"
+    assert row["number"] == number(1).text
+
+
+def test_an_export_replaces_no_file(register: MemoryRegister, run: Run, tmp_path: Path) -> None:
+    asyncio.run(given(register, "anna", 1))
+    file = tmp_path / "register.csv"
+    assert run("export", URL, "--to", str(file)) == ""
+    assert file.read_bytes() == run("export", URL).encode()
+    before = file.read_bytes()
+    said = run("export", URL, "--format", "yaml", "--to", str(file), code=1)
+    assert "is there already and was not replaced" in said
+    assert file.read_bytes() == before
+    assert "no such file" in run("export", URL, "--to", str(tmp_path / "no" / "a"), code=1)
 
 
 def test_numbers_are_listed_by_range_and_state(register: MemoryRegister, run: Run) -> None:
@@ -312,7 +362,7 @@ def test_verbs_of_the_register_ask_for_the_database(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CALLPLANE_DATABASE_URL", raising=False)
-    for verb in (("connections", "list"), ("numbers", "list"), ("numbers", "verify")):
+    for verb in (("connections", "list"), ("numbers", "list"), ("numbers", "verify"), ("export",)):
         assert "--database-url or CALLPLANE_DATABASE_URL" in run(*verb, code=1)
 
 
