@@ -132,7 +132,9 @@ def _import_sheet(sheet: Path, into: Path, columns: str, spread: Spread) -> None
 
 def _line(left_out: LeftOut, *, mask_numbers: bool) -> str:
     number = left_out.number
-    if number is None:
-        return f"{left_out.subject}: {left_out.reason}"
-    shown = number.masked if mask_numbers else number.text
-    return f"{left_out.subject} ({shown}): {left_out.reason}"
+    shown = ""
+    if number is not None:
+        shown = f" ({number.masked if mask_numbers else number.text})"
+    text = f"{left_out.subject}{shown}: {left_out.reason}"
+    # Names come from the tenant: nothing in them may steer the terminal.
+    return "".join(character if character.isprintable() else "?" for character in text)

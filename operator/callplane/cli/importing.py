@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -229,17 +230,37 @@ def write(folder: Path, documents: Sequence[Document]) -> None:
     try:
         for each in documents:
             path = folder / each.path
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent, made)
             with path.open("xb") as file:
                 made.append(path)
                 file.write(rendered(each))
     except BaseException as error:
-        for path in made:
-            path.unlink(missing_ok=True)
+        take_away(made)
         if isinstance(error, OSError):
             reason = (error.strerror or str(error)).lower()
             raise CallplaneError(f"{error.filename or folder}: {reason}; nothing is left") from None
         raise
+
+
+def make_folder(folder: Path, made: list[Path]) -> None:
+    """Make a folder with those above it, and remember in `made` which were not there."""
+    missing: list[Path] = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir()
+        made.append(each)
+
+
+def take_away(made: Sequence[Path]) -> None:
+    """Undo what was made, the youngest first. What others have put there meanwhile stays."""
+    for path in reversed(made):
+        with suppress(OSError):
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink()
 
 
 def _shown(places: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import yaml
 
 from callplane.apis.teams_users import TeamsUser
-from callplane.cli import manifests
+from callplane.cli import importing, manifests
 from callplane.desired import spreadsheets
 from callplane.desired.spreadsheets import Columns, Drafted, Refused, Seen, Target
 from callplane.desired.teams_users import person_key
@@ -142,8 +142,8 @@ class _Writer:
 
     def _next_file(self) -> None:
         self.close()
-        path = self._folder / f"{self._stem}-{len(self._made) + 1:03}.yaml"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{self._stem}-{self.written // PEOPLE_A_FILE + 1:03}.yaml"
+        importing.make_folder(self._folder, self._made)
         try:
             self._file = path.open("xb")
         except FileExistsError:
@@ -162,5 +162,4 @@ class _Writer:
         """Take away what was written so far."""
         with suppress(OSError):
             self.close()
-        for path in self._made:
-            path.unlink(missing_ok=True)
+        importing.take_away(self._made)

@@ -350,7 +350,8 @@ def _named(
         name = _slug(person.user_principal_name.partition("@")[0])
         if short[name] > 1 or name in taken:
             name = _slug(person.user_principal_name)
-        named.append((_free_name(taken, name or _slug(person.user_id)), (person, row)))
+        name = name or f"user-{_slug(person.user_id)}".strip("-")
+        named.append((_free_name(taken, name), (person, row)))
     return named
 
 

@@ -15,6 +15,8 @@ from callplane.cli import app, importing
 from callplane.clock import SystemClock
 from callplane.desired import brownfield
 from callplane.engine import snapshot_files
+from callplane.numbering import plan_table
+from callplane.numbering.plan_table import NumberClass
 from callplane.resources.lines import NumberType, PolicyOnLine, PolicyOrigin
 from callplane.resources.teams import AccountType, NumberOnTeams, TeamsConfiguration
 from callplane.testing.planning_builders import (
@@ -24,6 +26,7 @@ from callplane.testing.planning_builders import (
     number,
     user_id,
 )
+from callplane.values import E164
 
 LOCATION = "00000000-0000-4000-8000-00000000cccc"
 
@@ -230,6 +233,17 @@ def test_blocks_are_contiguous_and_single_numbers_are_listed(takeover: Takeover)
     assert specs[f"list-{number(7).text[1:]}"]["numbers"] == [number(7).text, number(9).text]
 
 
+def test_a_block_lies_in_one_class_of_numbers(
+    takeover: Takeover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classes = {"20794600": NumberClass.GEOGRAPHIC, "207946001": NumberClass.UK_WIDE}
+    monkeypatch.setattr(plan_table, "PLANS", {"GB": replace(plan_table.GB, classes=classes)})
+    takeover.estate.stock(range(8, 12))
+    takeover.take_over()
+    firsts = {body["spec"]["first"] for body in takeover.bodies("NumberRange")}
+    assert firsts == {number(8).text, number(10).text}
+
+
 def test_another_route_is_another_range(takeover: Takeover) -> None:
     takeover.estate.tenant(entitlements=["CallingPlan"])
     takeover.estate.stock([1, 2, 5])
@@ -299,6 +313,17 @@ def make_calling_plan(estate: Estate) -> None:
     estate.numbers[number(1)] = row
 
 
+def give_one_of_abroad(estate: Estate) -> None:
+    row = estate.numbers.pop(number(1))
+    abroad = E164("+12125550100")
+    estate.numbers[abroad] = replace(row, number=abroad)
+
+
+def make_a_further_one(estate: Estate) -> None:
+    estate.give("anna", 2, ours=False)
+    estate.numbers[number(2)] = replace(estate.numbers[number(2)], is_primary=False)
+
+
 def give_a_second(estate: Estate) -> None:
     estate.give("anna", 2, ours=False)
 
@@ -311,6 +336,8 @@ def give_a_second(estate: Estate) -> None:
         (forget, "is not in the directory"),
         (make_foreign, "is managed by Webex, not here"),
         (make_calling_plan, "entitlements lack it"),
+        (give_one_of_abroad, "is a number that no number plan here holds"),
+        (give_one_of_abroad, "no NumberRange or PhoneNumber that admits namespace platform"),
         (give_a_second, "has more than one primary number"),
     ],
 )
@@ -323,6 +350,23 @@ def test_whatever_is_left_out_has_a_reason(
     assert reason in takeover.take_over(code=2)
     assert takeover.numbers_of_people() == {"ben@example.com": number(9).text}
     takeover.plan()
+
+
+def test_a_further_number_is_named_and_the_first_is_stated(takeover: Takeover) -> None:
+    takeover.estate.hire("anna", index=1, ours=False)
+    make_a_further_one(takeover.estate)
+    shown = takeover.take_over(code=2)
+    assert f"anna@example.com ({number(2).text}): has this as a further number" in shown
+    assert takeover.numbers_of_people() == {"anna@example.com": number(1).text}
+    takeover.plan()
+
+
+def test_names_of_the_tenant_do_not_steer_the_terminal(takeover: Takeover) -> None:
+    takeover.estate.hire("anna", index=1, ours=False)
+    anna = takeover.estate.people["anna"]
+    takeover.estate.people["anna"] = replace(anna, user_principal_name="\x1b[2Janna@example.com")
+    give_to_a_service(takeover.estate)
+    assert takeover.take_over(code=2).startswith("?[2Janna@example.com (")
 
 
 def test_a_location_that_nothing_states_is_named(takeover: Takeover) -> None:
@@ -381,6 +425,7 @@ def test_a_write_that_fails_leaves_nothing(takeover: Takeover) -> None:
     takeover.take_over(code=1)
     assert "nothing is left" in takeover.said
     assert takeover.written() == {}
+    assert not (takeover.folder / "main" / "numbers").exists()
 
 
 def test_a_tenant_that_nothing_declares_is_asked_for(takeover: Takeover) -> None:
