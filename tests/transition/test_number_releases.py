@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from callplane.engine import carrier_writing
+from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.providers.inmemory import carrier_world
+from callplane.resources.carriers import Obstacle
 from callplane.testing.carrier_estate import declare_number, seed_carrier, seed_location
 from callplane.testing.carrier_stage import ON_SALE, OWNED
 from callplane.testing.engine_world import START, EngineWorld, Worlds, number
@@ -250,3 +253,87 @@ async def test_an_observed_carrier_releases_nothing(worlds: Worlds) -> None:
     await world.settle(120)
     assert (await world.condition("PhoneNumber", "front", "Drifted"))[0] == "True"
     assert LINE in world.carrier.owned
+
+
+def steps(world: EngineWorld) -> list[str]:
+    """Writes of a release, and what came after them."""
+    names = [call.name for call in world.carrier.journal if call.is_write]
+    return names[3:]
+
+
+async def test_an_overtaken_leader_takes_nothing_off_a_number(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await estate(worlds)
+    await ask(world)
+    await world.settle(60)
+    pass_gate = carrier_writing.pass_gate
+
+    async def overtaken_in_the_gate(*details: Any) -> None:
+        await pass_gate(*details)
+        world.fence.is_open = False
+
+    monkeypatch.setattr(carrier_writing, "pass_gate", overtaken_in_the_gate)
+    await world.answer()
+    await world.settle(120)
+    assert not world.fence.is_open
+    assert steps(world) == []
+    assert world.carrier.owned[LINE].emergency_address is not None
+    assert world.carrier.owned[LINE].deletion_locked is True
+
+
+async def test_a_refused_release_leaves_the_number_as_it_was(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    before = world.carrier.owned[LINE]
+    refusal = CarrierRefused(Obstacle.OTHER, "the contract has not ended")
+    world.carrier.strike(carrier_world.Strike("release", refusal, times=10))
+    await ask(world)
+    await world.settle(60)
+    await world.answer()
+    await world.settle(3600)
+    assert await reason(world) == "False ReleaseRefused"
+    assert "the contract has not ended" in (await world.condition("PhoneNumber", "front"))[2]
+    after = world.carrier.owned[LINE]
+    assert after.emergency_address == before.emergency_address
+    assert after.deletion_locked is True
+    assert steps(world).count("release") == 1
+
+
+@pytest.mark.parametrize("call", ["set_emergency_address", "set_deletion_lock"])
+@pytest.mark.parametrize("is_done", [True, False])
+async def test_a_step_of_a_release_without_an_answer_is_looked_at(
+    worlds: Worlds, call: str, is_done: bool
+) -> None:
+    world = await estate(worlds)
+    await ask(world)
+    await world.settle(60)
+    world.carrier.strike(
+        (carrier_world.answer_lost if is_done else carrier_world.request_lost)(call)
+    )
+    await world.answer()
+    await world.settle(400)
+    assert await reason(world) == "Released"
+    assert steps(world).count(call) == (1 if is_done else 2)
+    assert world.carrier.released == [LINE]
+
+
+async def test_an_incident_between_the_steps_gives_the_address_back(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    before = world.carrier.owned[LINE]
+    await ask(world)
+    await world.settle(60)
+    world.carrier.strike(carrier_world.request_lost("set_deletion_lock"))
+    await world.answer()
+    await world.until(lambda: "set_deletion_lock" in steps(world))
+    assert world.carrier.owned[LINE].emergency_address is None
+    incident = {
+        "connectionRef": {"kind": "Carrier", "name": "main"},
+        "text": "The carrier is ill",
+        "since": "2026-11-02T08:00:00Z",
+        "freeze": "Destructive",
+    }
+    await world.apply("ProviderIncident", "outage", incident)
+    await world.settle(400)
+    assert await reason(world) == "False ReleaseWaiting"
+    assert world.carrier.owned[LINE].emergency_address == before.emergency_address
+    assert world.carrier.released == []

@@ -28,9 +28,18 @@ _WORDS = {
 }
 
 
+_WORDS_OF_REMOVAL = {
+    Operation.SET_EMERGENCY_ADDRESS: "taking the emergency address off {number}",
+    Operation.SET_DELETION_LOCK: "unlocking {number}",
+}
+
+
 def describe(change: Change) -> str:
     """A change in words for status, with the number masked."""
-    return _WORDS[change.operation].format(number=E164(change.subject).masked)
+    words = _WORDS[change.operation]
+    if change.after is None:
+        words = _WORDS_OF_REMOVAL.get(change.operation, words)
+    return words.format(number=E164(change.subject).masked)
 
 
 def subject(connection: ConnectionId, number: E164) -> HolderId:
@@ -78,9 +87,28 @@ def deletion_lock(connection: ConnectionId, row: NumberOnCarrier) -> Change:
     return _change(connection, Operation.SET_DELETION_LOCK, row.number, None, after)
 
 
+def without_address(connection: ConnectionId, row: NumberOnCarrier) -> Change:
+    """A step of a release: the emergency address comes off."""
+    before = _address_fields(row.number, row.emergency_address)
+    return _change(connection, Operation.SET_EMERGENCY_ADDRESS, row.number, before, None)
+
+
+def without_lock(connection: ConnectionId, row: NumberOnCarrier) -> Change:
+    """A step of a release: the lock against deletion comes off."""
+    before = {"number": row.number.text, "locked": "true"}
+    return _change(connection, Operation.SET_DELETION_LOCK, row.number, before, None)
+
+
 def shows(row: NumberOnCarrier | None, change: Change) -> bool:
     """Does a read show what a change of settings was to bring about?"""
-    return row is not None and _side(row, change) == dict(change.after or {})
+    if row is None:
+        return False
+    if change.after is not None:
+        return _side(row, change) == dict(change.after)
+    # What a read does not show may still be there.
+    is_address = change.operation is Operation.SET_EMERGENCY_ADDRESS
+    shown = row.emergency_address if is_address else row.deletion_locked
+    return shown is not NOT_SHOWN and _side(row, change) is None
 
 
 def still_from(row: NumberOnCarrier | None, change: Change) -> bool:

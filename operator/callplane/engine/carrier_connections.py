@@ -17,7 +17,7 @@ from callplane.engine.snapshots import FamilySnapshot, ListingResult
 from callplane.numbering.lifecycle import NumberState
 from callplane.providers.carrier_protocol import CarrierAction, CarrierProvider
 from callplane.providers.protocol import ProviderError
-from callplane.resources.carriers import NOT_SHOWN, Balance, NumberOnCarrier
+from callplane.resources.carriers import NOT_SHOWN, Balance, EmergencyAddress, NumberOnCarrier
 from callplane.values import E164, HolderId, ObjectKey
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class CarrierRuntime(ConnectionCore):
         self.arrived: set[E164] = set()
         # How far orders and ports have come, by number: what their objects show.
         self.progress: dict[E164, dict[str, Any]] = {}
+        # What a release has taken off its number: it is put back when the number is kept.
+        self.taken_off: dict[E164, tuple[EmergencyAddress | None, bool]] = {}
         # What was refused at once, and for which spec; a restart asks once more.
         self.refusals: dict[E164, str] = {}
 

@@ -7,19 +7,25 @@ key that is missing is named; what is irreversible always waits in the gate.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
+from callplane.apis.provider_incidents import Freeze
 from callplane.apis.reasons import Reason
-from callplane.engine import carrier_changes, carrier_orders, carrier_writing
+from callplane.engine import (
+    carrier_changes,
+    carrier_orders,
+    carrier_settings,
+    carrier_writing,
+)
 from callplane.engine.carrier_gathering import CarrierSide, require
 from callplane.engine.scope import Scope
 from callplane.errors import Failed, Stalled, Waiting
 from callplane.numbering.lifecycle import HELD, Cause, NumberState
+from callplane.plan.change import Change, Operation
 from callplane.providers.carrier_protocol import CarrierAction, CarrierRefused
 from callplane.providers.protocol import ProviderError
 from callplane.resources.carriers import EmergencyAddress, NumberOnCarrier
@@ -29,6 +35,8 @@ from callplane.values import E164, ObjectKey
 
 LONGEST_LOOK_SECONDS = 6 * 3600.0
 LOOK_SECONDS = 300.0
+# Waiting for these, a number is kept; any other wait may be for a step of its release.
+_KEPT = frozenset({Reason.RELEASE_WAITING, Reason.SETTLING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,24 @@ async def advance(
             f"{number.masked} was given back and the carrier shows it again; set releasePolicy "
             "Keep to take it back",
         )
+    try:
+        return await _release(scope, side, phone, row, observed)
+    except (Stalled, Waiting) as verdict:
+        # The number is kept, whatever for: nobody may be left with one that helps nobody.
+        if isinstance(verdict, Stalled) or verdict.reason in _KEPT:
+            await _put_back(scope, side, phone, number)
+        raise
+
+
+async def _release(
+    scope: Scope,
+    side: CarrierSide,
+    phone: PhoneNumber,
+    row: NumberRow | None,
+    observed: NumberOnCarrier,
+) -> Succeeded:
+    """keys → gate → take off what hangs on it → send → see it gone"""
+    number = observed.number
     missing = await _missing(scope, side, phone, row)
     scope.status["releaseNeeds"] = [each.what for each in missing]
     if missing:
@@ -62,6 +88,7 @@ async def advance(
         raise _verdict(scope, number, missing)
     if not side.writable:
         return Succeeded("not released", differences=(f"{number.masked} would be released",))
+    carrier_orders.refuse_again(scope, side, number, None)
     change = carrier_changes.release(side.runtime.connection, number)
     await carrier_writing.pass_gate(scope, side, [change])
     await _detach(scope, side, observed)
@@ -82,10 +109,7 @@ async def advance(
     try:
         intent, _ = await carrier_writing.send(scope, side, write, call)
     except CarrierRefused as refused:
-        detail = carrier_orders.words(str(refused), refused.code)
-        raise Stalled(
-            Reason.RELEASE_REFUSED, f"the carrier keeps {number.masked}: {detail}"
-        ) from refused
+        raise _refused(scope, side, number, "", refused) from refused
     await settle(scope, side, intent)
     return Succeeded(f"{number.masked} was given back", reason=Reason.RELEASED)
 
@@ -100,6 +124,7 @@ async def settle(scope: Scope, side: CarrierSide, intent: Intent) -> None:
     if observed is None:
         move = _move(scope, number, NumberState.RELEASE_PENDING, NumberState.RELEASED)
         await carrier_writing.confirm(scope, side, intent, move=move)
+        side.runtime.taken_off.pop(number, None)
         return
     if carrier_orders.may_still_appear(scope, side, intent):
         raise Waiting(
@@ -111,31 +136,87 @@ async def settle(scope: Scope, side: CarrierSide, intent: Intent) -> None:
 
 
 async def _detach(scope: Scope, side: CarrierSide, observed: NumberOnCarrier) -> None:
-    """What hangs on the number goes first, in this order: several carriers refuse otherwise."""
-    provider, number = side.runtime.provider, observed.number
-    steps: list[Callable[[], Awaitable[None]]] = []
+    """What hangs on the number goes first, in this order: several carriers refuse otherwise. Each
+    step is a write like any other; the gate was passed by the release that it belongs to.
+    """
+    runtime, number = side.runtime, observed.number
+    connection, address = runtime.connection, observed.emergency_address
+    steps: list[Change] = []
     if (
-        isinstance(observed.emergency_address, EmergencyAddress)
-        and side.runtime.can(CarrierAction.EMERGENCY_ADDRESS)
-        and provider.capabilities.address_detachable
+        isinstance(address, EmergencyAddress)
+        and runtime.can(CarrierAction.EMERGENCY_ADDRESS)
+        and runtime.provider.capabilities.address_detachable
     ):
-        steps.append(lambda: provider.set_emergency_address(number, None))
-    if observed.deletion_locked is True and side.runtime.can(CarrierAction.DELETION_LOCK):
-        steps.append(lambda: provider.set_deletion_lock(number, locked=False))
-    if not steps:
-        return
+        steps.append(carrier_changes.without_address(connection, observed))
+    if observed.deletion_locked is True and runtime.can(CarrierAction.DELETION_LOCK):
+        steps.append(carrier_changes.without_lock(connection, observed))
+    for step in steps:
+        _remember(side, observed)
+        await _take_off(scope, side, number, step)
+
+
+def _remember(side: CarrierSide, observed: NumberOnCarrier) -> None:
+    """What the number has, before any of it is taken off; a second look may show less of it."""
+    address, locked = side.runtime.taken_off.get(observed.number, (None, False))
+    if isinstance(observed.emergency_address, EmergencyAddress):
+        address = observed.emergency_address
+    locked = locked or observed.deletion_locked is True
+    side.runtime.taken_off[observed.number] = (address, locked)
+
+
+async def _take_off(scope: Scope, side: CarrierSide, number: E164, step: Change) -> None:
+    provider = side.runtime.provider
+
+    async def call(intent: Intent) -> None:
+        if step.operation is Operation.SET_EMERGENCY_ADDRESS:
+            await provider.set_emergency_address(number, None)
+        else:
+            await provider.set_deletion_lock(number, locked=False)
+
+    write = carrier_writing.Write(step, gated=False)
     try:
-        for step in steps:
-            async with side.runtime.in_flight:
-                await side.runtime.guarded(step())
+        intent, _ = await carrier_writing.send(scope, side, write, call)
     except CarrierRefused as refused:
-        raise Stalled(
-            Reason.RELEASE_REFUSED,
-            f"what hangs on {number.masked} could not be taken off: {refused}",
-        ) from refused
+        what = f"{carrier_changes.describe(step)}: "
+        raise _refused(scope, side, number, what, refused) from refused
+    await carrier_settings.settle(scope, side, intent)
+
+
+def _refused(
+    scope: Scope, side: CarrierSide, number: E164, what: str, refused: CarrierRefused
+) -> Stalled:
+    """A plain no. It is not asked again and again, for each time would take the address off."""
+    detail = what + carrier_orders.words(str(refused), refused.code)
+    reason = Reason.RELEASE_REFUSED
+    side.runtime.refusals[number] = carrier_orders.rejection(scope, reason, detail)
+    return Stalled(reason, f"the carrier keeps {number.masked}: {detail}")
+
+
+async def _put_back(scope: Scope, side: CarrierSide, phone: PhoneNumber, number: E164) -> None:
+    """A number that is kept has its emergency address and its lock: those that a release took off,
+    and after a restart, which forgets them, those that are declared. Raises Waiting until each is
+    seen.
+    """
+    incident = side.incident
+    if not side.writable or (incident is not None and incident.freeze is Freeze.ALL):
+        return
+    address, is_locked = side.runtime.taken_off.get(number, (None, False))
+    try:
+        declared = await carrier_settings.wanted(scope, side, phone.spec.emergency_location_ref)
+    except (Stalled, Waiting):
+        # Why the number is kept is the news; what was taken off goes back all the same.
+        declared = carrier_settings.WantedSettings(None, None, lock=False)
+    settings = carrier_settings.WantedSettings(
+        None, declared.address or address, declared.lock or is_locked
+    )
+    try:
+        observed = await side.runtime.read_number(number)
     except ProviderError as error:
-        raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
-    side.runtime.touch(number)
+        raise Failed(Reason.PROVIDER_UNAVAILABLE, f"reading {number.masked}: {error}") from error
+    if observed is not None:
+        for change in carrier_settings.differences(side, [observed], settings):
+            await carrier_settings.write(scope, side, change, settings)
+    side.runtime.taken_off.pop(number, None)
 
 
 async def _missing(

@@ -120,11 +120,12 @@ async def keep(
     check_incident(side, takes_away=any(is_gated(change) for change in changes))
     await carrier_writing.pass_gate(scope, side, changes)
     for change in changes:
-        await _write(scope, side, change, settings)
+        await write(scope, side, change, settings)
     raise Waiting(Reason.PROGRESSING, "changes were made and are read back", after_seconds=0.0)
 
 
-async def _write(scope: Scope, side: CarrierSide, change: Change, settings: WantedSettings) -> None:
+async def write(scope: Scope, side: CarrierSide, change: Change, settings: WantedSettings) -> None:
+    """Send one setting and see it. Raises Stalled when it is refused, Waiting until it is seen."""
     call = _call(scope, side, change, settings)
     try:
         intent, _ = await carrier_writing.send(

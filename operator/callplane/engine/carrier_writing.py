@@ -85,7 +85,7 @@ async def send(
     runtime = side.runtime
     if not runtime.writes.take(scope.key, scope.priority):
         raise Parked
-    if write.gated and is_gated(write.change):
+    if is_gated(write.change):
         await _compare_before_write(side, write.change)
     async with runtime.in_flight:
         # Only now, so that no wait lies between the fence and the send.
@@ -126,7 +126,9 @@ async def send(
 
 
 async def _compare_before_write(side: CarrierSide, change: Change) -> None:
-    """A gated change runs only on exactly the `from` value that a person could have reviewed."""
+    """What takes away runs only on exactly the `from` value that a person could have reviewed, and
+    so does each step that belongs to it.
+    """
     if change.before is None:
         return
     try:
