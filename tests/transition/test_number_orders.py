@@ -372,3 +372,21 @@ async def test_nothing_is_bought_on_a_register_that_has_gone_back_in_time(worlds
     assert await world.reason("main", kind="Carrier") == "Succeeded"
     assert await ready(world, "second") == "Succeeded"
     assert world.carrier.purchases == [WANTED, ON_SALE[4]]
+
+
+async def test_a_number_just_bought_waits_for_the_reads_of_its_carrier(worlds: Worlds) -> None:
+    """Reads that lag show nothing of what the carrier has just sold us."""
+    world = await estate(worlds, start=False)
+    world.carrier.read_lag_seconds = 5.0
+    await world.start()
+    await world.settle(10)
+    await order(world)
+    said = set()
+    for _ in range(80):
+        await world.settle(0.1)
+        said.add(await ready(world))
+    assert "False OrderPending" in said
+    assert "False NumberSold" not in said
+    await world.settle(30)
+    assert await ready(world) == "Succeeded"
+    assert len([call for call in world.carrier.journal if call.name == "order"]) == 1

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from callplane.providers.inmemory import carrier_world
-from callplane.resources.carriers import Obstacle, PortState
+from callplane.providers.inmemory.carrier_world import CarrierWorld
+from callplane.resources.carriers import NumberOnCarrier, Obstacle, PortState
 from callplane.testing.carrier_estate import declare_number, seed_carrier
 from callplane.testing.carrier_stage import ELSEWHERE, ON_SALE, OWNED
 from callplane.testing.engine_world import START, EngineWorld, Worlds
+from callplane.values import E164
 
 pytestmark = pytest.mark.looptime
 
@@ -142,3 +144,31 @@ async def test_a_port_costs_money_and_needs_the_switch(worlds: Worlds) -> None:
     await world.settle()
     assert (await ready(world))[0] == "False PurchasingDisabled"
     assert asked(world) == 0
+
+
+class ShowsLate(CarrierWorld):
+    """Reads show nothing of a ported number for a while."""
+
+    shows = False
+
+    def seen(self, number: E164, now: float) -> NumberOnCarrier | None:
+        is_shown = self.shows or number != ELSEWHERE
+        return CarrierWorld.seen(self, number, now) if is_shown else None
+
+
+async def test_a_number_just_ported_is_not_asked_for_again(worlds: Worlds) -> None:
+    world = worlds.add(EngineWorld())
+    world.carrier = carrier = ShowsLate(portable={ELSEWHERE}, read_lag_seconds=5.0)
+    await seed_carrier(world, purchasing=BUYS)
+    await world.start()
+    await world.settle(5)
+    await port(world)
+    await world.settle(120)
+    assert (await ready(world))[0] == "False PortPending"
+    world.carrier.move_port("port-1", state=PortState.DONE)
+    await world.settle(3600)
+    assert (await ready(world))[0] == "False OrderPending"
+    assert asked(world) == 1
+    carrier.shows = True
+    await world.settle(120)
+    assert (await ready(world))[0] == "Succeeded"

@@ -157,6 +157,8 @@ class CarrierRuntime(ConnectionCore):
         async with self.in_flight:
             observed = await self.guarded(self.provider.read_number(number))
         self.numbers.put(number, observed.row, observed_at=observed.observed_at)
+        if self.known(number) is not None:
+            self.arrived.discard(number)
         return observed.row
 
     def believe(self, row: NumberOnCarrier) -> None:

@@ -111,6 +111,7 @@ async def _acquire(
         await side.runtime.gate.withdraw(scope.key)
         _clear(scope, "releaseNeeds")
         return Succeeded(f"{number.masked} was given back", reason=Reason.RELEASED)
+    _wait_for_reads(side, number)
     acquisition = phone.spec.acquisition
     if acquisition is Acquisition.ORDER:
         return await carrier_orders.advance(scope, side, phone, row)
@@ -121,6 +122,24 @@ async def _acquire(
         Reason.NUMBER_NOT_OWNED,
         f"Carrier {side.carrier.namespace}/{side.carrier.name} does not have {number.masked} for "
         "us; state acquisition Order or PortIn, or correct carrierRef",
+    )
+
+
+def _wait_for_reads(side: CarrierSide, number: E164) -> None:
+    """What a carrier has just given us, its reads may not show yet: it is not asked for again.
+    Raises Waiting until a read shows the number, or may be believed.
+    """
+    runtime = side.runtime
+    is_dirty = runtime.numbers.is_dirty(number)
+    if not is_dirty and number not in runtime.arrived:
+        return
+    lag_seconds = max(runtime.provider.capabilities.read_after_write_lag_seconds, 0.5)
+    raise Waiting(
+        Reason.ORDER_PENDING,
+        f"{number.masked} is ours, and the carrier does not show it yet"
+        if number in runtime.arrived
+        else f"{number.masked} was written to; looking again when the carrier shows it",
+        after_seconds=lag_seconds if is_dirty else PENDING_LOOK_SECONDS,
     )
 
 
