@@ -390,3 +390,21 @@ async def test_a_number_just_bought_waits_for_the_reads_of_its_carrier(worlds: W
     await world.settle(30)
     assert await ready(world) == "Succeeded"
     assert len([call for call in world.carrier.journal if call.name == "order"]) == 1
+
+
+async def test_a_range_leaves_an_order_inside_it_to_its_object(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    world.carrier.needs_paperwork = True
+    block = {"numbers": [WANTED.text], "route": "DirectRouting", "carrierRef": {"name": "main"}}
+    await world.apply("NumberRange", "block", block)
+    await world.settle(60)
+    await order(world)
+    await world.settle(10)
+    # The account does not show a number before its papers are in order.
+    world.carrier.take(WANTED)
+    for _ in range(20):
+        await world.annotate("NumberRange", "block", {"example.com/look": str(world.clock.now())})
+        await world.settle(60)
+    assert await ready(world) == "False PaperworkPending"
+    assert await world.state(WANTED.text) == "Ordering"
+    assert len(world.carrier.orders) == 1

@@ -246,7 +246,9 @@ async def look_after_range(scope: Scope, found: NumberRange) -> Succeeded | None
     for number in _own_numbers(scope, side, found):
         subject = carrier_changes.subject(side.runtime.connection, number)
         for intent in side.runtime.mirror.open_intents(subject):
-            await carrier_settings.settle(scope, side, intent)
+            # Orders, ports and releases are those of a PhoneNumber, which sees to their end.
+            if Change.from_json(intent.change).operation in carrier_settings.OPERATIONS:
+                await carrier_settings.settle(scope, side, intent)
     rows, missing = _of_range(side, found)
     scope.status["atCarrier"] = len(rows)
     settings = await carrier_settings.wanted(scope, side, found.spec.emergency_location_ref)

@@ -35,6 +35,10 @@ from callplane.values import E164
 
 MARKER_PREFIX = "cp-"
 MARKER_CHARACTERS = 40
+#: What is set on a number, as against how it comes and goes.
+OPERATIONS = frozenset(
+    {Operation.SET_ROUTE, Operation.SET_EMERGENCY_ADDRESS, Operation.SET_DELETION_LOCK}
+)
 
 
 @dataclass(frozen=True, slots=True)
