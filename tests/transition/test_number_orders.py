@@ -16,6 +16,7 @@ from callplane.resources.carriers import (
     TrunkRoute,
 )
 from callplane.store.memory import MemoryRegister
+from callplane.store.ports import ConnectionRow
 from callplane.testing.carrier_estate import TRUNK, declare_number, seed_carrier
 from callplane.testing.carrier_stage import ON_SALE, OWNED
 from callplane.testing.engine_world import EngineWorld, Worlds
@@ -408,3 +409,37 @@ async def test_a_range_leaves_an_order_inside_it_to_its_object(worlds: Worlds) -
     assert await ready(world) == "False PaperworkPending"
     assert await world.state(WANTED.text) == "Ordering"
     assert len(world.carrier.orders) == 1
+
+
+async def test_an_order_under_way_keeps_the_carrier_over_a_restart(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    world.carrier.order_seconds = 7200.0
+    await order(world)
+    await world.settle(60)
+    await world.delete("PhoneNumber", "front")
+    await world.settle(10)
+    await world.stop()
+    await world.delete("Carrier", "main")
+    await world.start()
+    await world.settle(600)
+    assert await world.reason("main", kind="Carrier") == "False InUse"
+    assert await world.state(WANTED.text) == "Ordering"
+    await world.settle(7800)
+    assert await world.state(WANTED.text) == "Free"
+    assert not await world.exists("Carrier", "main")
+    assert not any(row.connection.provider == "simwood" for row in await connections(world))
+
+
+async def test_a_carrier_that_goes_after_a_restart_lets_its_account_go(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    assert len(await connections(world)) == 1
+    await world.stop()
+    await world.delete("Carrier", "main")
+    await world.start()
+    await world.settle(60)
+    assert not await world.exists("Carrier", "main")
+    assert await connections(world) == ()
+
+
+async def connections(world: EngineWorld) -> tuple[ConnectionRow, ...]:
+    return await world.register.connections()

@@ -172,3 +172,18 @@ async def test_a_number_just_ported_is_not_asked_for_again(worlds: Worlds) -> No
     carrier.shows = True
     await world.settle(120)
     assert (await ready(world))[0] == "Succeeded"
+
+
+async def test_a_port_whose_object_is_deleted_is_seen_to_its_end(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await port(world)
+    await world.settle(120)
+    await world.delete("PhoneNumber", "main-line")
+    await world.settle(600)
+    assert await world.state(ELSEWHERE.text) == "PortingIn"
+    world.carrier.move_port("port-1", state=PortState.DONE)
+    await world.settle(3600)
+    assert await world.state(ELSEWHERE.text) == "Free"
+    await world.delete("Carrier", "main")
+    await world.settle(120)
+    assert not await world.exists("Carrier", "main")

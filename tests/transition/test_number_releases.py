@@ -337,3 +337,18 @@ async def test_an_incident_between_the_steps_gives_the_address_back(worlds: Worl
     assert await reason(world) == "False ReleaseWaiting"
     assert world.carrier.owned[LINE].emergency_address == before.emergency_address
     assert world.carrier.released == []
+
+
+async def test_a_release_whose_object_is_deleted_is_seen_to_its_end(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await ask(world)
+    await world.settle(60)
+    world.carrier.strike(carrier_world.answer_lost("release"))
+    await world.answer()
+    await world.until(lambda: "release" in steps(world))
+    await world.delete("PhoneNumber", "front")
+    await world.settle(400)
+    assert await world.state(LINE.text) == "Released"
+    await world.delete("Carrier", "main")
+    await world.settle(120)
+    assert not await world.exists("Carrier", "main")

@@ -76,6 +76,13 @@ class CarrierRuntime(ConnectionCore):
         ordering = {row.number for row in rows if row.state in ON_ITS_WAY}
         return len(ordering | self.buying)
 
+    @property
+    def under_way(self) -> int:
+        """Numbers on their way in or out, and those with a write that has not been seen to end."""
+        open_ones = {E164(intent.holder.user_id) for intent in self.mirror.all_open_intents()}
+        rows = self.mirror.numbers.values()
+        return len(open_ones | self.buying | {r.number for r in rows if r.state in ON_ITS_WAY})
+
     def claims(self) -> int:
         return self.owned
 

@@ -37,7 +37,7 @@ from callplane.resources.carriers import (
     TrunkRoute,
 )
 from callplane.status.conditions import Succeeded
-from callplane.store.ports import Commit, Move, NumberRow
+from callplane.store.ports import Commit, Intent, Move, NumberRow
 from callplane.values import E164
 
 PENDING_LOOK_SECONDS = 60.0
@@ -162,15 +162,22 @@ async def _settle(scope: Scope, side: CarrierSide, phone: PhoneNumber, number: E
     """Our own writes that have not been seen to end come before anything new."""
     subject = carrier_changes.subject(side.runtime.connection, number)
     for intent in side.runtime.mirror.open_intents(subject):
-        match Change.from_json(intent.change).operation:
-            case Operation.ORDER_NUMBER:
-                await carrier_orders.settle(scope, side, intent)
-            case Operation.PORT_NUMBER_IN:
-                await carrier_ports.settle(scope, side, phone, intent)
-            case Operation.RELEASE_NUMBER:
-                await carrier_releases.settle(scope, side, intent)
-            case _:
-                await carrier_settings.settle(scope, side, intent)
+        await settle_one(scope, side, phone, intent)
+
+
+async def settle_one(
+    scope: Scope, side: CarrierSide, phone: PhoneNumber | None, intent: Intent
+) -> None:
+    """Has this write come to its end? `phone` is None where its object is gone."""
+    match Change.from_json(intent.change).operation:
+        case Operation.ORDER_NUMBER:
+            await carrier_orders.settle(scope, side, intent)
+        case Operation.PORT_NUMBER_IN:
+            await carrier_ports.settle(scope, side, phone, intent)
+        case Operation.RELEASE_NUMBER:
+            await carrier_releases.settle(scope, side, intent)
+        case _:
+            await carrier_settings.settle(scope, side, intent)
 
 
 async def _look(scope: Scope, side: CarrierSide, number: E164) -> NumberOnCarrier | None:

@@ -120,10 +120,15 @@ def _request(intent: Intent, number: E164, terms: PortInTerms, code: str) -> Por
     )
 
 
-async def settle(scope: Scope, side: CarrierSide, phone: PhoneNumber, intent: Intent) -> None:
-    """A port under way: look for it, for weeks if need be."""
+async def settle(
+    scope: Scope, side: CarrierSide, phone: PhoneNumber | None, intent: Intent
+) -> None:
+    """A port under way: look for it, for weeks if need be; `phone` is None where its object is
+    gone.
+    """
     number = E164(intent.change["subject"][1])
-    terms = phone.spec.port_in or PortInTerms(contact_email="")
+    declared = phone.spec.port_in if phone is not None else None
+    terms = declared or PortInTerms(contact_email="")
     request = _request(intent, number, terms, await _authorisation_code(scope, terms))
     try:
         found = await side.runtime.guarded(side.runtime.provider.find_port(request))

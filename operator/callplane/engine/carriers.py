@@ -10,14 +10,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from callplane.apis.carriers import Carrier, CarrierSpec
+from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
 from callplane.apis.references import SecretKeyRef
 from callplane.cluster import finalizers
 from callplane.cluster.resource_kinds import SECRETS
 from callplane.cluster.secret_reading import SecretFound, SecretMissing
-from callplane.engine import carrier_orders, change_plans, restorations, writing
-from callplane.engine.carrier_connections import CarrierRuntime
+from callplane.engine import carrier_numbers, carrier_settings, change_plans, restorations, writing
+from callplane.engine.carrier_connections import ON_ITS_WAY, CarrierRuntime
 from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.connection_core import ConnectionLimits
 from callplane.engine.finalizing import ensure_finalizer
@@ -26,14 +27,14 @@ from callplane.engine.object_cache import FORCE_DELETE
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Gone, Parked, Scope
 from callplane.errors import Stalled, Verdict, Waiting
-from callplane.plan.change import Change, Operation, plan_name
+from callplane.plan.change import Change, plan_name
 from callplane.plan.gate import ChangeLimits
 from callplane.providers.carrier_protocol import CarrierAction
 from callplane.providers.protocol import AuthenticationFailed
 from callplane.providers.registry import Ingredients
 from callplane.status.conditions import Circumstances, NotKnown, Succeeded
-from callplane.store.ports import HeldElsewhere
-from callplane.values import ConnectionId, ObjectKey
+from callplane.store.ports import ConnectionRow, HeldElsewhere
+from callplane.values import E164, ConnectionId, ObjectKey
 
 if TYPE_CHECKING:
     from callplane.engine.operator_engine import Engine
@@ -53,40 +54,79 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
     """
     carrier = scope.resource
     assert isinstance(carrier, Carrier)
-    if scope.cached.is_deleting:
+    if scope.cached.is_deleting and not await _has_writes_under_way(scope, carrier):
         await _leave(scope, carrier)
-    await ensure_finalizer(scope)
+    if not scope.cached.is_deleting:
+        await ensure_finalizer(scope)
     if carrier.spec.suspend:
         scope.circumstances = Circumstances(suspended="spec.suspend is set")
     runtime = await _at_work(scope, carrier)
     runtime.reconfigure(limits_of(carrier.spec))
     await change_plans.publish(scope, runtime)
     if runtime.is_ready:
-        await _settle_orders_of_nobody(scope, carrier, runtime)
+        await _settle_writes_of_nobody(scope, carrier, runtime)
+    if scope.cached.is_deleting:
+        await _leave(scope, carrier)
     _show(scope, carrier, runtime)
     return _end(scope, runtime)
 
 
-async def _settle_orders_of_nobody(scope: Scope, carrier: Carrier, runtime: CarrierRuntime) -> None:
-    """An order whose object was deleted goes on at the carrier: what becomes of it is seen from
+async def _settle_writes_of_nobody(scope: Scope, carrier: Carrier, runtime: CarrierRuntime) -> None:
+    """A write whose object was deleted goes on at the carrier: what becomes of it is seen from
     here, so that the number is not lost.
     """
     side = CarrierSide(carrier, runtime, incident=None, writable=False)
     for intent in list(runtime.mirror.all_open_intents()):
-        change = Change.from_json(intent.change)
-        if change.operation is not Operation.ORDER_NUMBER or _declares(scope, change.subject):
+        if _is_looked_after(scope, Change.from_json(intent.change)):
             continue
         try:
-            await carrier_orders.settle(scope, side, intent)
+            await carrier_numbers.settle_one(scope, side, None, intent)
         except Verdict as verdict:
-            log.info("%s: an order of nobody: %s", scope.key, verdict.message)
+            log.info("%s: a write of nobody: %s", scope.key, verdict.message)
 
 
-def _declares(scope: Scope, number: str) -> bool:
-    """Does any object of this carrier still want the number?"""
+def _is_looked_after(scope: Scope, change: Change) -> bool:
+    """Does any object of this carrier still see to the end of this write?"""
     known = (scope.engine.cache.get(key) for key in scope.engine.cache.dependents(scope.key))
-    resources = (cached.resource for cached in known if cached is not None)
-    return any(isinstance(each, PhoneNumber) and each.spec.e164 == number for each in resources)
+    for resource in (cached.resource for cached in known if cached is not None):
+        if isinstance(resource, PhoneNumber) and resource.spec.e164 == change.subject:
+            return True
+        is_setting = change.operation in carrier_settings.OPERATIONS
+        if isinstance(resource, NumberRange) and is_setting:
+            number = E164(change.subject)
+            if any(number in span for span in resource.spec.spans):
+                return True
+    return False
+
+
+async def _has_writes_under_way(scope: Scope, carrier: Carrier) -> bool:
+    """Must a deleted carrier stay at work, or be at work again after a restart, to see what becomes
+    of its orders, ports and releases? Asked of the register, because credentials that never worked
+    must not keep an object.
+    """
+    if _is_forced(scope):
+        return False
+    runtime = scope.engine.carriers.get(scope.key)
+    if runtime is not None:
+        return runtime.under_way > 0
+    row = await _held_row(scope, carrier)
+    if row is None:
+        return False
+    state = await scope.engine.register.load(row.connection)
+    return bool(state.open_intents) or any(each.state in ON_ITS_WAY for each in state.numbers)
+
+
+async def _held_row(scope: Scope, carrier: Carrier) -> ConnectionRow | None:
+    """The register's row of this carrier's account, where this very object has it."""
+    connection = ConnectionId(provider_name(carrier.spec), carrier.spec.account)
+    for row in await scope.engine.register.connections():
+        if row.connection == connection and row.declared_by == scope.declaring:
+            return row
+    return None
+
+
+def _is_forced(scope: Scope) -> bool:
+    return scope.cached.annotations.get(FORCE_DELETE) == scope.cached.uid
 
 
 def provider_name(spec: CarrierSpec) -> str:
@@ -251,26 +291,29 @@ async def _leave(scope: Scope, carrier: Carrier) -> None:
     back. Raises Waiting InUse, or Gone.
     """
     runtime = scope.engine.carriers.get(scope.key)
-    forced = scope.cached.annotations.get(FORCE_DELETE) == scope.cached.uid
-    if not forced:
+    if not _is_forced(scope):
         users = [
             key
             for key in scope.engine.cache.dependents(scope.key)
             if key.kind in ("NumberRange", "PhoneNumber")
         ]
-        under_way = runtime.on_its_way if runtime is not None else 0
+        under_way = runtime.under_way if runtime is not None else 0
         if users or under_way:
             first = ", ".join(str(key) for key in users[:10])
             raise Waiting(
                 Reason.IN_USE,
                 f"{len(users)} objects name this carrier ({first}), and {under_way} numbers are on "
-                "their way; delete those objects first",
+                "their way in or out; delete those objects first",
                 after_seconds=IN_USE_LOOK_SECONDS,
             )
     if runtime is not None:
         epoch = runtime.mirror.epoch
         await _stop(scope.engine, scope.key)
         await scope.engine.register.release_connection(runtime.connection, epoch=epoch)
+    elif (row := await _held_row(scope, carrier)) is not None:
+        # A leader that was overtaken must not let go of what its successor works.
+        writing.check_fence(scope)
+        await scope.engine.register.release_connection(row.connection, epoch=row.epoch)
     await _free_secrets(scope, carrier)
     await finalizers.remove(
         scope.engine.objects, scope.engine.kind(scope.key.kind), body=scope.cached.body
