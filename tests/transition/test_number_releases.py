@@ -42,13 +42,13 @@ async def ask(
     world: EngineWorld, *, line: E164 = LINE, day: datetime.date | None = LONG_AGO, **spec: Any
 ) -> None:
     acknowledgement = {"number": line.text, "date": day.isoformat()} if day else None
-    await declare_number(
-        world,
-        "front",
-        line,
-        emergencyLocationRef={"name": "office"},
-        **{"releasePolicy": "Release", "releaseAcknowledgement": acknowledgement, **spec},
-    )
+    wanted = {
+        "emergencyLocationRef": {"name": "office"},
+        "releasePolicy": "Release",
+        "releaseAcknowledgement": acknowledgement,
+        **spec,
+    }
+    await declare_number(world, "front", line, **wanted)
     await world.settle()
 
 
@@ -317,7 +317,10 @@ async def test_a_step_of_a_release_without_an_answer_is_looked_at(
     assert world.carrier.released == [LINE]
 
 
-async def test_an_incident_between_the_steps_gives_the_address_back(worlds: Worlds) -> None:
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_an_incident_between_the_steps_gives_the_address_back(
+    worlds: Worlds, restarts: bool
+) -> None:
     world = await estate(worlds)
     before = world.carrier.owned[LINE]
     await ask(world)
@@ -333,6 +336,8 @@ async def test_an_incident_between_the_steps_gives_the_address_back(worlds: Worl
         "freeze": "Destructive",
     }
     await world.apply("ProviderIncident", "outage", incident)
+    if restarts:
+        await world.restart()
     await world.settle(400)
     assert await reason(world) == "False ReleaseWaiting"
     assert world.carrier.owned[LINE].emergency_address == before.emergency_address
@@ -352,3 +357,21 @@ async def test_a_release_whose_object_is_deleted_is_seen_to_its_end(worlds: Worl
     await world.delete("Carrier", "main")
     await world.settle(120)
     assert not await world.exists("Carrier", "main")
+
+
+async def test_a_release_called_off_between_its_steps_gives_back_what_nobody_declares(
+    worlds: Worlds,
+) -> None:
+    world = await estate(worlds)
+    await seed_carrier(world, deletionLock=False)
+    before = world.carrier.owned[LINE]
+    await ask(world, emergencyLocationRef=None)
+    await world.settle(60)
+    world.carrier.strike(carrier_world.request_lost("set_deletion_lock"))
+    await world.answer()
+    await world.until(lambda: world.carrier.owned[LINE].emergency_address is None)
+    await ask(world, releasePolicy="Keep", day=None, emergencyLocationRef=None)
+    await world.settle(400)
+    assert await reason(world) == "Succeeded"
+    assert world.carrier.owned[LINE] == before
+    assert world.carrier.released == []

@@ -92,6 +92,10 @@ async def _look_after(
     if releases:
         return await carrier_releases.advance(scope, side, phone, row, observed)
     _clear(scope, "releaseNeeds")
+    if number in side.runtime.taken_off and side.writable:
+        await carrier_releases.put_back(scope, side, phone, number)
+        text = "the release was called off; looking at the number"
+        raise Waiting(Reason.PROGRESSING, text, after_seconds=0.5)
     settings = await carrier_settings.wanted(scope, side, phone.spec.emergency_location_ref)
     unwritten = await carrier_settings.keep(scope, side, [observed], settings)
     return Succeeded("", differences=unwritten) if unwritten else None

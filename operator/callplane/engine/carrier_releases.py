@@ -68,7 +68,7 @@ async def advance(
     except (Stalled, Waiting) as verdict:
         # The number is kept, whatever for: nobody may be left with one that helps nobody.
         if isinstance(verdict, Stalled) or verdict.reason in _KEPT:
-            await _put_back(scope, side, phone, number)
+            await put_back(scope, side, phone, number)
         raise
 
 
@@ -192,7 +192,7 @@ def _refused(
     return Stalled(reason, f"the carrier keeps {number.masked}: {detail}")
 
 
-async def _put_back(scope: Scope, side: CarrierSide, phone: PhoneNumber, number: E164) -> None:
+async def put_back(scope: Scope, side: CarrierSide, phone: PhoneNumber, number: E164) -> None:
     """A number that is kept has its emergency address and its lock: those that a release took off,
     and after a restart, which forgets them, those that are declared. Raises Waiting until each is
     seen.
