@@ -74,7 +74,7 @@ class Snapshot:
 
 def decide(snapshot: Snapshot, attempt: Attempt) -> Decision:
     """The first refusal that applies, else a quote. Nothing refuses emergency and exempt calls."""
-    service = _service(attempt.dialled, attempt.outside_line)
+    service = service_dialled(attempt.dialled, attempt.outside_line)
     if service is not None:
         return _EMERGENCY if service.is_emergency else _EXEMPT
     if attempt.direction is Direction.INBOUND:
@@ -96,8 +96,9 @@ def decide(snapshot: Snapshot, attempt: Attempt) -> Decision:
 
 
 @lru_cache(maxsize=65_536)
-def _service(dialled: str, outside_line: str) -> DialledMatch | None:
-    """What somebody dialled is the same service each time, and people dial the same again."""
+def service_dialled(dialled: str, outside_line: str = "") -> DialledMatch | None:
+    """The emergency or exempt service that was dialled, which needs nothing else to be granted."""
+    # What somebody dialled is the same service each time, and people dial the same again.
     return SERVICES.match(dialled, outside_line=outside_line)
 
 

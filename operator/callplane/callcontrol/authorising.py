@@ -3,24 +3,31 @@
 Deciding is `billing.decision.decide`, which knows no database; holding what it quotes is one round
 trip to the books. A live call asks for more when four fifths of its grant are over, and the SBC
 ends it by itself when nobody extends it.
+
+Emergency and exempt services are granted before anything else is looked at: to callers whom nobody
+knows, and while the books are away. Who may use an SBC at all is decided there: Kamailio refuses
+sources that it does not know before it asks, and passes emergency calls on without asking; any
+other SBC that asks over HTTP answers for its own sources.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from callplane.billing.clip import Grant
-from callplane.billing.decision import Attempt, Snapshot, decide
+from callplane.billing.decision import Attempt, Snapshot, decide, service_dialled
 from callplane.billing.quotes import Mode, Quote, Refusal, RefusalReason
 from callplane.callcontrol.directory import Caller, Directory, caller_of
 from callplane.callcontrol.messages import Authorise, EmergencyAlert, Extend, Started
 from callplane.callcontrol.ports import Granted, Refused, Send
 from callplane.clock import Clock
 from callplane.numbering.destinations import destination_of
+from callplane.numbering.dialled_services import OUTSIDE_LINE, DialledMatch
 from callplane.store.books_ports import Books, Payer, Reserve
 
 #: How long a call may ring, as the SBC does, and a little more.
@@ -47,16 +54,33 @@ class _Held:
 class BooksAuthoriser:
     """Calls that were granted are remembered here only until they are answered or given up; what is
     held for them stands in the books.
+
+    `outside_lines` has what callers of a peer dial to get out, by the name of their ingress, and
+    `phones_outside_line` that of phones: services are recognised behind it. Other numbers come
+    without it. Raises ValueError for what is no such prefix.
     """
 
     books: Books
     directory: Directory
     clock: Clock
+    outside_lines: Mapping[str, str] = field(default_factory=dict)
+    phones_outside_line: str = ""
     _held: dict[str, _Held] = field(default_factory=dict)
     _tending: set[asyncio.Task[None]] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        for prefix in (*self.outside_lines.values(), self.phones_outside_line):
+            if not OUTSIDE_LINE.fullmatch(prefix):
+                # Found here, for it would be an emergency call that finds it otherwise.
+                raise ValueError(f"{prefix!r} is no outside line: at most three digits")
+
     async def authorise(self, question: Authorise) -> Granted | Refused:
-        """Decide and reserve. Raises StoreUnavailable, which is an outage and no refusal."""
+        """Decide and reserve. Raises StoreUnavailable, which is an outage and no refusal; never for
+        emergency and exempt services.
+        """
+        service = service_dialled(question.dialled, self._outside_line(question))
+        if service is not None:
+            return _to_service(service)
         now = self.clock.now()
         caller = caller_of(question, self.directory)
         if caller is None:
@@ -77,6 +101,7 @@ class BooksAuthoriser:
             caller_id=caller.number,
             ingress=question.ingress,
             setup=now,
+            outside_line=self._outside_line(question),
         )
         decision = decide(snapshot, attempt)
         if isinstance(decision, Refusal):
@@ -124,6 +149,11 @@ class BooksAuthoriser:
             task.cancel()
         await asyncio.gather(*self._tending, return_exceptions=True)
 
+    def _outside_line(self, question: Authorise) -> str:
+        if question.digest_user:
+            return self.phones_outside_line
+        return self.outside_lines.get(question.ingress, "")
+
     async def _tend(self, started: Started, held: _Held, send: Send) -> None:
         """Extend a call as long as it holds something and more can be had."""
         answered = self.clock.monotonic()
@@ -160,6 +190,11 @@ class BooksAuthoriser:
             return Refused(refusal.reason.value)
         log.warning("would be refused: %s attempt=%s", refusal.reason.value, attempt.attempt_id)
         return _unmetered(Quote(Mode.FREE), caller, attempt)
+
+
+def _to_service(service: DialledMatch) -> Granted:
+    """Nobody pays, and the caller is shown as the SBC has it."""
+    return Granted(UNCOUNTED_SECONDS, account="", reservation_id="", dialled=service.number)
 
 
 def _unmetered(quote: Quote, caller: Caller, attempt: Attempt) -> Granted:

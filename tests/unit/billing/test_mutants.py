@@ -26,7 +26,7 @@ def test_every_served_form_is_let_go() -> None:
 
 
 def test_a_decision_that_knows_no_services_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decision, "_service", lambda dialled, outside_line: None)
+    monkeypatch.setattr(decision, "service_dialled", lambda dialled, outside_line: None)
     assert len(refused()) == len({str(form) for form in SERVED})
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from callplane.billing.terms import AccountTerms, Enforcement, Line
-from callplane.callcontrol.authorising import BooksAuthoriser
-from callplane.callcontrol.directory import MemoryDirectory
+from callplane.callcontrol.authorising import UNCOUNTED_SECONDS, BooksAuthoriser
+from callplane.callcontrol.directory import MemoryDirectory, caller_of
 from callplane.callcontrol.messages import Authorise, Extend, Order, Started
 from callplane.callcontrol.ports import Granted, Refused
 from callplane.store.books_memory import MemoryBooks
@@ -118,6 +118,88 @@ async def test_books_that_are_away_are_an_outage() -> None:
     desk.books.available = False
     with pytest.raises(StoreUnavailable):
         await desk.authoriser.authorise(QUESTION)
+
+
+class NoDirectory(MemoryDirectory):
+    """One whose tables cannot be read."""
+
+    def line(self, ingress: str, number: str) -> Line | None:
+        raise ConnectionError("the tables are away")
+
+
+@dataclass
+class AskingTheBooksFirst(BooksAuthoriser):
+    """The mutant: it wants to know who pays before it looks at what was dialled."""
+
+    async def authorise(self, question: Authorise) -> Granted | Refused:
+        await self.books.counters(Payer.at("any", "GBP", "Europe/London", self.clock.now()))
+        return await super().authorise(question)
+
+
+@dataclass
+class AskingForTheLineFirst(BooksAuthoriser):
+    """The mutant: callers whom nobody knows are refused whatever they dialled."""
+
+    async def authorise(self, question: Authorise) -> Granted | Refused:
+        if caller_of(question, self.directory) is None:
+            return Refused("UnknownLine")
+        return await super().authorise(question)
+
+
+SERVICES = ("999", "112", "18000", "urn:service:sos", "sip:9-9-9@pbx.example", "111", "116123")
+
+
+async def lost_services(kind: type[BooksAuthoriser]) -> list[str]:
+    """Services that somebody does not get while nothing of ours works, by what was dialled."""
+    books = MemoryBooks()
+    books.available = False
+    directories = (MemoryDirectory(), Desk().authoriser.directory, NoDirectory())
+    lost = []
+    for directory in directories:
+        authoriser = kind(books, directory, LoopClock(build.SETUP), {build.INGRESS: "9"}, "81")
+        for dialled in (*SERVICES, "9999", "9112"):
+            lost += await _lost(authoriser, replace(QUESTION, dialled=dialled))
+        phone = replace(QUESTION, ingress="bob", digest_user="bob", dialled="81999")
+        lost += await _lost(authoriser, phone)
+    return lost
+
+
+async def _lost(authoriser: BooksAuthoriser, question: Authorise) -> list[str]:
+    try:
+        granted = await authoriser.authorise(question)
+    except (ConnectionError, StoreUnavailable):
+        return [question.dialled]
+    return [] if isinstance(granted, Granted) else [question.dialled]
+
+
+async def test_services_are_granted_to_anybody_and_while_nothing_else_works() -> None:
+    assert await lost_services(BooksAuthoriser) == []
+
+
+@pytest.mark.parametrize("mutant", [AskingTheBooksFirst, AskingForTheLineFirst])
+async def test_whoever_asks_anything_first_is_found_out(mutant: type[BooksAuthoriser]) -> None:
+    assert "999" in await lost_services(mutant)
+
+
+async def test_a_service_is_passed_on_as_its_number_and_nobody_pays() -> None:
+    desk = Desk()
+    authoriser = BooksAuthoriser(
+        desk.books, desk.authoriser.directory, desk.clock, {build.INGRESS: "9"}
+    )
+    granted = await authoriser.authorise(replace(QUESTION, dialled="9-999"))
+    assert granted == Granted(UNCOUNTED_SECONDS, account="", reservation_id="", dialled="999")
+    assert await desk.held() == 0
+    # Where nobody dials a 9 to get out it is another number.
+    other = await desk.authoriser.authorise(replace(QUESTION, dialled="9-112"))
+    assert isinstance(other, Refused)
+
+
+@pytest.mark.parametrize("lines", [({"pbx": "nine"}, ""), ({}, "1234")])
+async def test_what_is_no_outside_line_is_found_before_a_call(
+    lines: tuple[dict[str, str], str],
+) -> None:
+    with pytest.raises(ValueError, match="no outside line"):
+        BooksAuthoriser(MemoryBooks(), MemoryDirectory(), LoopClock(build.SETUP), *lines)
 
 
 @pytest.mark.parametrize(
