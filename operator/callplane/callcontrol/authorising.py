@@ -16,7 +16,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from callplane.billing.clip import Grant
@@ -48,6 +48,7 @@ class _Held:
     caller: Caller
     quote: Quote
     grant: Grant
+    expires_at: datetime
 
 
 @dataclass
@@ -115,7 +116,9 @@ class BooksAuthoriser:
         if isinstance(grant, RefusalReason):
             enforced = account.enforcement is account.enforcement.ENFORCE
             return self._refused(Refusal(grant, enforced), caller, attempt)
-        self._held[question.attempt_id] = _Held(caller, decision, grant)
+        self._forget_expired(now)
+        self._held.pop(question.attempt_id, None)
+        self._held[question.attempt_id] = _Held(caller, decision, grant, reserve.expires_at)
         return Granted(
             max_seconds=grant.seconds,
             account=account.name,
@@ -149,29 +152,41 @@ class BooksAuthoriser:
             task.cancel()
         await asyncio.gather(*self._tending, return_exceptions=True)
 
+    def _forget_expired(self, now: datetime) -> None:
+        """Calls of which nothing was heard again. The oldest stands first."""
+        while self._held:
+            attempt_id, oldest = next(iter(self._held.items()))
+            if oldest.expires_at > now:
+                return
+            del self._held[attempt_id]
+
     def _outside_line(self, question: Authorise) -> str:
         if question.digest_user:
             return self.phones_outside_line
         return self.outside_lines.get(question.ingress, "")
 
     async def _tend(self, started: Started, held: _Held, send: Send) -> None:
-        """Extend a call as long as it holds something and more can be had."""
+        """Extend a call as long as it holds something and more can be had. Nothing more is held
+        before the SBC has heard of what is.
+        """
         answered = self.clock.monotonic()
         grant = held.grant
-        while not grant.is_final:
+        told_seconds = grant.seconds
+        while not (grant.is_final and told_seconds == grant.seconds):
             elapsed = self.clock.monotonic() - answered
-            await asyncio.sleep(max(RETRY_SECONDS, grant.seconds * EXTEND_AT - elapsed))
-            more = await self._more(started.attempt_id, held, grant)
-            if more is None:
-                return
+            await asyncio.sleep(max(RETRY_SECONDS, told_seconds * EXTEND_AT - elapsed))
+            if told_seconds == grant.seconds:
+                more = await self._more(started.attempt_id, held, grant)
+                if more is None:
+                    return
+                grant = more
             elapsed = self.clock.monotonic() - answered
-            if more.seconds > grant.seconds:
-                # The SBC counts from the moment it hears of it.
-                seconds = max(1, round(more.seconds - elapsed))
-                send(Extend(started.boot_id, started.he, started.hi, seconds))
-            elif elapsed > grant.seconds:
+            # The SBC counts from the moment it hears of it.
+            seconds = max(1, round(grant.seconds - elapsed))
+            if grant.seconds > told_seconds and _tell(started, seconds, send):
+                told_seconds = grant.seconds
+            elif elapsed > told_seconds:
                 return
-            grant = more
 
     async def _more(self, attempt_id: str, held: _Held, grant: Grant) -> Grant | None:
         now = self.clock.now()
@@ -190,6 +205,16 @@ class BooksAuthoriser:
             return Refused(refusal.reason.value)
         log.warning("would be refused: %s attempt=%s", refusal.reason.value, attempt.attempt_id)
         return _unmetered(Quote(Mode.FREE), caller, attempt)
+
+
+def _tell(started: Started, seconds: int, send: Send) -> bool:
+    """Let a call run on; could its SBC be told?"""
+    try:
+        send(Extend(started.boot_id, started.he, started.hi, seconds))
+    except ConnectionError:
+        log.warning("an SBC cannot be told to extend a call attempt=%s", started.attempt_id)
+        return False
+    return True
 
 
 def _to_service(service: DialledMatch) -> Granted:

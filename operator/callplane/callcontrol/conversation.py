@@ -1,16 +1,18 @@
 """What call control does with each message of an SBC, whichever way it came.
 
 An answer is owed within the SBC's verdict timer. Where deciding fails or takes longer, the SBC is
-told so while it still listens, and follows its fail policy; a reservation that was made too late
-is withdrawn. Records go to the book through a queue that keeps them until they were taken.
+told so while it still listens, and follows its fail policy; a reservation that was made too late,
+or whose SBC can no longer be told, is withdrawn. Records go to the book through a queue that keeps
+them until they were taken.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from callplane.callcontrol import messages
 from callplane.callcontrol.messages import (
@@ -45,30 +47,40 @@ class Conversation:
         """Handle a message that came over evapi; answers go back by `send`."""
         match event:
             case Authorise():
-                send(await self.answer(event))
+                verdict = await self.answer(event)
+                try:
+                    send(verdict)
+                except ConnectionError:
+                    if verdict.allow:
+                        await self.authoriser.withdraw(event.attempt_id)
+                    raise
             case CallRecord():
                 self.recorder.take(event)
             case _:
                 await self.note(event, send)
 
     async def answer(self, question: Authorise) -> Verdict:
-        """The verdict in time, whatever deciding does."""
+        """The verdict in time, whatever deciding does. Whoever gives up waiting holds nothing."""
         deciding = asyncio.create_task(self._decide(question))
         try:
-            answer = await asyncio.wait_for(asyncio.shield(deciding), self.answer_seconds)
-        except TimeoutError:
-            log.error("no decision in time attempt=%s", question.attempt_id)
+            # Not `wait_for`, which returns an answer instead of being cancelled when both happen.
+            await asyncio.wait((deciding,), timeout=self.answer_seconds)
+        except asyncio.CancelledError:
             self._withdraw_later(question, deciding)
-            answer = None
-        return _verdict(question, answer)
+            raise
+        if deciding.done():
+            return _verdict(question, deciding.result())
+        log.error("no decision in time attempt=%s", question.attempt_id)
+        self._withdraw_later(question, deciding)
+        return _verdict(question, None)
 
     async def note(self, event: Event, send: Send) -> None:
         """Take in a message that wants no answer."""
         match event:
             case Started():
-                await self.authoriser.answered(event, send)
+                await self._to_its_end(self.authoriser.answered(event, send))
             case NotConnected():
-                await self.authoriser.withdraw(event.attempt_id)
+                await self._to_its_end(self.authoriser.withdraw(event.attempt_id))
             case EmergencyAlert():
                 await self.authoriser.alert(event)
             case Ended() | Authorise() | CallRecord():
@@ -93,9 +105,18 @@ class Conversation:
             if isinstance(await deciding, Granted):
                 await self.authoriser.withdraw(question.attempt_id)
 
-        task = asyncio.create_task(withdraw())
+        self._start(withdraw())
+
+    async def _to_its_end(self, doing: Coroutine[Any, Any, None]) -> None:
+        """What an SBC has said is so, also when its connection is lost meanwhile."""
+        await asyncio.shield(self._start(doing))
+
+    def _start(self, doing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        # The loop holds tasks weakly: the set holds this one, and it what it waits for.
+        task = asyncio.create_task(doing)
         self._late.add(task)
         task.add_done_callback(self._late.discard)
+        return task
 
 
 def _verdict(question: Authorise, answer: Granted | Refused | None) -> Verdict:

@@ -16,12 +16,13 @@ import itertools
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from callplane.callcontrol import messages
 from callplane.callcontrol.messages import Alive, Event, MalformedMessage, Order
 from callplane.callcontrol.ports import Send
 
-#: Takes one message and may send orders on the same connection, at once or later.
+#: Takes one message and may send orders to the same SBC, at once or later.
 Handler = Callable[[Event, Send], Awaitable[None]]
 
 RECONNECT_SECONDS = 0.2
@@ -35,30 +36,43 @@ _TCP_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 log = logging.getLogger(__name__)
 
 
+@dataclass
+class _Way:
+    """Sends orders to one SBC by the connection that is up when they are sent. A call outlives the
+    connection that announced it; what an order means is safe by the boot id that it carries.
+    """
+
+    writer: asyncio.StreamWriter | None = None
+
+    def __call__(self, order: Order) -> None:
+        if self.writer is None or self.writer.is_closing():
+            raise ConnectionError("the SBC is not connected")
+        self.writer.write(frame(messages.to_json(order)))
+
+
 async def serve(
     host: str, port: int, handler: Handler, *, reconnect_seconds: float = RECONNECT_SECONDS
 ) -> None:
     """Speak with one SBC until cancelled. Whatever a message does to its handler stays its own."""
+    way = _Way()
     while True:
         try:
             reader, writer = await asyncio.open_connection(host, port, limit=FRAME_LIMIT_BYTES)
         except OSError:
             await asyncio.sleep(reconnect_seconds)
             continue
+        way.writer = writer
         try:
-            await _converse(reader, writer, handler)
+            await _converse(reader, writer, handler, way)
         finally:
+            way.writer = None
             writer.close()
         await asyncio.sleep(reconnect_seconds)
 
 
 async def _converse(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler, send: Send
 ) -> None:
-    def send(order: Order) -> None:
-        if not writer.is_closing():
-            writer.write(frame(messages.to_json(order)))
-
     async def give_signs() -> None:
         while True:
             send(Alive())

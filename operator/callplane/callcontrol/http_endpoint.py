@@ -90,7 +90,7 @@ class HttpEndpoint:
 
 def _unreachable(order: Order) -> None:
     """An SBC that speaks HTTP cannot be told anything: its calls end with their first grant."""
-    log.warning("an order has no way to its SBC: %s", type(order).__name__)
+    raise ConnectionError(f"an order has no way to its SBC: {type(order).__name__}")
 
 
 async def _message(receive: Receive) -> Event:

@@ -18,7 +18,8 @@ from callplane.callcontrol.messages import (
     Started,
 )
 
-#: Sends an order on the connection that a message came by.
+#: Sends an order to the SBC that a message came from, on whatever connection there is by then.
+#: Raises ConnectionError where there is none.
 Send = Callable[[Order], None]
 
 
@@ -53,9 +54,7 @@ class Authoriser(Protocol):
         """The answer came too late or the call was given up: nothing is held for it any more."""
 
     async def answered(self, started: Started, send: Send) -> None:
-        """A granted call was answered, and can be addressed from now on by the connection that said
-        so. Orders over a connection that is gone are lost.
-        """
+        """A granted call was answered, and can be addressed from now on by `send`."""
 
     async def alert(self, alert: EmergencyAlert) -> None:
         """Somebody called an emergency service."""

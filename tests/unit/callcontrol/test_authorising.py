@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from callplane.billing.terms import AccountTerms, Enforcement, Line
-from callplane.callcontrol.authorising import UNCOUNTED_SECONDS, BooksAuthoriser
+from callplane.callcontrol.authorising import RING, UNCOUNTED_SECONDS, BooksAuthoriser
 from callplane.callcontrol.directory import MemoryDirectory, caller_of
 from callplane.callcontrol.messages import Authorise, Extend, Order, Started
 from callplane.callcontrol.ports import Granted, Refused
@@ -284,3 +284,53 @@ async def test_books_that_come_back_in_time_extend_a_call() -> None:
     await asyncio.sleep(3)
     assert len(sent) == 1
     await desk.authoriser.close()
+
+
+async def test_nothing_more_is_held_for_a_call_whose_sbc_cannot_be_told() -> None:
+    desk = Desk(minutes=10)
+    await desk.ask()
+    sent: list[Order] = []
+    is_connected = False
+
+    def send(order: Order) -> None:
+        if not is_connected:
+            raise ConnectionError
+        sent.append(order)
+
+    await desk.authoriser.answered(Started("a-1", "b-1", 3, 4), send)
+    await asyncio.sleep(61)
+    held = await desk.held()
+    await asyncio.sleep(10)
+    assert await desk.held() == held
+    # The connection comes back while the call still runs by its first grant of 75 seconds.
+    is_connected = True
+    await asyncio.sleep(2)
+    (order,) = sent
+    assert isinstance(order, Extend)
+    assert order.seconds == pytest.approx(held - 72, abs=1)
+    await desk.authoriser.close()
+
+
+async def test_a_call_whose_sbc_stays_away_is_given_up_at_the_end_of_what_it_knows() -> None:
+    desk = Desk(minutes=10)
+    await desk.ask()
+
+    def send(_: Order) -> None:
+        raise ConnectionError
+
+    await desk.authoriser.answered(Started("a-1", "b-1", 3, 4), send)
+    await asyncio.sleep(61)
+    held = await desk.held()
+    await asyncio.sleep(600)
+    assert await desk.held() == held
+    await desk.authoriser.close()
+
+
+async def test_calls_of_which_nothing_is_heard_again_are_forgotten() -> None:
+    desk = Desk(minutes=100)
+    for number in range(4):
+        granted = await desk.ask(replace(QUESTION, attempt_id=f"a-{number}"))
+        assert isinstance(granted, Granted)
+        await asyncio.sleep(RING.total_seconds() / 2)
+    # The latest two may still be answered.
+    assert list(desk.authoriser._held) == ["a-2", "a-3"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -12,12 +13,13 @@ from callplane.callcontrol.messages import (
     Authorise,
     EmergencyAlert,
     Ended,
+    Event,
     NotConnected,
     Order,
     Started,
     Verdict,
 )
-from callplane.callcontrol.ports import Granted, Refused
+from callplane.callcontrol.ports import Granted, Refused, Send
 from callplane.callcontrol.recording import Recorder
 from callplane.testing.call_authorisers import Answer, MemoryBook, ScriptedAuthoriser, granting
 
@@ -78,6 +80,63 @@ async def test_what_comes_too_late_is_withdrawn(caplog: pytest.LogCaptureFixture
     await conversation.close()
     assert authoriser.withdrawn == ["a-1"]
     assert len(sent) == 1
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("wait_seconds", [0.1, 0.5])
+async def test_what_is_decided_after_its_connection_was_lost_is_withdrawn(
+    wait_seconds: float,
+) -> None:
+    """Lost while deciding, or in the very moment in which it was decided."""
+    authoriser = ScriptedAuthoriser(after(0.5, granting()))
+    conversation = Conversation(authoriser, Recorder(MemoryBook()))
+    sent: list[Order] = []
+    handling = asyncio.create_task(conversation.handle(QUESTION, sent.append))
+    await asyncio.sleep(wait_seconds)
+    handling.cancel()
+    gc.collect()
+    with pytest.raises(asyncio.CancelledError):
+        await handling
+    await asyncio.sleep(1)
+    gc.collect()
+    await conversation.close()
+    assert sent == []
+    assert authoriser.withdrawn == ["a-1"]
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("event", [Started("a-1", "b-1", 1, 2), NotConnected("a-1")])
+async def test_what_was_said_is_so_when_the_connection_is_lost_meanwhile(event: Event) -> None:
+    class Slow(ScriptedAuthoriser):
+        async def answered(self, started: Started, send: Send) -> None:
+            await asyncio.sleep(0.5)
+            await super().answered(started, send)
+
+        async def withdraw(self, attempt_id: str) -> None:
+            await asyncio.sleep(0.5)
+            await super().withdraw(attempt_id)
+
+    authoriser = Slow()
+    conversation = Conversation(authoriser, Recorder(MemoryBook()))
+    handling = asyncio.create_task(conversation.handle(event, [].append))
+    await asyncio.sleep(0.1)
+    handling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await handling
+    await conversation.close()
+    assert [one.attempt_id for one in authoriser.started] + authoriser.withdrawn == ["a-1"]
+
+
+async def test_a_verdict_that_cannot_be_sent_is_withdrawn() -> None:
+    def send(_: Order) -> None:
+        raise ConnectionError
+
+    for answer, withdrawn in ((granting(), ["a-1"]), (refusing, [])):
+        authoriser = ScriptedAuthoriser(answer)
+        conversation = Conversation(authoriser, Recorder(MemoryBook()))
+        with pytest.raises(ConnectionError):
+            await conversation.handle(QUESTION, send)
+        assert authoriser.withdrawn == withdrawn
 
 
 @pytest.mark.looptime

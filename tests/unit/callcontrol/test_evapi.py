@@ -85,6 +85,25 @@ async def test_a_slow_answer_holds_nothing_else() -> None:
         assert heard == ["a-1", "a-2", "a-0"]
 
 
+async def test_orders_go_by_the_connection_that_is_up() -> None:
+    """A call outlives the connection that announced it."""
+    ways: list[Send] = []
+
+    async def handle(_: Event, send: Send) -> None:
+        ways.append(send)
+
+    async with conversation(handle) as sbc:
+        sbc.say(ended(0))
+        await until(lambda: len(ways) == 1)
+        sbc.writers[0].close()
+        await until(lambda: len(sbc.writers) == 2)
+        await until(lambda: sbc.signs() >= 2)
+        ways[0](OutageFlag("a-0", 1))
+        await until(lambda: any(body["op"] == "outage" for body in sbc.sent))
+    with pytest.raises(ConnectionError):
+        ways[0](OutageFlag("a-0", 1))
+
+
 async def test_signs_of_life_while_deciding_hangs() -> None:
     """It reads, so the SBC may go on sending; whether it decides is another matter."""
 
