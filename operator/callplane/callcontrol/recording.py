@@ -87,17 +87,17 @@ class SpoolFollower:
     async def step(self) -> bool:
         """Post one batch; was there any? Raises what the book raises, with the offset unmoved."""
         # In a thread: answers to questions do not wait for a disk.
-        entries = await asyncio.to_thread(self._read)
-        if not entries:
-            return False
-        for entry in entries:
+        offset = await asyncio.to_thread(self.offset)
+        passage = await asyncio.to_thread(self._read, offset)
+        for entry in passage.entries:
             if entry.record is None:
                 await self.book.suspend(entry.line, entry.problem)
-        records = [entry.record for entry in entries if entry.record is not None]
+        records = [entry.record for entry in passage.entries if entry.record is not None]
         if records:
             await self.book.post(records)
-        await asyncio.to_thread(self._remember, entries[-1].next_offset)
-        return True
+        if passage.next_offset != offset:
+            await asyncio.to_thread(self._remember, passage.next_offset)
+        return bool(passage.entries)
 
     def offset(self) -> int:
         """Where to go on. A mark that is lost or beyond the end means: from the beginning."""
@@ -107,17 +107,12 @@ class SpoolFollower:
         except (OSError, ValueError):
             return 0
 
-    def _read(self) -> list[spool.Entry]:
+    def _read(self, offset: int) -> spool.Passage:
         try:
             with self.path.open("rb") as file:
-                entries = []
-                for entry in spool.read(file, self.offset()):
-                    entries.append(entry)
-                    if len(entries) == BATCH_MAX:
-                        break
-                return entries
+                return spool.read(file, offset, entries_max=BATCH_MAX)
         except FileNotFoundError:
-            return []
+            return spool.Passage((), offset)
 
     def _remember(self, offset: int) -> None:
         new = self.mark.with_name(self.mark.name + ".new")

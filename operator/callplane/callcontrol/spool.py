@@ -8,7 +8,6 @@ rather than never; whoever posts them drops the copy by the attempt's id.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -23,30 +22,39 @@ _FIELD: Final = re.compile(r"([a-z_]+)=([^;]*)")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record and where the line after it begins. `record` is None for a record that cannot be
-    read, of which `problem` says why: it goes to suspense and is not lost.
+    """One record. `record` is None for a record that cannot be read, of which `problem` says why:
+    it goes to suspense and is not lost.
     """
 
     record: CallRecord | None
-    next_offset: int
     line: str = ""
     problem: str = ""
 
 
-def read(file: BinaryIO, offset: int) -> Iterator[Entry]:
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What was read, and where the next line begins: other lines are read once as well."""
+
+    entries: tuple[Entry, ...]
+    next_offset: int
+
+
+def read(file: BinaryIO, offset: int, *, entries_max: int | None = None) -> Passage:
     """Records from an offset on, up to the last whole line; other lines are passed over."""
+    entries: list[Entry] = []
     file.seek(offset)
-    while line := file.readline(LINE_LIMIT_BYTES):
+    while len(entries) != entries_max and (line := file.readline(LINE_LIMIT_BYTES)):
         if not line.endswith(b"\n") and len(line) < LINE_LIMIT_BYTES:
-            return
+            break
         offset += len(line)
         try:
             record = parse_line(line)
         except MalformedMessage as error:
-            yield Entry(None, offset, line.decode("utf-8", "replace").strip(), str(error))
+            entries.append(Entry(None, line.decode("utf-8", "replace").strip(), str(error)))
         else:
             if record is not None:
-                yield Entry(record, offset)
+                entries.append(Entry(record))
+    return Passage(tuple(entries), offset)
 
 
 def parse_line(line: bytes) -> CallRecord | None:

@@ -109,6 +109,30 @@ async def test_what_could_not_be_posted_is_read_again(tmp_path: Path) -> None:
     assert problem.startswith("duration")
 
 
+async def test_other_lines_are_read_once_too(tmp_path: Path) -> None:
+    """A log at a high level grows by far more than its records."""
+    path = tmp_path / "spool.log"
+    other = b" 2(13475) ALERT: <script>: something else\n" * 1000
+    path.write_bytes(line(1) + other + line(2)[:40])
+    book = MemoryBook()
+    follower = SpoolFollower(book, path, tmp_path / "mark")
+    assert await followed(follower) == 1
+    assert follower.offset() == len(line(1) + other)
+    with path.open("ab") as file:
+        file.write(line(2)[40:])
+    assert await followed(follower) == 1
+    assert await followed(follower) == 0
+    assert list(book.posted) == ["a-1", "a-2"]
+    # Without any record as well, and what was remembered is not written again.
+    with path.open("ab") as file:
+        file.write(other)
+    assert not await follower.step()
+    written = (tmp_path / "mark").stat().st_mtime_ns
+    assert follower.offset() == path.stat().st_size
+    assert not await follower.step()
+    assert (tmp_path / "mark").stat().st_mtime_ns == written
+
+
 @pytest.mark.parametrize("mark", ["", "soon", "-5", "999999999", None])
 async def test_a_lost_mark_reads_everything_again(tmp_path: Path, mark: str | None) -> None:
     path = tmp_path / "spool.log"
