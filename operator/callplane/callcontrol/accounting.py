@@ -1,7 +1,8 @@
 """The record book over the books: each call of the SBC is settled once, or waits with a reason.
 
 A call with a reservation is settled by what was pinned at its set-up. One without (an outage,
-emergency, exempt, inbound, on-net) is rated by what is true now.
+emergency, exempt, inbound, on-net), or whose reservation was given back before, is rated by what is
+true now.
 """
 
 from __future__ import annotations
@@ -11,17 +12,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from callplane.billing import mediation, rating
+from callplane.billing import mediation
 from callplane.billing.mediation import Leg, SuspenseReason
 from callplane.billing.quotes import RefusalReason
-from callplane.billing.settlement import settle
 from callplane.billing.terms import Line
 from callplane.callcontrol.directory import Directory
 from callplane.callcontrol.messages import CallRecord
+from callplane.callcontrol.settling import Tariff, pinned, pins
 from callplane.clock import Clock
 from callplane.numbering.destinations import destination_of
-from callplane.store.books_ports import Books, Entry, Outcome, Payer, Reservation, Suspended
-from callplane.values import Period
+from callplane.store.books_ports import Books, Entry, Outcome, Reservation, Suspended
 
 SOURCE: Final = "sbc"
 #: A grant may grow between reading and settling; more often than this it does not.
@@ -66,8 +66,9 @@ class BooksRecordBook:
         entries: list[Entry] = []
         settled: list[CallRecord] = []
         suspended: list[Suspended] = []
-        for record in records:
-            entry = await self._entry(record, held.get(record.attempt_id))
+        tariff = Tariff(self.books)
+        for record in sorted(records, key=lambda one: (one.answered_at, one.attempt_id)):
+            entry = await self._entry(record, held.get(record.attempt_id), tariff)
             if isinstance(entry, Entry):
                 entries.append(entry)
                 settled.append(record)
@@ -84,63 +85,22 @@ class BooksRecordBook:
         ]
 
     async def _entry(
-        self, record: CallRecord, reservation: Reservation | None
+        self, record: CallRecord, reservation: Reservation | None, tariff: Tariff
     ) -> Entry | SuspenseReason | RefusalReason:
         leg = self._leg(record)
         objection = mediation.objection(leg, now=self.clock.now())
         if objection is not None:
             return objection
-        if reservation is None:
-            return await self._unreserved(record, leg)
-        # Of a call that was asked about the payer was chosen then, whoever its line is now.
-        account = self.directory.account(reservation.account)
-        if account is None:
-            return SuspenseReason.UNKNOWN_LINE
-        period = Period.of(reservation.period_start, account.zone)
-        granted = reservation.granted
-        return Entry(
-            attempt_id=record.attempt_id,
-            payer=Payer(reservation.account, account.currency, period, reservation.day),
-            line=reservation.line,
-            mode=reservation.mode,
-            settlement=settle(
-                leg.duration_seconds, granted, pool=reservation.pool, price=reservation.price
-            ),
-            leg=leg,
-            price=reservation.price,
-            granted_seconds=granted.seconds,
-        )
-
-    async def _unreserved(
-        self, record: CallRecord, leg: Leg
-    ) -> Entry | SuspenseReason | RefusalReason:
+        if reservation is not None and pins(reservation):
+            # Of a call that was asked about the payer was chosen then, whoever its line is now.
+            account = self.directory.account(reservation.account)
+            if account is None:
+                return SuspenseReason.UNKNOWN_LINE
+            return pinned(leg, reservation, account)
         line = self._line(record)
         if line is None:
             return SuspenseReason.UNKNOWN_LINE
-        account = line.account
-        payer = Payer.at(account.name, account.currency, account.zone, leg.setup)
-        counters = await self.books.counters(payer)
-        call = rating.Call(
-            leg.destination,
-            leg.setup,
-            leg.duration_seconds,
-            inbound=leg.inbound,
-            on_net=record.call_class == "on-net",
-        )
-        rated = rating.rate(
-            call, account=account, plan=line.plan, free_seconds=counters.free_seconds
-        )
-        if isinstance(rated, RefusalReason):
-            return rated
-        return Entry(
-            attempt_id=record.attempt_id,
-            payer=payer,
-            line=line.name,
-            mode=rated.mode,
-            settlement=rated.settlement,
-            leg=leg,
-            price=rated.price,
-        )
+        return await tariff.rate(leg, line, on_net=record.call_class == "on-net")
 
     def _line(self, record: CallRecord) -> Line | None:
         """Who pays: the caller's line, or of an inbound call the line of the number called."""

@@ -1,7 +1,7 @@
 """Call records into the books: each leg accounted for once, or kept in suspense with its reason.
 
-A leg whose reservation is live is settled by what was pinned at its set-up; any other is rated from
-the tariff, and draws from the pool what is there. Feeds may hand in the same leg as often as they
+A leg with a reservation is settled by what was pinned at its set-up; any other is rated from the
+tariff, and draws from the pool what is there. Feeds may hand in the same leg as often as they
 like.
 """
 
@@ -14,12 +14,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from callplane.billing import mediation, rating
+from callplane.billing import mediation
 from callplane.billing.mediation import Leg, SuspenseReason
 from callplane.billing.quotes import RefusalReason
-from callplane.billing.settlement import settle
 from callplane.billing.terms import Line
-from callplane.store.books_ports import Books, Entry, Outcome, Payer, Reservation, Suspended
+from callplane.callcontrol.settling import Tariff, pinned, pins
+from callplane.store.books_ports import Books, Entry, Outcome, Suspended
 
 #: Larger batches make live reservations wait for their accounts.
 BATCH_MAX = 500
@@ -61,19 +61,16 @@ async def _take_batch(
     books: Books, legs: list[Leg], lines: Mapping[str, Line], now: datetime, report: Report
 ) -> None:
     held: list[Suspended] = []
-    left: list[tuple[Leg, Line]] = []
+    left: list[Leg] = []
     for leg in legs:
         reason = mediation.objection(leg, now=now)
-        line = lines.get(leg.destination if leg.inbound else leg.caller)
-        if reason is None and (line is None or line.ingress != leg.ingress):
-            reason = SuspenseReason.UNKNOWN_LINE
         if reason is not None:
             held.append(_suspended(leg, reason))
-        elif line is not None:
-            left.append((leg, line))
+        else:
+            left.append(leg)
     done: list[Leg] = []
     for _ in range(ATTEMPTS):
-        entries = await _entries(books, left, held)
+        entries = await _entries(books, left, lines, held)
         outcomes = await books.settle(entries, now=now)
         again = set()
         for entry, outcome in zip(entries, outcomes, strict=True):
@@ -84,63 +81,41 @@ async def _take_batch(
             done.append(entry.leg)
             report.settled += outcome is Outcome.SETTLED
             report.duplicates += outcome is Outcome.DUPLICATE
-        left = [(leg, line) for leg, line in left if leg.key in again]
+        left = [leg for leg in left if leg.key in again]
         if not left:
             break
     # A call that was extended all the while is tried again later, with everything else that waits.
-    held += [_suspended(leg, SuspenseReason.STILL_CHANGING) for leg, _ in left]
+    held += [_suspended(leg, SuspenseReason.STILL_CHANGING) for leg in left]
     await books.resume([leg.key for leg in done])
     await books.suspend(held, now=now)
     report.suspended.update(SuspenseReason(one.reason) for one in held)
 
 
 async def _entries(
-    books: Books, legs: list[tuple[Leg, Line]], held: list[Suspended]
+    books: Books, legs: list[Leg], lines: Mapping[str, Line], held: list[Suspended]
 ) -> list[Entry]:
-    found = await books.reservations([leg.attempt_id for leg, _ in legs])
-    live = {one.attempt_id: one for one in found}
-    free: dict[Payer, int] = {}
+    """Entries in the order in which the calls began; what cannot be one is added to `held`."""
+    found = {one.attempt_id: one for one in await books.reservations([x.attempt_id for x in legs])}
+    accounts = {line.account.name: line.account for line in lines.values()}
+    tariff = Tariff(books)
     entries = []
-    for leg, line in sorted(legs, key=lambda pair: (pair[0].setup, pair[0].key)):
-        account = line.account
-        payer = Payer.at(account.name, account.currency, account.zone, leg.setup)
-        reservation = live.get(leg.attempt_id)
-        if reservation is not None and reservation.state.is_live:
-            entries.append(_reserved(leg, line, reservation))
-            continue
-        if payer not in free:
-            free[payer] = (await books.counters(payer)).free_seconds
-        call = rating.Call(leg.destination, leg.setup, leg.duration_seconds, leg.inbound)
-        rated = rating.rate(call, account=account, plan=line.plan, free_seconds=free[payer])
-        if isinstance(rated, RefusalReason):
-            held.append(_suspended(leg, _UNRATED[rated]))
-            continue
-        free[payer] -= rated.settlement.pool_seconds
-        entries.append(
-            Entry(leg.attempt_id, payer, line.name, rated.mode, rated.settlement, leg, rated.price)
-        )
+    for leg in sorted(legs, key=lambda one: (one.setup, one.key)):
+        reservation = found.get(leg.attempt_id)
+        entry: Entry | SuspenseReason | RefusalReason = SuspenseReason.UNKNOWN_LINE
+        if reservation is not None and pins(reservation):
+            account = accounts.get(reservation.account)
+            if account is not None:
+                entry = pinned(leg, reservation, account)
+        else:
+            line = lines.get(leg.destination if leg.inbound else leg.caller)
+            if line is not None and line.ingress == leg.ingress:
+                entry = await tariff.rate(leg, line)
+        if isinstance(entry, Entry):
+            entries.append(entry)
+        else:
+            reason = _UNRATED[entry] if isinstance(entry, RefusalReason) else entry
+            held.append(_suspended(leg, reason))
     return entries
-
-
-def _reserved(leg: Leg, line: Line, reservation: Reservation) -> Entry:
-    """Settled by what was pinned, in the month that was chosen at the set-up."""
-    account = line.account
-    pinned = Payer.at(reservation.account, account.currency, account.zone, reservation.period_start)
-    return Entry(
-        attempt_id=leg.attempt_id,
-        payer=Payer(pinned.account, pinned.currency, pinned.period, reservation.day),
-        line=reservation.line,
-        mode=reservation.mode,
-        settlement=settle(
-            leg.duration_seconds,
-            reservation.granted,
-            pool=reservation.pool,
-            price=reservation.price,
-        ),
-        leg=leg,
-        price=reservation.price,
-        granted_seconds=reservation.granted.seconds,
-    )
 
 
 def _suspended(leg: Leg, reason: SuspenseReason) -> Suspended:

@@ -156,3 +156,45 @@ async def test_books_that_are_away_take_nothing() -> None:
     desk.books.available = True
     await desk.record_book.post([RECORD])
     assert len(await desk.calls()) == 1
+
+
+async def test_a_call_whose_reservation_was_given_back_is_rated_as_a_whole() -> None:
+    """Granted too late, it was made by the SBC's fail policy, and by no grant."""
+    desk = Desk()
+    await desk.reserve()
+    await desk.authoriser.withdraw("a-1")
+    long = replace(RECORD, answered_at=ANSWERED - timedelta(seconds=300), call_class="outage")
+    await desk.record_book.post([long])
+    (call,) = await desk.calls()
+    # 342 seconds, of which the grant would have covered 75.
+    assert (call.pool_seconds, call.uncharged_seconds, call.was_reserved) == (342, 0, False)
+
+
+async def test_calls_of_one_batch_share_the_pool_in_the_order_in_which_they_began() -> None:
+    desk = Desk(overspend=True)
+    await desk.fill()
+    batch = [
+        replace(
+            RECORD,
+            attempt_id=f"a-{number}",
+            call_class="outage",
+            answered_at=ANSWERED - timedelta(seconds=1000 - number),
+            released_at=ANSWERED - timedelta(seconds=600 - number),
+        )
+        for number in (2, 1)
+    ]
+    await desk.record_book.post(batch)
+    calls = {call.attempt_id: call for call in await desk.calls()}
+    assert (calls["a-1"].pool_seconds, calls["a-1"].charge_micros) == (400, 0)
+    assert (calls["a-2"].pool_seconds, calls["a-2"].uncharged_seconds) == (200, 0)
+    assert calls["a-2"].charge_micros > 0
+
+
+async def test_a_copy_of_a_settled_record_never_waits() -> None:
+    """Its line may be gone by then, and every record comes twice."""
+    desk = Desk()
+    await desk.reserve()
+    await desk.record_book.post([RECORD])
+    await desk.record_book.post([replace(RECORD, caller="+442079460777")])
+    assert await desk.books.suspended() == ()
+    assert len(await desk.calls()) == 1

@@ -81,3 +81,24 @@ async def test_a_leg_survives_suspense_as_it_was() -> None:
     one = leg("one", 60)
     await intake.take(books, [one], lines={}, now=LATER)
     assert [intake.leg_from(each) for each in await books.suspended()] == [one]
+
+
+async def test_a_reserved_call_is_its_accounts_whoever_its_line_is_now() -> None:
+    books = await with_pool(300)
+    await granted(books, request("one", pool_quote()))
+    moved = line(account(name="other/co", zone="America/New_York"), plan=plan())
+    lines = {CALLER: moved, "+442079460009": line(plan=plan())}
+    report = await intake.take(books, [leg("one", 61)], lines=lines, now=LATER)
+    assert report.settled == 1
+    (call,) = await books.calls(ACCOUNT, payer().period.start)
+    assert (call.pool_seconds, call.was_reserved) == (61, True)
+    assert (await books.counters(payer())).held_seconds == 0
+
+
+async def test_a_copy_of_a_settled_call_is_a_duplicate_also_when_its_line_is_gone() -> None:
+    books = await with_pool(300)
+    await granted(books, request("one", pool_quote()))
+    await intake.take(books, [leg("one", 61)], lines=LINES, now=LATER)
+    gone = {"+442079460009": line(plan=plan())}
+    report = await intake.take(books, [leg("one", 61)], lines=gone, now=LATER)
+    assert (report.duplicates, report.suspended) == (1, {})

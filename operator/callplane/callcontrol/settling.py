@@ -1,0 +1,76 @@
+"""A leg becomes an entry of the books: the one rule for records of an SBC and for files.
+
+What was pinned at the set-up of a call counts as long as its reservation means anything: also after
+it expired, for what was presumed then is taken back in its own month, and after it was posted, for
+a copy of a record must not be rated as another call. Only a reservation that was given back pins
+nothing: whatever took place after that is rated from the tariff of now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from callplane.billing import rating
+from callplane.billing.mediation import Leg
+from callplane.billing.quotes import RefusalReason
+from callplane.billing.settlement import settle
+from callplane.billing.terms import AccountTerms, Line
+from callplane.store.books_ports import Books, Entry, Payer, Reservation, ReservationState
+from callplane.values import Period
+
+
+def pins(reservation: Reservation | None) -> bool:
+    """Does the reservation say how its call is settled?"""
+    return reservation is not None and reservation.state is not ReservationState.VOIDED
+
+
+def pinned(leg: Leg, reservation: Reservation, account: AccountTerms) -> Entry:
+    """Settled by what was pinned. `account` is the reservation's, whoever its line is now."""
+    period = Period.of(reservation.period_start, account.zone)
+    granted = reservation.granted
+    return Entry(
+        attempt_id=leg.attempt_id,
+        payer=Payer(reservation.account, account.currency, period, reservation.day),
+        line=reservation.line,
+        mode=reservation.mode,
+        settlement=settle(
+            leg.duration_seconds, granted, pool=reservation.pool, price=reservation.price
+        ),
+        leg=leg,
+        price=reservation.price,
+        granted_seconds=granted.seconds,
+    )
+
+
+def by_tariff(
+    leg: Leg, line: Line, payer: Payer, *, free_seconds: int, on_net: bool = False
+) -> Entry | RefusalReason:
+    """Rated by the tariff, while so much of the pool is free."""
+    call = rating.Call(
+        leg.destination, leg.setup, leg.duration_seconds, inbound=leg.inbound, on_net=on_net
+    )
+    rated = rating.rate(call, account=line.account, plan=line.plan, free_seconds=free_seconds)
+    if isinstance(rated, RefusalReason):
+        return rated
+    return Entry(leg.attempt_id, payer, line.name, rated.mode, rated.settlement, leg, rated.price)
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """Rates the legs of one batch in the order in which they are given: each finds in the pool what
+    those before have left.
+    """
+
+    books: Books
+    _free_seconds: dict[Payer, int] = field(default_factory=dict)
+
+    async def rate(self, leg: Leg, line: Line, *, on_net: bool = False) -> Entry | RefusalReason:
+        account = line.account
+        payer = Payer.at(account.name, account.currency, account.zone, leg.setup)
+        if payer not in self._free_seconds:
+            self._free_seconds[payer] = (await self.books.counters(payer)).free_seconds
+        free_seconds = self._free_seconds[payer]
+        entry = by_tariff(leg, line, payer, free_seconds=free_seconds, on_net=on_net)
+        if isinstance(entry, Entry):
+            self._free_seconds[payer] -= entry.settlement.pool_seconds
+        return entry
