@@ -15,9 +15,15 @@ from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
 from callplane.apis.references import SecretKeyRef
 from callplane.cluster import finalizers
-from callplane.cluster.resource_kinds import SECRETS
 from callplane.cluster.secret_reading import SecretFound, SecretMissing
-from callplane.engine import carrier_numbers, carrier_settings, change_plans, restorations, writing
+from callplane.engine import (
+    carrier_numbers,
+    carrier_settings,
+    change_plans,
+    restorations,
+    secrets_in_use,
+    writing,
+)
 from callplane.engine.carrier_connections import ON_ITS_WAY, CarrierRuntime
 from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.connection_core import ConnectionLimits
@@ -134,10 +140,6 @@ def provider_name(spec: CarrierSpec) -> str:
     return spec.type.value.lower()
 
 
-def secret_refs(spec: CarrierSpec) -> list[SecretKeyRef]:
-    return [spec.credentials.secret_ref] if spec.credentials is not None else []
-
-
 def limits_of(spec: CarrierSpec) -> ConnectionLimits:
     """The parts of a spec that the connection's loops obey."""
     limits = spec.change_limits
@@ -161,11 +163,17 @@ async def _at_work(scope: Scope, carrier: Carrier) -> CarrierRuntime:
     """The runtime for the credentials as they are now."""
     runtime = scope.engine.carriers.get(scope.key)
     secrets, fingerprint = await _credentials(scope, carrier, runtime)
+    dropped: list[SecretKeyRef] = []
     if runtime is not None and (runtime.health.lost_to or runtime.fingerprint != fingerprint):
+        if runtime.fingerprint != fingerprint:
+            named = {reference.name for reference in secrets}
+            dropped = [old for old in runtime.secrets if old.name not in named]
         await _stop(scope.engine, scope.key)
         runtime = None
     if runtime is None:
         runtime = await _start(scope, carrier, secrets, fingerprint)
+    if dropped:
+        await secrets_in_use.free(scope, dropped)
     return runtime
 
 
@@ -179,7 +187,7 @@ async def _credentials(
     spec = carrier.spec
     values: dict[SecretKeyRef, bytes] = {}
     parts = [part.model_dump_json() for part in (spec.credentials, spec.endpoint) if part]
-    for reference in secret_refs(spec):
+    for reference in secrets_in_use.refs_of(carrier):
         reading = await scope.engine.secrets.read(
             namespace=scope.key.namespace, name=reference.name, key=reference.key
         )
@@ -245,9 +253,10 @@ async def _start(
         engine, scope.key, provider=provider, mirror=mirror, limits=limits_of(carrier.spec)
     )
     runtime.fingerprint = fingerprint
+    runtime.secrets = tuple(secrets)
     runtime.known_shown = held.mirrored
     runtime.health.restored = _restored(scope, runtime)
-    await _keep_secrets(scope, list(secrets))
+    await secrets_in_use.keep(scope, secrets)
     engine.carriers[scope.key] = runtime
     runtime.start()
     return runtime
@@ -257,33 +266,6 @@ def _restored(scope: Scope, runtime: CarrierRuntime) -> str:
     return restorations.problem(
         scope, runtime.mirror, known_shown=runtime.known_shown, what="account"
     )
-
-
-async def _keep_secrets(scope: Scope, references: list[SecretKeyRef]) -> None:
-    """Our finalizer on the Secret keeps a namespace deletion from taking the credentials first."""
-    for reference in references:
-        body = await scope.engine.objects.get(
-            SECRETS, name=reference.name, namespace=scope.key.namespace
-        )
-        if not body["metadata"].get("deletionTimestamp"):
-            await finalizers.add(
-                scope.engine.objects, SECRETS, body=body, finalizer=finalizers.SECRET_IN_USE
-            )
-
-
-async def _free_secrets(scope: Scope, carrier: Carrier) -> None:
-    for reference in secret_refs(carrier.spec):
-        reading = await scope.engine.secrets.read(
-            namespace=scope.key.namespace, name=reference.name, key=reference.key
-        )
-        if isinstance(reading, SecretMissing):
-            continue
-        body = await scope.engine.objects.get(
-            SECRETS, name=reference.name, namespace=scope.key.namespace
-        )
-        await finalizers.remove(
-            scope.engine.objects, SECRETS, body=body, finalizer=finalizers.SECRET_IN_USE
-        )
 
 
 async def _leave(scope: Scope, carrier: Carrier) -> None:
@@ -314,7 +296,7 @@ async def _leave(scope: Scope, carrier: Carrier) -> None:
         # A leader that was overtaken must not let go of what its successor works.
         writing.check_fence(scope)
         await scope.engine.register.release_connection(row.connection, epoch=row.epoch)
-    await _free_secrets(scope, carrier)
+    await secrets_in_use.free(scope, secrets_in_use.refs_of(carrier))
     await finalizers.remove(
         scope.engine.objects, scope.engine.kind(scope.key.kind), body=scope.cached.body
     )
