@@ -53,6 +53,7 @@ class Leg:
     answered: datetime | None
     released: datetime
     inbound: bool = False
+    on_net: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:

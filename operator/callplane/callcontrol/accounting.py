@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 from callplane.billing import mediation
@@ -17,6 +17,7 @@ from callplane.billing.mediation import Leg, SuspenseReason
 from callplane.billing.quotes import RefusalReason
 from callplane.billing.terms import Line
 from callplane.callcontrol.directory import Directory
+from callplane.callcontrol.intake import UNREADABLE, suspended_leg
 from callplane.callcontrol.messages import CallRecord
 from callplane.callcontrol.settling import Tariff, pinned, pins
 from callplane.clock import Clock
@@ -26,7 +27,6 @@ from callplane.store.books_ports import Books, Entry, Outcome, Reservation, Susp
 SOURCE: Final = "sbc"
 #: A grant may grow between reading and settling; more often than this it does not.
 ATTEMPTS_MAX: Final = 5
-_UNREADABLE: Final = "Unreadable"
 
 
 class NotSettled(Exception):
@@ -54,7 +54,7 @@ class BooksRecordBook:
         # The line is its own key: the same line again is the same record.
         key = f"unreadable-{hashlib.sha256(line.encode()).hexdigest()[:32]}"
         record = {"line": line, "problem": problem}
-        kept = Suspended(self.source, key, "1", _UNREADABLE, record)
+        kept = Suspended(self.source, key, "1", UNREADABLE, record)
         await self.books.suspend([kept], now=self.clock.now())
 
     async def _settle(self, records: Sequence[CallRecord]) -> list[CallRecord]:
@@ -73,7 +73,7 @@ class BooksRecordBook:
                 entries.append(entry)
                 settled.append(record)
             else:
-                suspended.append(self._suspended(record, entry))
+                suspended.append(suspended_leg(self._leg(record), entry))
         now = self.clock.now()
         if suspended:
             await self.books.suspend(suspended, now=now)
@@ -100,7 +100,7 @@ class BooksRecordBook:
         line = self._line(record)
         if line is None:
             return SuspenseReason.UNKNOWN_LINE
-        return await tariff.rate(leg, line, on_net=record.call_class == "on-net")
+        return await tariff.rate(leg, line)
 
     def _line(self, record: CallRecord) -> Line | None:
         """Who pays: the caller's line, or of an inbound call the line of the number called."""
@@ -122,10 +122,5 @@ class BooksRecordBook:
             answered=record.answered_at,
             released=record.released_at,
             inbound=record.call_class == "inbound",
+            on_net=record.call_class == "on-net",
         )
-
-    def _suspended(self, record: CallRecord, reason: SuspenseReason | RefusalReason) -> Suspended:
-        fields = asdict(record)
-        for name in ("answered_at", "released_at"):
-            fields[name] = fields[name].isoformat()
-        return Suspended(self.source, record.attempt_id, "1", reason.value, fields)

@@ -24,6 +24,8 @@ from callplane.store.books_ports import Books, Entry, Outcome, Suspended
 #: Larger batches make live reservations wait for their accounts.
 BATCH_MAX = 500
 ATTEMPTS = 3
+#: The reason of a record whose line could not be read.
+UNREADABLE = "Unreadable"
 
 _UNRATED = {
     RefusalReason.NO_PLAN: SuspenseReason.NO_PLAN,
@@ -51,10 +53,11 @@ async def take(
 
 
 async def replay(books: Books, *, lines: Mapping[str, Line], now: datetime) -> Report:
-    """Try what is in suspense again; what can be accounted for now leaves it."""
-    return await take(
-        books, [leg_from(one) for one in await books.suspended()], lines=lines, now=now
-    )
+    """Try what is in suspense again; what can be accounted for now leaves it. A line of a spool
+    that could not be read is no leg, and waits for a person.
+    """
+    waiting = [one for one in await books.suspended() if one.reason != UNREADABLE]
+    return await take(books, [leg_from(one) for one in waiting], lines=lines, now=now)
 
 
 async def _take_batch(
@@ -65,7 +68,7 @@ async def _take_batch(
     for leg in legs:
         reason = mediation.objection(leg, now=now)
         if reason is not None:
-            held.append(_suspended(leg, reason))
+            held.append(suspended_leg(leg, reason))
         else:
             left.append(leg)
     done: list[Leg] = []
@@ -85,7 +88,7 @@ async def _take_batch(
         if not left:
             break
     # A call that was extended all the while is tried again later, with everything else that waits.
-    held += [_suspended(leg, SuspenseReason.STILL_CHANGING) for leg in left]
+    held += [suspended_leg(leg, SuspenseReason.STILL_CHANGING) for leg in left]
     await books.resume([leg.key for leg in done])
     await books.suspend(held, now=now)
     report.suspended.update(SuspenseReason(one.reason) for one in held)
@@ -114,11 +117,12 @@ async def _entries(
             entries.append(entry)
         else:
             reason = _UNRATED[entry] if isinstance(entry, RefusalReason) else entry
-            held.append(_suspended(leg, reason))
+            held.append(suspended_leg(leg, reason))
     return entries
 
 
-def _suspended(leg: Leg, reason: SuspenseReason) -> Suspended:
+def suspended_leg(leg: Leg, reason: SuspenseReason | RefusalReason) -> Suspended:
+    """A leg as it waits; `leg_from` makes it one again."""
     record: dict[str, Any] = {
         "caller": leg.caller,
         "dialled": leg.dialled,
@@ -128,6 +132,7 @@ def _suspended(leg: Leg, reason: SuspenseReason) -> Suspended:
         "answered": None if leg.answered is None else leg.answered.isoformat(),
         "released": leg.released.isoformat(),
         "inbound": leg.inbound,
+        "on_net": leg.on_net,
     }
     return Suspended(leg.source, leg.attempt_id, leg.leg, reason.value, record)
 

@@ -42,12 +42,10 @@ def pinned(leg: Leg, reservation: Reservation, account: AccountTerms) -> Entry:
     )
 
 
-def by_tariff(
-    leg: Leg, line: Line, payer: Payer, *, free_seconds: int, on_net: bool = False
-) -> Entry | RefusalReason:
+def by_tariff(leg: Leg, line: Line, payer: Payer, *, free_seconds: int) -> Entry | RefusalReason:
     """Rated by the tariff, while so much of the pool is free."""
     call = rating.Call(
-        leg.destination, leg.setup, leg.duration_seconds, inbound=leg.inbound, on_net=on_net
+        leg.destination, leg.setup, leg.duration_seconds, inbound=leg.inbound, on_net=leg.on_net
     )
     rated = rating.rate(call, account=line.account, plan=line.plan, free_seconds=free_seconds)
     if isinstance(rated, RefusalReason):
@@ -64,13 +62,13 @@ class Tariff:
     books: Books
     _free_seconds: dict[Payer, int] = field(default_factory=dict)
 
-    async def rate(self, leg: Leg, line: Line, *, on_net: bool = False) -> Entry | RefusalReason:
+    async def rate(self, leg: Leg, line: Line) -> Entry | RefusalReason:
         account = line.account
         payer = Payer.at(account.name, account.currency, account.zone, leg.setup)
         if payer not in self._free_seconds:
             self._free_seconds[payer] = (await self.books.counters(payer)).free_seconds
         free_seconds = self._free_seconds[payer]
-        entry = by_tariff(leg, line, payer, free_seconds=free_seconds, on_net=on_net)
+        entry = by_tariff(leg, line, payer, free_seconds=free_seconds)
         if isinstance(entry, Entry):
             self._free_seconds[payer] -= entry.settlement.pool_seconds
         return entry

@@ -155,7 +155,14 @@ def suspense(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(rows, indent=2))
         return
     table = [
-        (one.reason, one.source, one.attempt_id, one.leg, mask_number(str(one.record["caller"])))
+        # A line that could not be read has no caller.
+        (
+            one.reason,
+            one.source,
+            one.attempt_id,
+            one.leg,
+            mask_number(str(one.record.get("caller", ""))),
+        )
         for one in found
     ]
     typer.echo("\n".join(output.table([("REASON", "SOURCE", "CALL", "LEG", "CALLER"), *table])))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from callplane.billing.quotes import Mode
+from callplane.callcontrol import intake
 from callplane.callcontrol.accounting import BooksRecordBook
 from callplane.callcontrol.authorising import BooksAuthoriser
 from callplane.callcontrol.directory import MemoryDirectory
@@ -135,7 +136,7 @@ async def test_what_cannot_be_settled_waits_with_its_reason(
     await desk.record_book.post([record, replace(RECORD, attempt_id="a-2", reservation_id="")])
     (kept,) = await desk.books.suspended()
     assert (kept.attempt_id, kept.reason) == ("a-1", reason)
-    assert kept.record["answered_at"] == record.answered_at.isoformat()
+    assert kept.record["answered"] == record.answered_at.isoformat()
     assert len(await desk.calls()) == 1
 
 
@@ -198,3 +199,21 @@ async def test_a_copy_of_a_settled_record_never_waits() -> None:
     await desk.record_book.post([replace(RECORD, caller="+442079460777")])
     assert await desk.books.suspended() == ()
     assert len(await desk.calls()) == 1
+
+
+@pytest.mark.parametrize(("call_class", "mode"), [("outage", Mode.PLAN), ("on-net", Mode.ON_NET)])
+async def test_what_waits_is_taken_by_a_replay_and_what_is_unreadable_stays(
+    call_class: str, mode: Mode
+) -> None:
+    desk = Desk()
+    await desk.fill()
+    stranger = replace(RECORD, caller="+442079460777", call_class=call_class, reservation_id="")
+    await desk.record_book.post([stranger])
+    await desk.record_book.suspend("log_write_cdr(): nonsense", "start_time: is no text")
+    lines = {"+442079460777": build.line(desk.terms, plan=build.plan(10))}
+    report = await intake.replay(desk.books, lines=lines, now=desk.clock.now())
+    assert (report.settled, report.suspended) == (1, {})
+    (call,) = await desk.calls()
+    assert call.mode is mode
+    (kept,) = await desk.books.suspended()
+    assert kept.reason == "Unreadable"

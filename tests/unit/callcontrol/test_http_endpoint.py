@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
+from callplane.callcontrol.authorising import BooksAuthoriser
 from callplane.callcontrol.conversation import Conversation
+from callplane.callcontrol.directory import MemoryDirectory
 from callplane.callcontrol.http_endpoint import BODY_LIMIT_BYTES, HttpEndpoint
 from callplane.callcontrol.recording import Recorder
+from callplane.clock import SystemClock
+from callplane.store.books_memory import MemoryBooks
 from callplane.testing.call_authorisers import MemoryBook, ScriptedAuthoriser
 
 QUESTION = {
@@ -65,6 +69,18 @@ async def test_a_question_and_its_verdict() -> None:
     status, verdict = await Desk().ask("POST", "/v1/authorise", QUESTION)
     assert status == 200
     assert (verdict["i"], verdict["l"], verdict["allow"], verdict["max_seconds"]) == (5, 7, 1, 60)
+
+
+async def test_an_emergency_call_of_a_stranger_is_granted_without_books() -> None:
+    desk = Desk()
+    books = MemoryBooks()
+    books.available = False
+    authoriser = BooksAuthoriser(books, MemoryDirectory(), SystemClock())
+    desk.endpoint = HttpEndpoint(Conversation(authoriser, Recorder(desk.book)))
+    _, verdict = await desk.ask("POST", "/v1/authorise", {**QUESTION, "dialled": "999"})
+    assert (verdict["allow"], verdict["dialled"]) == (1, "999")
+    _, verdict = await desk.ask("POST", "/v1/authorise", QUESTION)
+    assert verdict["allow"] == 0
 
 
 async def test_a_record_is_acknowledged_when_it_was_taken() -> None:

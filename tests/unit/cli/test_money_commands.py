@@ -14,7 +14,7 @@ import pytest
 from callplane.cli import app, connecting
 from callplane.clock import SystemClock
 from callplane.store.books_memory import MemoryBooks
-from callplane.store.books_ports import Payer, PlanHolder
+from callplane.store.books_ports import Payer, PlanHolder, Suspended
 
 SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
 URL = "--database-url=postgresql://localhost/memory"
@@ -204,3 +204,13 @@ def test_lines_that_are_wrong_are_named(
 def test_a_month_that_is_not_there_is_named(run: Run, books: MemoryBooks) -> None:
     printed = run("ledger", "postings", ACCOUNT, "2020-01", URL, code=1)
     assert "has no month 2020-01 in the books; there are: none" in printed
+
+
+def test_a_line_of_a_spool_that_cannot_be_read_is_listed_and_outlasts_a_replay(
+    run: Run, books: MemoryBooks, lines: Path
+) -> None:
+    kept = Suspended("sbc", "unreadable-1", "1", "Unreadable", {"line": "x", "problem": "y"})
+    asyncio.run(books.suspend([kept], now=SystemClock().now()))
+    assert "unreadable-1" in run("ledger", "suspense", URL)
+    run("ledger", "replay", f"--manifests={SAMPLES}", f"--lines={lines}", URL)
+    assert "unreadable-1" in run("ledger", "suspense", URL)
