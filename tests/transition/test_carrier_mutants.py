@@ -10,6 +10,7 @@ import pytest
 
 from callplane.engine import (
     carrier_gathering,
+    carrier_numbers,
     carrier_orders,
     carrier_releases,
     carrier_writing,
@@ -17,7 +18,9 @@ from callplane.engine import (
 from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.scope import Scope
 from callplane.numbering.lifecycle import NumberState
+from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.providers.inmemory import carrier_world
+from callplane.resources.carriers import Obstacle
 from callplane.store.ports import Intent
 from callplane.testing.carrier_estate import declare_number, seed_carrier
 from callplane.testing.carrier_stage import ON_SALE, OWNED
@@ -148,6 +151,28 @@ async def a_holder_keeps_the_number(worlds: Worlds) -> None:
     assert line in world.carrier.owned
 
 
+async def a_number_just_bought_is_not_bought_again(worlds: Worlds) -> None:
+    world = worlds.add(EngineWorld())
+    world.carrier.offer(ON_SALE)
+    world.carrier.read_lag_seconds = 5.0
+    await seed_carrier(world, purchasing={"enabled": True, "limit": {"numbers": 10}})
+    await world.start()
+    await world.settle(5)
+    await order(world)
+    await world.settle(3)
+    assert await world.reason("front", kind="PhoneNumber") == "False OrderPending"
+
+
+async def a_kept_number_keeps_its_lock(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await world.settle(30)
+    refusal = CarrierRefused(Obstacle.OTHER, "the contract has not ended")
+    world.carrier.strike(carrier_world.Strike("release", refusal, times=10))
+    await release(world)
+    await approve_what_waits(world)
+    assert world.carrier.owned[LINE].deletion_locked is True
+
+
 # --- mutants ---
 
 
@@ -194,6 +219,17 @@ def sees_no_holder(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(carrier_releases, "_holders", lambda scope, number, row: [])
 
 
+def believes_every_read(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(carrier_numbers, "_wait_for_reads", lambda side, number: None)
+
+
+def puts_nothing_back(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: object) -> None:
+        return
+
+    patch.setattr(carrier_releases, "put_back", nothing)
+
+
 PAIRS = [
     (a_lost_answer_is_looked_for, sends_again_on_a_guess),
     (a_purchase_above_the_limit_waits, knows_no_limit),
@@ -203,6 +239,8 @@ PAIRS = [
     (a_release_waits_for_a_person, asks_nobody),
     (nothing_is_released_in_an_incident, knows_no_incident),
     (a_holder_keeps_the_number, sees_no_holder),
+    (a_number_just_bought_is_not_bought_again, believes_every_read),
+    (a_kept_number_keeps_its_lock, puts_nothing_back),
 ]
 
 

@@ -375,3 +375,21 @@ async def test_a_release_called_off_between_its_steps_gives_back_what_nobody_dec
     assert await reason(world) == "Succeeded"
     assert world.carrier.owned[LINE] == before
     assert world.carrier.released == []
+
+
+async def test_an_object_deleted_between_the_steps_of_its_release_leaves_the_number_whole(
+    worlds: Worlds,
+) -> None:
+    world = await estate(worlds)
+    before = world.carrier.owned[LINE]
+    await ask(world)
+    await world.settle(60)
+    world.carrier.strike(carrier_world.request_lost("set_deletion_lock"))
+    await world.answer()
+    await world.until(lambda: world.carrier.owned[LINE].emergency_address is None)
+    await world.delete("PhoneNumber", "front")
+    await world.delete("Carrier", "main")
+    await world.settle(1200)
+    assert world.carrier.owned[LINE] == before
+    assert world.carrier.released == []
+    assert not await world.exists("Carrier", "main")

@@ -78,10 +78,17 @@ class CarrierRuntime(ConnectionCore):
 
     @property
     def under_way(self) -> int:
-        """Numbers on their way in or out, and those with a write that has not been seen to end."""
+        """Numbers on their way in or out, those with a write that has not been seen to end, and
+        those that are still to get back what a release took off.
+        """
         open_ones = {E164(intent.holder.user_id) for intent in self.mirror.all_open_intents()}
         rows = self.mirror.numbers.values()
-        return len(open_ones | self.buying | {r.number for r in rows if r.state in ON_ITS_WAY})
+        return len(
+            open_ones
+            | self.buying
+            | set(self.taken_off)
+            | {r.number for r in rows if r.state in ON_ITS_WAY}
+        )
 
     def claims(self) -> int:
         return self.owned

@@ -7,6 +7,7 @@ key that is missing is named; what is irreversible always waits in the gate.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -192,20 +193,23 @@ def _refused(
     return Stalled(reason, f"the carrier keeps {number.masked}: {detail}")
 
 
-async def put_back(scope: Scope, side: CarrierSide, phone: PhoneNumber, number: E164) -> None:
+async def put_back(
+    scope: Scope, side: CarrierSide, phone: PhoneNumber | None, number: E164
+) -> None:
     """A number that is kept has its emergency address and its lock: those that a release took off,
     and after a restart, which forgets them, those that are declared. Raises Waiting until each is
-    seen.
+    seen. `phone` is None where its object is gone.
     """
     incident = side.incident
     if not side.writable or (incident is not None and incident.freeze is Freeze.ALL):
         return
     address, is_locked = side.runtime.taken_off.get(number, (None, False))
-    try:
-        declared = await carrier_settings.wanted(scope, side, phone.spec.emergency_location_ref)
-    except (Stalled, Waiting):
+    declared = carrier_settings.WantedSettings(None, None, lock=False)
+    if phone is not None:
         # Why the number is kept is the news; what was taken off goes back all the same.
-        declared = carrier_settings.WantedSettings(None, None, lock=False)
+        with contextlib.suppress(Stalled, Waiting):
+            location = phone.spec.emergency_location_ref
+            declared = await carrier_settings.wanted(scope, side, location)
     settings = carrier_settings.WantedSettings(
         None, declared.address or address, declared.lock or is_locked
     )

@@ -13,11 +13,13 @@ from callplane.apis.carriers import Carrier, CarrierSpec
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
-from callplane.apis.references import SecretKeyRef
+from callplane.apis.references import ManagementPolicy, SecretKeyRef
 from callplane.cluster import finalizers
 from callplane.cluster.secret_reading import SecretFound, SecretMissing
 from callplane.engine import (
+    carrier_changes,
     carrier_numbers,
+    carrier_releases,
     carrier_settings,
     change_plans,
     restorations,
@@ -25,7 +27,7 @@ from callplane.engine import (
     writing,
 )
 from callplane.engine.carrier_connections import ON_ITS_WAY, CarrierRuntime
-from callplane.engine.carrier_gathering import CarrierSide
+from callplane.engine.carrier_gathering import CarrierSide, incident_of
 from callplane.engine.connection_core import ConnectionLimits
 from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
@@ -89,6 +91,29 @@ async def _settle_writes_of_nobody(scope: Scope, carrier: Carrier, runtime: Carr
             await carrier_numbers.settle_one(scope, side, None, intent)
         except Verdict as verdict:
             log.info("%s: a write of nobody: %s", scope.key, verdict.message)
+    await _put_back_of_nobody(scope, carrier, runtime)
+
+
+async def _put_back_of_nobody(scope: Scope, carrier: Carrier, runtime: CarrierRuntime) -> None:
+    """An object that was deleted between the steps of its release keeps the number: what was taken
+    off goes back on.
+    """
+    manages = carrier.spec.management_policy is ManagementPolicy.MANAGE
+    writable = manages and not (carrier.spec.suspend or runtime.health.restored)
+    side = CarrierSide(carrier, runtime, incident_of(scope, carrier), writable=writable)
+    for number in list(runtime.taken_off):
+        release = carrier_changes.release(runtime.connection, number)
+        subject = carrier_changes.subject(runtime.connection, number)
+        if _is_looked_after(scope, release) or runtime.mirror.open_intents(subject):
+            continue
+        try:
+            await carrier_releases.put_back(scope, side, None, number)
+        except Stalled as stalled:
+            # Nobody is there to change anything: once is enough.
+            runtime.taken_off.pop(number, None)
+            log.warning("%s: %s was not put right: %s", scope.key, number.masked, stalled.message)
+        except Verdict as verdict:
+            log.info("%s: a number of nobody: %s", scope.key, verdict.message)
 
 
 def _is_looked_after(scope: Scope, change: Change) -> bool:
