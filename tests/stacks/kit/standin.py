@@ -26,7 +26,7 @@ from kubernetes import client, config, dynamic
 
 Body = dict[str, Any]
 MANAGER = "pulumi-standin"
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 240.0
 #: Fields that change by themselves.
 NOISE = ("managedFields", "resourceVersion", "generation")
 
