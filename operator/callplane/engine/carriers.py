@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from callplane.apis.carriers import Carrier, CarrierSpec
@@ -22,21 +22,20 @@ from callplane.engine import (
     carrier_releases,
     carrier_settings,
     change_plans,
+    connection_status,
     restorations,
     secrets_in_use,
     writing,
 )
 from callplane.engine.carrier_connections import ON_ITS_WAY, CarrierRuntime
 from callplane.engine.carrier_gathering import CarrierSide, incident_of
-from callplane.engine.connection_core import ConnectionLimits
 from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import FORCE_DELETE
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Gone, Parked, Scope
 from callplane.errors import Stalled, Verdict, Waiting
-from callplane.plan.change import Change, plan_name
-from callplane.plan.gate import ChangeLimits
+from callplane.plan.change import Change
 from callplane.providers.carrier_protocol import CarrierAction
 from callplane.providers.protocol import AuthenticationFailed
 from callplane.providers.registry import Ingredients
@@ -52,7 +51,6 @@ log = logging.getLogger(__name__)
 SECRET_LOOK_SECONDS = 15.0
 IN_USE_LOOK_SECONDS = 30.0
 HELD_ELSEWHERE_LOOK_SECONDS = 30.0
-FRESHNESS_SECONDS = 60.0
 LONG_INTERVALS = 2
 
 
@@ -69,7 +67,7 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
     if carrier.spec.suspend:
         scope.circumstances = Circumstances(suspended="spec.suspend is set")
     runtime = await _at_work(scope, carrier)
-    runtime.reconfigure(limits_of(carrier.spec))
+    runtime.reconfigure(connection_status.limits_of(carrier.spec))
     await change_plans.publish(scope, runtime)
     if runtime.is_ready:
         await _settle_writes_of_nobody(scope, carrier, runtime)
@@ -165,25 +163,6 @@ def provider_name(spec: CarrierSpec) -> str:
     return spec.type.value.lower()
 
 
-def limits_of(spec: CarrierSpec) -> ConnectionLimits:
-    """The parts of a spec that the connection's loops obey."""
-    limits = spec.change_limits
-    return ConnectionLimits(
-        writes_per_second=spec.writes_per_second,
-        drift_reads_per_second=spec.drift_reads_per_second,
-        max_in_flight=spec.max_in_flight,
-        drift_interval_seconds=spec.drift_interval_seconds,
-        change_limits=ChangeLimits(
-            max_count=limits.max_count,
-            max_percent=limits.max_percent,
-            floor=limits.floor,
-            window_seconds=limits.window_seconds,
-            settle_seconds=limits.settle_seconds,
-            settle_max_seconds=limits.settle_max_seconds,
-        ),
-    )
-
-
 async def _at_work(scope: Scope, carrier: Carrier) -> CarrierRuntime:
     """The runtime for the credentials as they are now."""
     runtime = scope.engine.carriers.get(scope.key)
@@ -275,7 +254,11 @@ async def _start(
             Reason.AUTHENTICATION_FAILED, str(error), after_seconds=SECRET_LOOK_SECONDS
         ) from error
     runtime = CarrierRuntime(
-        engine, scope.key, provider=provider, mirror=mirror, limits=limits_of(carrier.spec)
+        engine,
+        scope.key,
+        provider=provider,
+        mirror=mirror,
+        limits=connection_status.limits_of(carrier.spec),
     )
     runtime.fingerprint = fingerprint
     runtime.secrets = tuple(secrets)
@@ -342,7 +325,6 @@ async def vanished(engine: Engine, key: ObjectKey) -> None:
 def _show(scope: Scope, carrier: Carrier, runtime: CarrierRuntime) -> None:
     """Counts, money and freshness; the time of observation is written once a listing at most."""
     status: dict[str, Any] = scope.status
-    held = runtime.mirror.held_digests()
     status["owned"] = runtime.owned if runtime.can(CarrierAction.LIST) else None
     status["ordering"] = runtime.on_its_way
     status["commercial"] = carrier.spec.who_pays.value
@@ -351,23 +333,7 @@ def _show(scope: Scope, carrier: Carrier, runtime: CarrierRuntime) -> None:
     )
     if runtime.balance is not None:
         status["balance"] = str(runtime.balance.spendable)
-    status["heldChanges"] = sum(len(rows) for rows in held.values())
-    status["heldBatches"] = [
-        {"digest": digest, "plan": plan_name(digest), "changes": len(rows)}
-        for digest, rows in sorted(held.items(), key=lambda item: item[1][0].proposed_at)
-    ][:32]
-    status["installation"] = scope.engine.installation
-    status["epoch"] = runtime.mirror.epoch
-    listed_at = runtime.health.last_complete_listing
-    if listed_at is None or runtime.health.restored:
-        return
-    shown = scope.cached.status.get("lastObservedTime")
-    if shown is not None:
-        age = listed_at - datetime.fromisoformat(shown)
-        if age < timedelta(seconds=FRESHNESS_SECONDS):
-            return
-    status["registerSequence"] = runtime.mirror.sequence
-    status["lastObservedTime"] = listed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    connection_status.show(scope, runtime)
 
 
 def _said_ready(scope: Scope) -> bool:

@@ -15,12 +15,12 @@ from typing import Any, cast
 
 from callplane.apis.model import Resource
 from callplane.desired.declarations import PlatformObject, is_platform, system_of
+from callplane.engine.connection_status import limits_of
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import CachedObject
 from callplane.engine.observations import Body, ConnectionObservation, Observations, key_of
 from callplane.engine.operator_engine import Engine, Surroundings
-from callplane.engine.platforms import limits_of
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Scope
 from callplane.numbering.lifecycle import Cause, NumberState
@@ -244,7 +244,7 @@ class PlanningWorld:
         await mirror.load()
         provider: Provider = RecordedProvider(observation, tenant, self._judge)
         runtime = ConnectionRuntime(
-            self.engine, key, provider=provider, mirror=mirror, limits=limits_of(tenant)
+            self.engine, key, provider=provider, mirror=mirror, limits=limits_of(tenant.spec)
         )
         for family in Family:
             runtime.snapshot.begin(family, 0.0)

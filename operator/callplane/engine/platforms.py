@@ -5,7 +5,7 @@ keep it at work, say how it is.
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from callplane.apis.reasons import Reason
@@ -20,8 +20,8 @@ from callplane.desired.declarations import (
     secret_refs,
     system_of,
 )
-from callplane.engine import change_plans, restorations, secrets_in_use, writing
-from callplane.engine.connections import ConnectionLimits, ConnectionRuntime
+from callplane.engine import change_plans, connection_status, restorations, secrets_in_use, writing
+from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.evidence import is_stale_long
 from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
@@ -30,8 +30,6 @@ from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Gone, Parked, Scope
 from callplane.errors import Stalled, Waiting
 from callplane.numbering.lifecycle import HELD
-from callplane.plan.change import plan_name
-from callplane.plan.gate import ChangeLimits
 from callplane.providers.protocol import AuthenticationFailed, Family
 from callplane.providers.registry import Ingredients
 from callplane.status.conditions import Circumstances, NotKnown, Succeeded
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
 SECRET_LOOK_SECONDS = 15.0
 IN_USE_LOOK_SECONDS = 30.0
 HELD_ELSEWHERE_LOOK_SECONDS = 30.0
-FRESHNESS_SECONDS = 60.0
 CREDENTIALS_WARNING = timedelta(days=14)
 
 
@@ -64,7 +61,7 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
         await _leave(scope, runtime)
     if runtime is None:
         raise Waiting(Reason.PROGRESSING, "starting", after_seconds=HELD_ELSEWHERE_LOOK_SECONDS)
-    runtime.reconfigure(limits_of(tenant))
+    runtime.reconfigure(connection_status.limits_of(tenant.spec))
     scope.circumstances = _circumstances(scope, tenant)
     await change_plans.publish(scope, runtime)
     _show(scope, runtime)
@@ -191,7 +188,11 @@ async def _start(
                 Reason.AUTHENTICATION_FAILED, str(error), after_seconds=SECRET_LOOK_SECONDS
             ) from error
         runtime = ConnectionRuntime(
-            engine, scope.key, provider=provider, mirror=mirror, limits=limits_of(tenant)
+            engine,
+            scope.key,
+            provider=provider,
+            mirror=mirror,
+            limits=connection_status.limits_of(tenant.spec),
         )
         runtime.fingerprint = fingerprint
         runtime.secrets = tuple(secrets)
@@ -293,32 +294,11 @@ async def vanished(engine: Engine, key: ObjectKey) -> None:
     await _stop(engine, key)
 
 
-def limits_of(platform: PlatformObject) -> ConnectionLimits:
-    """The parts of a spec that the connection's loops obey."""
-    spec = platform.spec
-    limits = spec.change_limits
-    return ConnectionLimits(
-        writes_per_second=spec.writes_per_second,
-        drift_reads_per_second=spec.drift_reads_per_second,
-        max_in_flight=spec.max_in_flight,
-        drift_interval_seconds=spec.drift_interval_seconds,
-        change_limits=ChangeLimits(
-            max_count=limits.max_count,
-            max_percent=limits.max_percent,
-            floor=limits.floor,
-            window_seconds=limits.window_seconds,
-            settle_seconds=limits.settle_seconds,
-            settle_max_seconds=limits.settle_max_seconds,
-        ),
-    )
-
-
 def _show(scope: Scope, runtime: ConnectionRuntime) -> None:
     """Counts and freshness; the time of observation is written once a listing at most."""
     health, mirror = runtime.health, runtime.mirror
     dependents = scope.engine.cache.dependents(scope.key)
     users = [k for k in dependents if k.kind in PERSON_KINDS and k.kind != "ServiceLine"]
-    held = mirror.held_digests()
     status: dict[str, Any] = scope.status
     status["snapshot"] = {
         "users": health.rows.get(Family.PEOPLE, 0),
@@ -339,34 +319,11 @@ def _show(scope: Scope, runtime: ConnectionRuntime) -> None:
         if row.state in HELD
         and (row.declared_by is None or scope.engine.cache.by_uid(row.declared_by.uid) is None)
     )
-    status["heldChanges"] = sum(len(rows) for rows in held.values())
-    status["heldBatches"] = [
-        {"digest": digest, "plan": plan_name(digest), "changes": len(rows)}
-        for digest, rows in sorted(held.items(), key=lambda item: item[1][0].proposed_at)
-    ][:32]
     ends_at = runtime.provider.credentials_end_at
     if ends_at is not None:
         # The day is enough: it moves with every token, and a status is written when it differs.
         status["credentialsExpireAt"] = ends_at.strftime("%Y-%m-%dT00:00:00Z")
-    status["installation"] = scope.engine.installation
-    status["epoch"] = mirror.epoch
-    _show_freshness(scope, runtime)
-
-
-def _show_freshness(scope: Scope, runtime: ConnectionRuntime) -> None:
-    """The time of the last listing, and the register's sequence: once a listing, at most once a
-    minute.
-    """
-    listed_at = runtime.health.last_complete_listing
-    if listed_at is None or runtime.health.restored:
-        return
-    shown = scope.cached.status.get("lastObservedTime")
-    if shown is not None:
-        age = listed_at - datetime.fromisoformat(shown)
-        if age < timedelta(seconds=FRESHNESS_SECONDS):
-            return
-    scope.status["lastObservedTime"] = listed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    scope.status["registerSequence"] = runtime.mirror.sequence
+    connection_status.show(scope, runtime)
 
 
 def _said_ready(scope: Scope) -> bool:
