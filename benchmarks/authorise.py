@@ -24,7 +24,7 @@ from datetime import timedelta
 
 from callplane.billing.clip import Grant
 from callplane.billing.counters import Counters
-from callplane.billing.decision import Attempt, Snapshot, decide
+from callplane.billing.decision import Attempt, CallContext, decide
 from callplane.billing.quotes import Quote
 from callplane.billing.terms import Privilege, TimeBand, WhenPoolEmpty
 from callplane.numbering.destinations import DestinationClass
@@ -80,7 +80,7 @@ class Calls:
         self._books = books
         self._payers = [payer(f"bench/{n}") for n in range(accounts)]
         self._grants: dict[int, Grant] = {}
-        self._snapshot = Snapshot(line(plan=plan()), Counters(entitlement_seconds=10**9))
+        self._snapshot = CallContext(line(plan=plan()), Counters(entitlement_seconds=10**9))
         self._attempt = attempt(LANDLINE)
 
     async def fill(self) -> None:
@@ -180,7 +180,7 @@ def decisions_per_second(count: int) -> float:
     """The switch table over and over, with caps, windows and every limit looked at."""
     office = TimeBand("always", frozenset(range(7)), 0, 24 * 60)
     privilege = Privilege(classes=frozenset(DestinationClass), windows=(office,))
-    cases: list[tuple[Snapshot, Attempt]] = []
+    cases: list[tuple[CallContext, Attempt]] = []
     for overspend, card, when in itertools.product((True, False), (True, False), WhenPoolEmpty):
         terms = account(
             overspend=overspend,
@@ -196,12 +196,12 @@ def decisions_per_second(count: int) -> float:
         for used in (0, 18_000):
             counters = Counters(entitlement_seconds=18_000, used_seconds=used, live_calls=3)
             for dialled in ("999", LANDLINE, FREEPHONE, ABROAD, PREMIUM):
-                pair = (Snapshot(caller, counters), attempt(dialled))
+                pair = (CallContext(caller, counters), attempt(dialled))
                 cases.append(pair)
     began = time.perf_counter()
     for _ in range(count // len(cases)):
-        for snapshot, asked in cases:
-            decide(snapshot, asked)
+        for context, asked in cases:
+            decide(context, asked)
     return count // len(cases) * len(cases) / (time.perf_counter() - began)
 
 

@@ -31,7 +31,7 @@ from callplane.engine import snapshot_files
 from callplane.engine.observations import ConnectionObservation, Observations
 from callplane.numbering.lifecycle import NumberState
 from callplane.resources.lines import NumberType, PolicyOnLine
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.store.ports import HolderRow, NumberRow, RegisterState
 from callplane.testing.control_plane import ThrowAwayCluster
 from callplane.values import E164, ConnectionId, DeclaringObject, HolderId, ObjectKey, Platform
@@ -171,7 +171,7 @@ def observations(people: list[Somebody]) -> Observations:
             for person in people
         ),
         numbers=tuple(
-            NumberOnTeams(
+            NumberOnPlatform(
                 person.number,
                 NumberType.DIRECT_ROUTING,
                 None if person.is_new else person.user_id,
@@ -184,9 +184,9 @@ def observations(people: list[Somebody]) -> Observations:
     return Observations(moment, "benchmark", (connection,), installation=INSTALLATION)
 
 
-def configuration(person: Somebody) -> TeamsConfiguration:
+def configuration(person: Somebody) -> CallingConfiguration:
     policy = PolicyOnLine("Basic" if person.is_changed and not person.is_new else "Standard")
-    return TeamsConfiguration(person.user_id, policies=(("TeamsCallingPolicy", policy),))
+    return CallingConfiguration(person.user_id, policies=(("TeamsCallingPolicy", policy),))
 
 
 def claim(person: Somebody, moment: datetime) -> NumberRow:

@@ -34,7 +34,7 @@ resolve() { # source, lock, further arguments
 "$scratch/uv/bin/uv" pip compile --quiet --universal --python-version 3.11 --all-extras \
     --output-file "$scratch/all" pyproject.toml
 
-resolve pyproject.toml requirements/callplane.txt --extra server --extra sandbox --extra webex --extra carriers --extra rating --extra dev
+resolve pyproject.toml requirements/callplane.txt --extra server --extra sandbox --extra webex --extra carriers --extra rating --extra tracing --extra dev
 resolve requirements/stacks.in requirements/stacks.txt
 resolve requirements/go.in requirements/go.txt
 resolve requirements/lock.in requirements/lock.txt

@@ -13,7 +13,7 @@ import pytest
 from callplane.plan import document, rendering
 from callplane.plan.document import Plan
 from callplane.resources.lines import NumberType
-from callplane.resources.teams import LicenceState, NumberOnTeams
+from callplane.resources.platforms import LicenceState, NumberOnPlatform
 from callplane.testing.planning_builders import Estate, number
 
 Compare = Callable[[str, str], None]
@@ -108,7 +108,7 @@ def without_register() -> Estate:
     """A snapshot that was taken without the database, of a tenant with Calling Plan numbers."""
     estate = quiet()
     estate.has_register = False
-    estate.numbers[number(300)] = NumberOnTeams(number(300), NumberType.CALLING_PLAN)
+    estate.numbers[number(300)] = NumberOnPlatform(number(300), NumberType.CALLING_PLAN)
     return estate
 
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from callplane.resources.teams import Person
+from callplane.resources.platforms import Person
 from callplane.testing.engine_world import EngineWorld, Worlds, user_id
 
 pytestmark = pytest.mark.looptime

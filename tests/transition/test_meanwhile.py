@@ -11,7 +11,7 @@ from callplane.cluster.resource_kinds import NAMESPACES
 from callplane.plan.change import Operation
 from callplane.providers.inmemory import World
 from callplane.resources.lines import NumberType
-from callplane.resources.teams import NumberOnTeams
+from callplane.resources.platforms import NumberOnPlatform
 from callplane.testing.engine_world import EngineWorld, Worlds, number, people, user_id
 from callplane.testing.fake_cluster import Fault
 from callplane.values import E164
@@ -106,7 +106,7 @@ async def test_a_person_with_two_numbers_is_not_judged(worlds: Worlds) -> None:
     world = await worlds.make()
     await world.declare("ann")
     await world.settle()
-    row = NumberOnTeams(E164(number(7)), NumberType.DIRECT_ROUTING, holder_id=user_id("ann"))
+    row = NumberOnPlatform(E164(number(7)), NumberType.DIRECT_ROUTING, holder_id=user_id("ann"))
     world.platform.put_numbers([row])
     await world.settle(90)
     assert (await world.condition("TeamsUser", "ann", "Synced"))[0] == "Unknown"

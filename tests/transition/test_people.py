@@ -13,12 +13,12 @@ import pytest
 
 from callplane.providers.inmemory import World
 from callplane.resources.lines import NumberType
-from callplane.resources.teams import (
+from callplane.resources.platforms import (
     AccountType,
+    CallingConfiguration,
     LicenceState,
-    NumberOnTeams,
+    NumberOnPlatform,
     Person,
-    TeamsConfiguration,
 )
 from callplane.testing.engine_world import Worlds, number, user_id
 from callplane.values import E164
@@ -127,7 +127,7 @@ async def test_user_declared_by_object_id(worlds: Worlds) -> None:
 async def test_a_number_managed_on_premises_is_not_assigned(worlds: Worlds) -> None:
     world = await worlds.make()
     world.platform.put_numbers(
-        [NumberOnTeams(E164(number(0)), NumberType.DIRECT_ROUTING, on_premises=True)]
+        [NumberOnPlatform(E164(number(0)), NumberType.DIRECT_ROUTING, on_premises=True)]
     )
     await world.settle(90)
     await world.declare("ann", phoneNumber={"e164": number(0)})
@@ -189,7 +189,7 @@ async def test_leavers_user_name_reused_by_a_new_person(worlds: Worlds) -> None:
     world.platform.remove_person(ANN)
     new = Person(user_id("another ann"), "ann@example.com", usage_location="GB")
     world.platform.put_people([new])
-    world.platform.put_configurations([TeamsConfiguration(new.user_id)])
+    world.platform.put_configurations([CallingConfiguration(new.user_id)])
     # At once, while the last listing still knows the name as the leaver's.
     await world.declare("ann")
     await world.settle(200)
@@ -209,7 +209,7 @@ async def test_a_user_name_that_comes_to_mean_somebody_else_is_not_followed(
     person(world.platform, user_principal_name="ann.old@example.com")
     new = Person(user_id("another ann"), "ann@example.com", usage_location="GB")
     world.platform.put_people([new])
-    world.platform.put_configurations([TeamsConfiguration(new.user_id)])
+    world.platform.put_configurations([CallingConfiguration(new.user_id)])
     await world.settle(300)
     assert await world.reason("ann") == "False IdentityChanged"
     assert world.sent() == ["AssignNumber"]

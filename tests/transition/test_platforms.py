@@ -14,7 +14,7 @@ from callplane.numbering.lifecycle import HELD
 from callplane.plan.change import Operation
 from callplane.providers.inmemory import Verb, lost_after_commit
 from callplane.resources.lines import NumberType, PolicyOnLine
-from callplane.resources.teams import NumberOnTeams
+from callplane.resources.platforms import NumberOnPlatform
 from callplane.store import commits
 from callplane.testing.engine_world import START, EngineWorld, Worlds, number
 from callplane.testing.webex_side import WebexSide, person_id
@@ -421,7 +421,7 @@ async def numbers_of_others_are_never_written(worlds: Worlds) -> None:
     sent = len(webex.changes())
     managed = "Example Integrated (INTEGRATED_CCP)"
     row = world.webex.true.numbers[E164(number(1))]
-    other = NumberOnTeams(E164(number(2)), NumberType.WEBEX, location_id="London")
+    other = NumberOnPlatform(E164(number(2)), NumberType.WEBEX, location_id="London")
     world.webex.put_numbers([replace(each, managed_by=managed) for each in (row, other)])
     await world.settle(70)
     await webex.declare("ann", phoneNumber=NONE)

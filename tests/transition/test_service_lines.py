@@ -9,7 +9,12 @@ import pytest
 
 from callplane.providers.inmemory import Verb, order_fails
 from callplane.resources.lines import NumberType
-from callplane.resources.teams import AccountType, NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import (
+    AccountType,
+    CallingConfiguration,
+    NumberOnPlatform,
+    Person,
+)
 from callplane.testing.engine_world import EngineWorld, Worlds, number, user_id
 from callplane.testing.webex_side import WebexSide
 from callplane.values import E164
@@ -27,7 +32,7 @@ async def made(worlds: Worlds) -> EngineWorld:
     row = world.platform.true.configurations[user_id("desk")]
     world.platform.put_configurations([replace(row, account_type=AccountType.RESOURCE_ACCOUNT)])
     world.platform.put_numbers(
-        NumberOnTeams(E164(number(index)), NumberType.DIRECT_ROUTING) for index in range(20, 30)
+        NumberOnPlatform(E164(number(index)), NumberType.DIRECT_ROUTING) for index in range(20, 30)
     )
     await world.seed_range("services", first=number(20), last=number(29), use="Service")
     return world
@@ -78,7 +83,7 @@ async def test_a_person_is_refused(worlds: Worlds) -> None:
 async def test_a_service_in_webex_gets_a_number(worlds: Worlds) -> None:
     world = await made(worlds)
     world.webex.put_people([Person(SERVICE_ID, "AutoAttendant/Reception")])
-    world.webex.put_configurations([TeamsConfiguration(SERVICE_ID)])
+    world.webex.put_configurations([CallingConfiguration(SERVICE_ID)])
     await WebexSide(world).seed_organization()
     await declare(world, webex=RECEPTION)
     await world.settle(60)

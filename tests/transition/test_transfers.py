@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from callplane.providers.inmemory import World
-from callplane.resources.teams import LicenceState
+from callplane.resources.platforms import LicenceState
 from callplane.testing.engine_world import EngineWorld, Worlds, number, user_id
 from callplane.values import E164
 

@@ -2,7 +2,7 @@
 
     exempt → line → suspension → caller id → fraud → privilege → on-net → mode → money → concurrency
 
-It reads counters from its snapshot and changes nothing; `reserve` looks at the counters again under
+It reads counters from its context and changes nothing; `reserve` looks at the counters again under
 the lock of the account's row.
 """
 
@@ -57,7 +57,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class CallContext:
     """What is known when the question comes. `line` is None for a caller whom nobody knows.
 
     `byoc` says that the customer pays the carrier by himself, `on_net` that the destination is a
@@ -72,26 +72,26 @@ class Snapshot:
     new_country: bool = False
 
 
-def decide(snapshot: Snapshot, attempt: Attempt) -> Decision:
+def decide(context: CallContext, attempt: Attempt) -> Decision:
     """The first refusal that applies, else a quote. Nothing refuses emergency and exempt calls."""
     service = service_dialled(attempt.dialled, attempt.outside_line)
     if service is not None:
         return _EMERGENCY if service.is_emergency else _EXEMPT
     if attempt.direction is Direction.INBOUND:
         return _INBOUND
-    line = snapshot.line
+    line = context.line
     if line is None:
         return Refusal(RefusalReason.UNKNOWN_LINE)
     account = line.account
-    reason = _identity_refusal(line, account, attempt) or _habit_refusal(line, snapshot, attempt)
+    reason = _identity_refusal(line, account, attempt) or _habit_refusal(line, context, attempt)
     if reason is not None:
         return _refusal(reason, account)
-    if snapshot.on_net and account.on_net is OnNet.FREE:
+    if context.on_net and account.on_net is OnNet.FREE:
         return _ON_NET
-    found = _quote(snapshot, line, attempt)
+    found = _quote(context, line, attempt)
     if isinstance(found, RefusalReason):
         return _refusal(found, account)
-    lacking = shortage(found, snapshot.counters, snapshot.line_counters)
+    lacking = shortage(found, context.counters, context.line_counters)
     return found if lacking is None else _refusal(lacking, account)
 
 
@@ -110,49 +110,49 @@ def _identity_refusal(line: Line, account: AccountTerms, attempt: Attempt) -> Re
     return None
 
 
-def _habit_refusal(line: Line, snapshot: Snapshot, attempt: Attempt) -> RefusalReason | None:
+def _habit_refusal(line: Line, context: CallContext, attempt: Attempt) -> RefusalReason | None:
     rate = line.limits.line_calls_per_minute
-    if rate is not None and snapshot.line_counters.calls_last_minute >= rate:
+    if rate is not None and context.line_counters.calls_last_minute >= rate:
         return RefusalReason.FRAUD_LIMIT
     if not line.privilege.allows(class_of(attempt.destination), attempt.setup):
         return RefusalReason.PRIVILEGE_DENIED
     return None
 
 
-def _quote(snapshot: Snapshot, line: Line, attempt: Attempt) -> Quote | RefusalReason:
+def _quote(context: CallContext, line: Line, attempt: Attempt) -> Quote | RefusalReason:
     """The mode by the carrier, else by the line's plan, else by its account; no mode, no call."""
     account = line.account
-    if snapshot.byoc:
+    if context.byoc:
         return _unpriced(Mode.BYOC, line)
     if line.plan is not None:
-        return _plan_quote(snapshot, line, line.plan, attempt)
+        return _plan_quote(context, line, line.plan, attempt)
     if account.pay_as_you_go:
-        return _card_quote(Mode.PAYG, snapshot, line, attempt)
+        return _card_quote(Mode.PAYG, context, line, attempt)
     return RefusalReason.NO_PLAN
 
 
 def _plan_quote(
-    snapshot: Snapshot, line: Line, plan: PlanTerms, attempt: Attempt
+    context: CallContext, line: Line, plan: PlanTerms, attempt: Attempt
 ) -> Quote | RefusalReason:
     account = line.account
     treatment = plan.destinations.treatment(attempt.destination)
     if treatment is Treatment.BUNDLED:
-        return _bundled_quote(snapshot, line, plan, attempt)
+        return _bundled_quote(context, line, plan, attempt)
     if treatment is Treatment.OUTSIDE and not account.rate_card_billing:
         return RefusalReason.RATE_CARD_DISABLED
     blocks_all = account.when_pool_empty is WhenPoolEmpty.BLOCK_ALL and not account.overspend
     # Minutes that live calls hold are not used yet: they block nothing but bundled calls.
-    if blocks_all and snapshot.counters.left_seconds <= 0:
+    if blocks_all and context.counters.left_seconds <= 0:
         return RefusalReason.POOL_EXHAUSTED
     if treatment is Treatment.FREE:
         return _unpriced(Mode.FREE, line)
-    return _card_quote(Mode.CARD, snapshot, line, attempt)
+    return _card_quote(Mode.CARD, context, line, attempt)
 
 
 def _bundled_quote(
-    snapshot: Snapshot, line: Line, plan: PlanTerms, attempt: Attempt
+    context: CallContext, line: Line, plan: PlanTerms, attempt: Attempt
 ) -> Quote | RefusalReason:
-    account, counters = line.account, snapshot.counters
+    account, counters = line.account, context.counters
     slices = account.slices
     price: Price | RefusalReason | None = None
     if account.overspend:
@@ -179,13 +179,13 @@ def _bundled_quote(
 
 
 def _card_quote(
-    mode: Mode, snapshot: Snapshot, line: Line, attempt: Attempt
+    mode: Mode, context: CallContext, line: Line, attempt: Attempt
 ) -> Quote | RefusalReason:
     price = _price(line, attempt)
     if isinstance(price, RefusalReason):
         return price
     slices = line.account.slices
-    first = slices.new_country_seconds if snapshot.new_country else slices.priced_seconds
+    first = slices.new_country_seconds if context.new_country else slices.priced_seconds
     return Quote(
         mode=mode,
         price=price,

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from callplane.billing.clip import Grant
-from callplane.billing.decision import Attempt, Snapshot, decide, service_dialled
+from callplane.billing.decision import Attempt, CallContext, decide, service_dialled
 from callplane.billing.quotes import Mode, Quote, Refusal, RefusalReason
 from callplane.callcontrol.directory import Caller, Directory, caller_of
 from callplane.callcontrol.messages import Authorise, EmergencyAlert, Extend, Started
@@ -89,7 +89,7 @@ class BooksAuthoriser:
         account = caller.line.account
         destination = destination_of(question.dialled)
         payer = Payer.at(account.name, account.currency, account.zone, now)
-        snapshot = Snapshot(
+        context = CallContext(
             line=caller.line,
             counters=await self.books.counters(payer),
             line_counters=await self.books.line_counters(account.name, caller.line.name, now=now),
@@ -104,7 +104,7 @@ class BooksAuthoriser:
             setup=now,
             outside_line=self._outside_line(question),
         )
-        decision = decide(snapshot, attempt)
+        decision = decide(context, attempt)
         if isinstance(decision, Refusal):
             return self._refused(decision, caller, attempt)
         if not decision.is_metered:

@@ -35,7 +35,7 @@ class Busy:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Patience:
     """How long to wait, on which clock, and how."""
 
     limit_seconds: float
@@ -50,7 +50,7 @@ def look(rpc: Rpc) -> Busy:
     return Busy(int(dialogs["all"]), int(queued["size"]))
 
 
-def drain(rpc: Rpc, waiting: Waiting, report: Callable[[Busy], None]) -> Busy:
+def drain(rpc: Rpc, waiting: Patience, report: Callable[[Busy], None]) -> Busy:
     """Refuse new calls and wait until it is quiet or the time is over; what was left then. Each
     change is reported. Raises RpcError.
     """

@@ -17,7 +17,7 @@ from callplane.clock import SystemClock
 from callplane.errors import CallplaneError
 
 if TYPE_CHECKING:
-    from callplane.cli.applying import Outcome, Waiting
+    from callplane.cli.applying import Outcome, Patience
     from callplane.cli.manifests import Tree
 
 TIMEOUT_MAX = timedelta(days=1)
@@ -54,7 +54,7 @@ def apply(
     Exit codes: 0 everything is Ready, 3 held by the gate, 1 failed, refused or timed out.
     """
     from callplane.cli import plan_computing
-    from callplane.cli.applying import Waiting
+    from callplane.cli.applying import Patience
 
     patience = durations.parse(timeout, option="--timeout", most=TIMEOUT_MAX)
     wanted = plan_computing.Wanted(paths, namespace)
@@ -70,12 +70,12 @@ def apply(
             warning = plan_computing.age_warning(observations, now=now)
             text = plan_command.rendered(computed, Format.TEXT, warning, mask_numbers=mask_numbers)
             typer.echo(text)
-    waiting = Waiting(patience.total_seconds(), time.monotonic, asyncio.sleep, connecting.say)
+    waiting = Patience(patience.total_seconds(), time.monotonic, asyncio.sleep, connecting.say)
     outcome = asyncio.run(_carry_out(kubeconfig, tree, waiting, force=force_conflicts))
     raise typer.Exit(ended(outcome))
 
 
-async def _carry_out(kubeconfig: Path, tree: Tree, waiting: Waiting, *, force: bool) -> Outcome:
+async def _carry_out(kubeconfig: Path, tree: Tree, waiting: Patience, *, force: bool) -> Outcome:
     from callplane.cli import applying
 
     if tree.skipped:

@@ -36,7 +36,7 @@ class ApplyRefused(CallplaneError):
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Patience:
     """How to wait: `monotonic` and `sleep` come from outside so that tests need no time."""
 
     timeout_seconds: float
@@ -116,7 +116,7 @@ def _explained(error: ClusterError) -> str:
             return f"{error}; apply again, nothing is done twice"
 
 
-async def wait(objects: ObjectStore, keys: Sequence[ObjectKey], waiting: Waiting) -> Outcome:
+async def wait(objects: ObjectStore, keys: Sequence[ObjectKey], waiting: Patience) -> Outcome:
     """Until nothing is in progress, twice in a row: a failure may be one that the next pass cures.
     Progress is reported when it changes.
     """

@@ -79,7 +79,7 @@ def drain(
     Exit codes: 0 quiet, 1 calls are still up after the limit, or nobody answered.
     """
     seconds = durations.parse(limit, option="--limit", most=LIMIT_MOST).total_seconds()
-    waiting = draining.Waiting(seconds, SystemClock().monotonic, time.sleep)
+    waiting = draining.Patience(seconds, SystemClock().monotonic, time.sleep)
     left = draining.drain(KamailioRpc(socket), waiting, _say)
     if not left.is_quiet:
         raise _refused(f"not quiet after {limit}: {_in_words(left)}; the spool has the records")

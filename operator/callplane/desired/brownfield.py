@@ -23,7 +23,12 @@ from callplane.desired import references
 from callplane.desired.teams_users import NUMBER_TYPES_IN_TEAMS, person_key
 from callplane.numbering import plan_table
 from callplane.resources.lines import PolicyOnLine, PolicyOrigin
-from callplane.resources.teams import AccountType, NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import (
+    AccountType,
+    CallingConfiguration,
+    NumberOnPlatform,
+    Person,
+)
 from callplane.values import E164, NumberSpan, ObjectKey
 
 Body = dict[str, Any]
@@ -39,8 +44,8 @@ class Observed:
     """Complete listings of one tenant."""
 
     people: Sequence[Person]
-    numbers: Sequence[NumberOnTeams]
-    configurations: Sequence[TeamsConfiguration]
+    numbers: Sequence[NumberOnPlatform]
+    configurations: Sequence[CallingConfiguration]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,7 @@ class _Sort:
 
 
 def _ranges(
-    numbers: Iterable[NumberOnTeams], place: Place, left_out: list[LeftOut]
+    numbers: Iterable[NumberOnPlatform], place: Place, left_out: list[LeftOut]
 ) -> Iterator[Document]:
     spans = _declared_spans(place.known)
     by_sort: dict[_Sort, list[E164]] = defaultdict(list)
@@ -175,7 +180,7 @@ def _is_within(number: E164, spans: Mapping[int, list[NumberSpan]]) -> bool:
     return low > 0 and number in listed[low - 1]
 
 
-def _sort(row: NumberOnTeams) -> _Sort | str:
+def _sort(row: NumberOnPlatform) -> _Sort | str:
     """What a range of the number says; a reason where no range can hold it."""
     if row.managed_by:
         return f"is managed by {row.managed_by}, not here"
@@ -228,7 +233,7 @@ def _people(
     configurations = {each.user_id: each for each in observed.configurations}
     primaries = Counter(row.holder_id for row in observed.numbers if row.is_primary)
     declared = _declared_people(place)
-    stated: list[tuple[Person, NumberOnTeams]] = []
+    stated: list[tuple[Person, NumberOnPlatform]] = []
     already = 0
     for row in sorted(observed.numbers, key=lambda row: row.number):
         if row.holder_id is None:
@@ -270,7 +275,7 @@ def _people(
 
 
 def _why_nobody(
-    row: NumberOnTeams, person: Person | None, configuration: TeamsConfiguration | None
+    row: NumberOnPlatform, person: Person | None, configuration: CallingConfiguration | None
 ) -> str:
     """Why the holder of a number is no TeamsUser; empty when they are one."""
     if not row.held_by_user:
@@ -314,7 +319,7 @@ def _reference(place: Place, target: Resource) -> Body:
     return reference
 
 
-def _person_spec(person: Person, row: NumberOnTeams, place: Place) -> Body:
+def _person_spec(person: Person, row: NumberOnPlatform, place: Place) -> Body:
     return {
         "tenantRef": _reference(place, place.tenant),
         "userPrincipalName": person.user_principal_name,
@@ -322,7 +327,7 @@ def _person_spec(person: Person, row: NumberOnTeams, place: Place) -> Body:
     }
 
 
-def _policies(configuration: TeamsConfiguration | None, tenant: TeamsTenant) -> list[Body]:
+def _policies(configuration: CallingConfiguration | None, tenant: TeamsTenant) -> list[Body]:
     """Policies that are assigned directly, and an empty name where the tenant's default would set
     one that the person does not have.
     """
@@ -340,8 +345,8 @@ def _policies(configuration: TeamsConfiguration | None, tenant: TeamsTenant) -> 
 
 
 def _named(
-    stated: Sequence[tuple[Person, NumberOnTeams]], taken: set[str]
-) -> list[tuple[str, tuple[Person, NumberOnTeams]]]:
+    stated: Sequence[tuple[Person, NumberOnPlatform]], taken: set[str]
+) -> list[tuple[str, tuple[Person, NumberOnPlatform]]]:
     """Each with an object name: the short user name where nobody else has it, else all of it."""
     ordered = sorted(stated, key=lambda each: (each[0].user_principal_name, each[1].number))
     short = Counter(_slug(person.user_principal_name.partition("@")[0]) for person, _ in ordered)

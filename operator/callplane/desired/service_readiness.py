@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from callplane.apis.reasons import Reason
 from callplane.desired.teams_readiness import Candidate, Obstacle
 from callplane.resources.lines import NumberType
-from callplane.resources.teams import AccountType
+from callplane.resources.platforms import AccountType
 
 
 def preflight(candidate: Candidate) -> tuple[Obstacle, ...]:

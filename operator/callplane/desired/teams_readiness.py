@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from callplane.apis.reasons import Reason
 from callplane.resources.lines import LineNumber, NumberType
-from callplane.resources.teams import (
+from callplane.resources.platforms import (
     AccountType,
+    CallingConfiguration,
     LicenceState,
-    NumberOnTeams,
+    NumberOnPlatform,
     Person,
-    TeamsConfiguration,
 )
 from callplane.values import E164
 
@@ -49,10 +49,10 @@ class Candidate:
     """
 
     person: Person | None
-    configuration: TeamsConfiguration | None
+    configuration: CallingConfiguration | None
     wanted: LineNumber
-    row: NumberOnTeams | None
-    held: tuple[NumberOnTeams, ...] = ()
+    row: NumberOnPlatform | None
+    held: tuple[NumberOnPlatform, ...] = ()
     given_up: frozenset[E164] = frozenset()
     location_id: str | None = None
     countries: frozenset[str] = frozenset()
@@ -130,7 +130,7 @@ def _account_obstacles(candidate: Candidate, person: Person) -> Iterator[Obstacl
 _KINDS = {AccountType.RESOURCE_ACCOUNT: "a resource account", AccountType.GUEST: "a guest"}
 
 
-def _is_ready(configuration: TeamsConfiguration | None) -> bool:
+def _is_ready(configuration: CallingConfiguration | None) -> bool:
     return (
         configuration is not None
         and configuration.phone_system_ready
@@ -200,7 +200,7 @@ def _number_obstacles(candidate: Candidate) -> Iterator[Obstacle]:
         )
 
 
-def _lacks_location(candidate: Candidate, row: NumberOnTeams) -> bool:
+def _lacks_location(candidate: Candidate, row: NumberOnPlatform) -> bool:
     return (
         candidate.wanted.number_type is NumberType.CALLING_PLAN
         and candidate.location_id is None

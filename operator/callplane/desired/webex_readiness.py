@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from callplane.apis.reasons import Reason
 from callplane.desired.teams_readiness import Candidate, Obstacle
-from callplane.resources.teams import AccountType, Person
+from callplane.resources.platforms import AccountType, Person
 
 
 def preflight(candidate: Candidate) -> tuple[Obstacle, ...]:

@@ -26,7 +26,7 @@ from callplane.engine.scope import Scope
 from callplane.errors import Stalled, Waiting
 from callplane.numbering.lifecycle import HELD, Cause, NumberState
 from callplane.resources.lines import LineNumber, NumberType
-from callplane.resources.teams import NumberOnTeams
+from callplane.resources.platforms import NumberOnPlatform
 from callplane.store.ports import Commit, Move, MoveRefused, NumberRow
 from callplane.values import E164, HolderId, ObjectKey, Platform
 
@@ -217,7 +217,7 @@ def _kept(gathered: Gathered, holder: HolderId, stock: Stock) -> E164 | None:
     return None
 
 
-def _may_have(observed: NumberOnTeams | None, holder: HolderId) -> bool:
+def _may_have(observed: NumberOnPlatform | None, holder: HolderId) -> bool:
     return observed is None or observed.holder_id in (None, holder.user_id)
 
 

@@ -31,7 +31,7 @@ from callplane.providers.protocol import (
     Provider,
     ProviderError,
 )
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.resources.webex import COMPANIONS
 from callplane.values import E164, HolderId, ObjectKey
 
@@ -172,13 +172,13 @@ class ConnectionRuntime(ConnectionCore):
         self.snapshot.put_person(key, observed.row, observed_at=observed.observed_at)
         return observed.row
 
-    async def read_number(self, number: E164) -> NumberOnTeams | None:
+    async def read_number(self, number: E164) -> NumberOnPlatform | None:
         async with self.in_flight:
             observed = await self.guarded(self.provider.read_number(number))
         self.snapshot.put_number(number, observed.row, observed_at=observed.observed_at)
         return observed.row
 
-    async def read_configuration(self, user_id: str) -> TeamsConfiguration | None:
+    async def read_configuration(self, user_id: str) -> CallingConfiguration | None:
         async with self.in_flight:
             observed = await self.guarded(self.provider.read_configuration(user_id))
         self.snapshot.put_configuration(user_id, observed.row, observed_at=observed.observed_at)

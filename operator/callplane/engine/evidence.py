@@ -18,7 +18,7 @@ from callplane.plan.change import Change, Operation
 from callplane.plan.observation import Unknown, observed_line
 from callplane.providers.protocol import ProviderError
 from callplane.resources.lines import Line
-from callplane.resources.teams import TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration
 from callplane.status.conditions import NotKnown
 from callplane.values import E164, HolderId
 
@@ -73,7 +73,7 @@ async def _refresh_numbers(
 
 async def _configuration(
     runtime: ConnectionRuntime, user_id: str, unlisted: frozenset[str]
-) -> TeamsConfiguration | None:
+) -> CallingConfiguration | None:
     """From the snapshot when it has one; that a listing has none is never enough to write on, nor
     that it says nothing of a setting.
     """

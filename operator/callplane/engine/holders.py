@@ -30,7 +30,7 @@ from callplane.resources.lines import (
     SettingKind,
     SettingValue,
 )
-from callplane.resources.teams import Person
+from callplane.resources.platforms import Person
 from callplane.store.ports import Commit, HolderRow, Move, NumberRow
 from callplane.values import E164, DeclaringObject, HolderId, Platform
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from callplane.apis import registry
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.store.ports import RegisterState
 from callplane.values import ConnectionId, ObjectKey
 
@@ -32,8 +32,8 @@ class ConnectionObservation:
     key: ObjectKey
     connection: ConnectionId
     people: tuple[Person, ...]
-    numbers: tuple[NumberOnTeams, ...]
-    configurations: tuple[TeamsConfiguration, ...]
+    numbers: tuple[NumberOnPlatform, ...]
+    configurations: tuple[CallingConfiguration, ...]
     register: RegisterState | None
 
 

@@ -34,7 +34,7 @@ from callplane.providers.protocol import (
     Provider,
     Unsupported,
 )
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.settings import OperatorSettings
 from callplane.store import commits
 from callplane.store.ports import (
@@ -108,10 +108,10 @@ class RecordedProvider:
     async def read_person(self, key: str) -> Observed[Person]:
         return Observed(self._people.get(key), 0.0)
 
-    async def read_number(self, number: E164) -> Observed[NumberOnTeams]:
+    async def read_number(self, number: E164) -> Observed[NumberOnPlatform]:
         return Observed(self._numbers.get(number), 0.0)
 
-    async def read_configuration(self, user_id: str) -> Observed[TeamsConfiguration]:
+    async def read_configuration(self, user_id: str) -> Observed[CallingConfiguration]:
         return Observed(self._configurations.get(user_id), 0.0)
 
     async def send(self, change: Change, *, request_id: str) -> Any:
@@ -126,7 +126,7 @@ class RecordedProvider:
 
 def page(observation: ConnectionObservation, family: Family) -> Page:
     """A family of an observation as the only page of its listing."""
-    rows: tuple[Person | NumberOnTeams | TeamsConfiguration, ...]
+    rows: tuple[Person | NumberOnPlatform | CallingConfiguration, ...]
     match family:
         case Family.PEOPLE:
             rows = observation.people

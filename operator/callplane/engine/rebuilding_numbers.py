@@ -15,7 +15,7 @@ from callplane.apis.model import Resource
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.engine.observations import ConnectionObservation
-from callplane.resources.teams import NumberOnTeams
+from callplane.resources.platforms import NumberOnPlatform
 from callplane.store import rebuilding
 from callplane.store.ports import Move, NumberRow, ObservedNumber
 from callplane.values import E164, HolderId, Platform
@@ -91,7 +91,7 @@ def prepare(
 def _observed(
     observation: ConnectionObservation,
     owners: Iterable[Resource],
-    inventory: Mapping[E164, NumberOnTeams],
+    inventory: Mapping[E164, NumberOnPlatform],
     known_free: Collection[E164],
 ) -> Iterator[ObservedNumber]:
     seen: set[E164] = set()
@@ -119,7 +119,7 @@ def _ours(owners: Iterable[Resource]) -> Iterator[tuple[str, E164]]:
                     yield name, number
 
 
-def _holder(observation: ConnectionObservation, row: NumberOnTeams | None) -> HolderId | None:
+def _holder(observation: ConnectionObservation, row: NumberOnPlatform | None) -> HolderId | None:
     if row is None or row.holder_id is None:
         return None
     connection = observation.connection

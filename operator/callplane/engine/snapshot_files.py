@@ -24,12 +24,12 @@ from callplane.numbering.lifecycle import NumberState
 from callplane.plan.change import Change
 from callplane.plan.gate import GateRow, GateStatus
 from callplane.resources.lines import NumberType, PolicyOnLine, PolicyOrigin
-from callplane.resources.teams import (
+from callplane.resources.platforms import (
     AccountType,
+    CallingConfiguration,
     LicenceState,
-    NumberOnTeams,
+    NumberOnPlatform,
     Person,
-    TeamsConfiguration,
 )
 from callplane.store.ports import HolderRow, NumberRow, RegisterState
 from callplane.values import E164, ConnectionId, DeclaringObject, HolderId, ObjectKey, Platform
@@ -140,7 +140,7 @@ def _person_row(person: Person) -> Row:
     )
 
 
-def _number_row(row: NumberOnTeams) -> Row:
+def _number_row(row: NumberOnPlatform) -> Row:
     return (
         row.number.text,
         row.number_type.value,
@@ -155,7 +155,7 @@ def _number_row(row: NumberOnTeams) -> Row:
     )
 
 
-def _configuration_row(row: TeamsConfiguration) -> Row:
+def _configuration_row(row: CallingConfiguration) -> Row:
     return (
         row.user_id,
         row.account_type.value,
@@ -315,14 +315,14 @@ def _person(row: Row) -> Person:
     return Person(user_id, name, location, enabled, _LICENCES[licence], deleted)
 
 
-def _number(row: Row) -> NumberOnTeams:
+def _number(row: Row) -> NumberOnPlatform:
     number, number_type, *rest = row
-    return NumberOnTeams(E164(number), _NUMBER_TYPES[number_type], *rest)
+    return NumberOnPlatform(E164(number), _NUMBER_TYPES[number_type], *rest)
 
 
-def _configuration(row: Row) -> TeamsConfiguration:
+def _configuration(row: Row) -> CallingConfiguration:
     user_id, account_type, ready, voice, numbers, policies, *rest = row
-    return TeamsConfiguration(
+    return CallingConfiguration(
         user_id,
         _ACCOUNT_TYPES[account_type],
         ready,

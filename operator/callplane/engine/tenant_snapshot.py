@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from callplane.engine.snapshots import FamilySnapshot, ListingResult
 from callplane.providers.protocol import Family, Page
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.values import E164
 
 
@@ -15,8 +15,8 @@ class TenantSnapshot:
 
     def __init__(self) -> None:
         self.people: FamilySnapshot[Person] = FamilySnapshot()
-        self.numbers: FamilySnapshot[NumberOnTeams] = FamilySnapshot()
-        self.configurations: FamilySnapshot[TeamsConfiguration] = FamilySnapshot()
+        self.numbers: FamilySnapshot[NumberOnPlatform] = FamilySnapshot()
+        self.configurations: FamilySnapshot[CallingConfiguration] = FamilySnapshot()
         self._ids_by_name: dict[str, str] = {}
         self._numbers_by_holder: dict[str, set[E164]] = {}
 
@@ -35,7 +35,9 @@ class TenantSnapshot:
     def _families(
         self,
     ) -> tuple[
-        FamilySnapshot[Person], FamilySnapshot[NumberOnTeams], FamilySnapshot[TeamsConfiguration]
+        FamilySnapshot[Person],
+        FamilySnapshot[NumberOnPlatform],
+        FamilySnapshot[CallingConfiguration],
     ]:
         return (self.people, self.numbers, self.configurations)
 
@@ -51,7 +53,7 @@ class TenantSnapshot:
                 bad_rows=page.bad_rows,
             )
         elif page.family is Family.NUMBERS:
-            numbers = [row for row in page.rows if isinstance(row, NumberOnTeams)]
+            numbers = [row for row in page.rows if isinstance(row, NumberOnPlatform)]
             self.numbers.add_page(
                 ((row.number, row) for row in numbers),
                 observed_at=page.observed_at,
@@ -61,7 +63,7 @@ class TenantSnapshot:
             configurations = [
                 row.completed_by(self.configurations.last_known(row.user_id))
                 for row in page.rows
-                if isinstance(row, TeamsConfiguration)
+                if isinstance(row, CallingConfiguration)
             ]
             self.configurations.add_page(
                 ((row.user_id, row) for row in configurations),
@@ -84,7 +86,9 @@ class TenantSnapshot:
     def _of(
         self, family: Family
     ) -> (
-        FamilySnapshot[Person] | FamilySnapshot[NumberOnTeams] | FamilySnapshot[TeamsConfiguration]
+        FamilySnapshot[Person]
+        | FamilySnapshot[NumberOnPlatform]
+        | FamilySnapshot[CallingConfiguration]
     ):
         if family is Family.PEOPLE:
             return self.people
@@ -128,7 +132,7 @@ class TenantSnapshot:
     def put_number(
         self,
         number: E164,
-        row: NumberOnTeams | None,
+        row: NumberOnPlatform | None,
         *,
         observed_at: float,
     ) -> None:
@@ -143,7 +147,7 @@ class TenantSnapshot:
     def put_configuration(
         self,
         user_id: str,
-        row: TeamsConfiguration | None,
+        row: CallingConfiguration | None,
         *,
         observed_at: float,
     ) -> None:
@@ -157,11 +161,11 @@ class TenantSnapshot:
         entry = self.people.get(user_id)
         return entry.row if entry is not None else None
 
-    def number(self, number: E164) -> NumberOnTeams | None:
+    def number(self, number: E164) -> NumberOnPlatform | None:
         entry = self.numbers.get(number)
         return entry.row if entry is not None else None
 
-    def numbers_of(self, user_id: str) -> list[NumberOnTeams]:
+    def numbers_of(self, user_id: str) -> list[NumberOnPlatform]:
         """Rows that show the user as holder, in order of number."""
         rows = (self.number(number) for number in sorted(self._numbers_by_holder.get(user_id, ())))
         return [row for row in rows if row is not None and row.holder_id == user_id]

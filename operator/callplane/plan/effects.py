@@ -7,11 +7,11 @@ from __future__ import annotations
 from callplane.plan.change import Change, Operation
 from callplane.plan.diff import satisfied
 from callplane.resources.lines import PolicyOnLine
-from callplane.resources.teams import NumberOnTeams, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform
 from callplane.resources.webex import COMPANIONS
 
 
-def number_shows(row: NumberOnTeams | None, change: Change) -> bool:
+def number_shows(row: NumberOnPlatform | None, change: Change) -> bool:
     """The number's row against a number or location change."""
     if change.operation is Operation.UNASSIGN_NUMBER:
         return row is None or row.holder_id != change.subject
@@ -23,14 +23,14 @@ def number_shows(row: NumberOnTeams | None, change: Change) -> bool:
     return (row.location_id or "") == after.get("location", "")
 
 
-def policy_shows(configuration: TeamsConfiguration | None, change: Change) -> bool:
+def policy_shows(configuration: CallingConfiguration | None, change: Change) -> bool:
     after = change.after or {}
     policies = dict(configuration.policies) if configuration is not None else {}
     name = after.get("name", "")
     return satisfied(PolicyOnLine(name) if name else None, policies.get(after.get("type", "")))
 
 
-def companions_show(configuration: TeamsConfiguration | None, change: Change) -> bool:
+def companions_show(configuration: CallingConfiguration | None, change: Change) -> bool:
     """Does the person have what came in one change with a number or a licence?"""
     after = change.after or {}
     policies = dict(configuration.policies) if configuration is not None else {}
@@ -42,7 +42,7 @@ def companions_show(configuration: TeamsConfiguration | None, change: Change) ->
 
 
 def still_from(
-    row: NumberOnTeams | None, configuration: TeamsConfiguration | None, change: Change
+    row: NumberOnPlatform | None, configuration: CallingConfiguration | None, change: Change
 ) -> bool:
     """Compare before write: is what the change takes away still what it was planned on?"""
     before = change.before or {}

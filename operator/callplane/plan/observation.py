@@ -18,7 +18,7 @@ from callplane.resources.lines import (
     SettingValue,
     policy_setting,
 )
-from callplane.resources.teams import NumberOnTeams, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform
 from callplane.values import HolderId
 
 
@@ -31,8 +31,8 @@ class Unknown:
 
 def observed_line(
     holder: HolderId,
-    configuration: TeamsConfiguration | None,
-    numbers: Iterable[NumberOnTeams],
+    configuration: CallingConfiguration | None,
+    numbers: Iterable[NumberOnPlatform],
 ) -> Line | Unknown:
     """The line of a person.
 

@@ -19,7 +19,7 @@ from typing import Generic, Protocol, TypeVar
 
 from callplane.errors import CallplaneError
 from callplane.plan.change import Change
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.values import E164, ConnectionId
 
 Row = TypeVar("Row")
@@ -42,7 +42,7 @@ class Page:
     """
 
     family: Family
-    rows: tuple[Person | NumberOnTeams | TeamsConfiguration, ...]
+    rows: tuple[Person | NumberOnPlatform | CallingConfiguration, ...]
     observed_at: float
     last: bool
     bad_rows: int = 0
@@ -182,9 +182,9 @@ class Provider(Protocol):
         """
         ...
 
-    async def read_number(self, number: E164) -> Observed[NumberOnTeams]: ...
+    async def read_number(self, number: E164) -> Observed[NumberOnPlatform]: ...
 
-    async def read_configuration(self, user_id: str) -> Observed[TeamsConfiguration]: ...
+    async def read_configuration(self, user_id: str) -> Observed[CallingConfiguration]: ...
 
     async def send(self, change: Change, *, request_id: str) -> Done | Accepted:
         """Carry out one change, once. Raises OutcomeUnknown when it may have been done; Throttled,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from callplane.billing.counters import QUIET, UNUSED, Counters, LineCounters
-from callplane.billing.decision import Attempt, Direction, Snapshot
+from callplane.billing.decision import Attempt, CallContext, Direction
 from callplane.billing.increments import PER_SECOND, Increment
 from callplane.billing.prices import LineKind, PricePart
 from callplane.billing.tariff import (
@@ -136,10 +136,10 @@ def attempt(dialled: str = LANDLINE, **changes: Any) -> Attempt:
     return replace(usual, **changes)
 
 
-def snapshot(
+def context(
     caller: Line | None,
     counters: Counters = UNUSED,
     lines: LineCounters = QUIET,
     **known: bool,
-) -> Snapshot:
-    return Snapshot(caller, counters, lines, **known)
+) -> CallContext:
+    return CallContext(caller, counters, lines, **known)

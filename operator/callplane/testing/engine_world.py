@@ -37,7 +37,7 @@ from callplane.providers.inmemory.carrier_world import CarrierWorld
 from callplane.providers.protocol import Provider
 from callplane.providers.registry import Ingredients
 from callplane.resources.lines import NumberType
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.settings import OperatorSettings
 from callplane.store.memory import MemoryRegister
 from callplane.store.ports import NumberRow
@@ -298,13 +298,13 @@ class EngineWorld:
             for n in names
         ]
         self.platform.put_people(people)
-        self.platform.put_configurations([TeamsConfiguration(p.user_id) for p in people])
+        self.platform.put_configurations([CallingConfiguration(p.user_id) for p in people])
 
     def seed_inventory(self, size: int = 10) -> None:
         """That many numbers in the tenant; those that are there already stay as they are."""
         wanted = [E164(number(index)) for index in range(size)]
         self.platform.put_numbers(
-            NumberOnTeams(found, NumberType.DIRECT_ROUTING)
+            NumberOnPlatform(found, NumberType.DIRECT_ROUTING)
             for found in wanted
             if found not in self.platform.true.numbers
         )

@@ -26,7 +26,7 @@ from callplane.numbering.lifecycle import NumberState
 from callplane.plan.document import Plan
 from callplane.plan.gate import GateRow
 from callplane.resources.lines import NumberType, PolicyOnLine
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.store.ports import HolderRow, NumberRow, RegisterState
 from callplane.values import (
     E164,
@@ -84,8 +84,8 @@ class Estate:
     """The tree (`manifests` by key), what it lost (`gone`), and what was observed."""
 
     people: dict[str, Person] = field(default_factory=dict)
-    numbers: dict[E164, NumberOnTeams] = field(default_factory=dict)
-    configurations: dict[str, TeamsConfiguration] = field(default_factory=dict)
+    numbers: dict[E164, NumberOnPlatform] = field(default_factory=dict)
+    configurations: dict[str, CallingConfiguration] = field(default_factory=dict)
     claims: dict[E164, NumberRow] = field(default_factory=dict)
     holders: dict[str, HolderRow] = field(default_factory=dict)
     gate_rows: list[GateRow] = field(default_factory=list)
@@ -147,7 +147,7 @@ class Estate:
     def stock(self, indices: Iterable[int]) -> None:
         """Numbers of the tenant's inventory that nobody has."""
         for index in indices:
-            row = NumberOnTeams(number(index), NumberType.DIRECT_ROUTING)
+            row = NumberOnPlatform(number(index), NumberType.DIRECT_ROUTING)
             self.numbers.setdefault(row.number, row)
 
     def hire(
@@ -159,7 +159,7 @@ class Estate:
         self.people[name] = Person(
             user_id(name), f"{name}@example.com", **{"usage_location": "GB", **person}
         )
-        self.configurations[name] = TeamsConfiguration(user_id(name))
+        self.configurations[name] = CallingConfiguration(user_id(name))
         if index is not None:
             self.give(name, index, ours=ours)
 
@@ -167,7 +167,7 @@ class Estate:
         self, name: str, index: int, *, ours: bool = True, location: str | None = None
     ) -> None:
         held = number(index)
-        self.numbers[held] = NumberOnTeams(
+        self.numbers[held] = NumberOnPlatform(
             held, NumberType.DIRECT_ROUTING, user_id(name), location_id=location
         )
         if ours:
@@ -198,7 +198,7 @@ class Estate:
         )
 
     def policies(self, name: str, **named: str) -> None:
-        self.configurations[name] = TeamsConfiguration(
+        self.configurations[name] = CallingConfiguration(
             user_id(name),
             policies=tuple((policy, PolicyOnLine(value)) for policy, value in named.items()),
         )

@@ -24,11 +24,11 @@ from callplane.providers.protocol import (
     Unavailable,
 )
 from callplane.resources.lines import NumberType, PolicyOnLine, PolicyOrigin
-from callplane.resources.teams import (
+from callplane.resources.platforms import (
+    CallingConfiguration,
     LicenceState,
-    NumberOnTeams,
+    NumberOnPlatform,
     Person,
-    TeamsConfiguration,
 )
 from callplane.testing.provider_stage import (
     CALLING_PLAN_NUMBER,
@@ -55,13 +55,13 @@ async def pages_of(stage: Stage, family: Family) -> list[Page]:
     return [page async for page in stage.provider.list_pages(family)]
 
 
-async def number_of(stage: Stage, number: E164) -> NumberOnTeams:
+async def number_of(stage: Stage, number: E164) -> NumberOnPlatform:
     row = (await stage.provider.read_number(number)).row
     assert row is not None
     return row
 
 
-async def configuration_of(stage: Stage, name: str) -> TeamsConfiguration:
+async def configuration_of(stage: Stage, name: str) -> CallingConfiguration:
     row = (await stage.provider.read_configuration(stage.people[name])).row
     assert row is not None
     return row
@@ -102,7 +102,7 @@ class ReadingContract:
             stage.people[name] for name in PEOPLE
         }
         numbers = [row for page in await pages_of(stage, Family.NUMBERS) for row in page.rows]
-        assert {row.number for row in numbers if isinstance(row, NumberOnTeams)} == {
+        assert {row.number for row in numbers if isinstance(row, NumberOnPlatform)} == {
             *NUMBERS,
             CALLING_PLAN_NUMBER,
         }
@@ -166,7 +166,7 @@ class ReadingContract:
         }
 
     async def test_a_free_number_reads_as_free(self, stage: Stage) -> None:
-        assert await number_of(stage, ONE) == NumberOnTeams(ONE, NumberType.DIRECT_ROUTING)
+        assert await number_of(stage, ONE) == NumberOnPlatform(ONE, NumberType.DIRECT_ROUTING)
 
     async def test_readiness_is_what_the_platform_itself_says(self, stage: Stage) -> None:
         assert (await configuration_of(stage, "anna")).phone_system_ready

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from callplane.plan.change import Change
-from callplane.resources.teams import Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, Person
 from callplane.testing.engine_world import ORGANIZATION, EngineWorld, user_id
 
 
@@ -45,7 +45,7 @@ class WebexSide:
         """People of the organisation."""
         people = [Person(person_id(name), f"{name}@example.com") for name in names]
         self._world.webex.put_people(people)
-        self._world.webex.put_configurations([TeamsConfiguration(p.user_id) for p in people])
+        self._world.webex.put_configurations([CallingConfiguration(p.user_id) for p in people])
 
     async def declare(self, name: str, **spec: Any) -> None:
         """A WebexUser for the person of that name; a number of range `london` unless told

@@ -24,11 +24,11 @@ from callplane.providers.protocol import (
     Unavailable,
 )
 from callplane.resources.lines import NumberType
-from callplane.resources.teams import (
+from callplane.resources.platforms import (
+    CallingConfiguration,
     LicenceState,
-    NumberOnTeams,
+    NumberOnPlatform,
     Person,
-    TeamsConfiguration,
 )
 from callplane.testing.manual_clock import ManualClock
 from callplane.testing.provider_contract import ProviderContract, changes
@@ -67,11 +67,11 @@ class InMemoryStage:
             for name, user_id in self.people.items()
         )
         self.world.put_configurations(
-            TeamsConfiguration(self.people[name], phone_system_ready=name != "dora")
+            CallingConfiguration(self.people[name], phone_system_ready=name != "dora")
             for name in PEOPLE
         )
-        self.world.put_numbers(NumberOnTeams(n, NumberType.DIRECT_ROUTING) for n in NUMBERS)
-        self.world.put_numbers([NumberOnTeams(CALLING_PLAN_NUMBER, NumberType.CALLING_PLAN)])
+        self.world.put_numbers(NumberOnPlatform(n, NumberType.DIRECT_ROUTING) for n in NUMBERS)
+        self.world.put_numbers([NumberOnPlatform(CALLING_PLAN_NUMBER, NumberType.CALLING_PLAN)])
         self.world.known_policies = {(POLICY_TYPE, name) for name in POLICIES}
         self.provider: Provider = kind(
             ConnectionId("inmemory", "tenant-1"), self.world, clock=self.clock
@@ -121,7 +121,7 @@ class InMemoryStage:
     def add_numbers(self, count: int) -> None:
         first = 442920180000
         self.world.put_numbers(
-            NumberOnTeams(E164(f"+{first + n}"), NumberType.DIRECT_ROUTING) for n in range(count)
+            NumberOnPlatform(E164(f"+{first + n}"), NumberType.DIRECT_ROUTING) for n in range(count)
         )
 
     def holder(self, number: E164) -> str | None:
@@ -166,7 +166,7 @@ class ForgetsThatItMayHaveHappened(InMemoryProvider):
 class TakesFailureForAbsence(InMemoryProvider):
     """Says that there is nothing when it could not look."""
 
-    async def read_number(self, number: E164) -> Observed[NumberOnTeams]:
+    async def read_number(self, number: E164) -> Observed[NumberOnPlatform]:
         try:
             return await super().read_number(number)
         except Unavailable:

@@ -14,7 +14,7 @@ from callplane.providers.protocol import (
     Unavailable,
 )
 from callplane.providers.transport import CallRecord
-from callplane.resources.teams import AccountType, LicenceState, NumberOnTeams
+from callplane.resources.platforms import AccountType, LicenceState, NumberOnPlatform
 from callplane.simulators.faults import Effect, FaultRule
 from callplane.simulators.graph.portal import Portal
 from callplane.simulators.graph.world import GraphWorld
@@ -86,7 +86,7 @@ async def test_numbers_page_by_link_or_by_offset(
     world.change_settings({"numbers_have_next_link": linked})
     stage.add_numbers(2500)
     pages = [page async for page in stage.provider.list_pages(Family.NUMBERS)]
-    rows = {row.number for page in pages for row in page.rows if isinstance(row, NumberOnTeams)}
+    rows = {row.number for page in pages for row in page.rows if isinstance(row, NumberOnPlatform)}
     assert len(rows) == 2500 + len(NUMBERS) + 1
     assert [page.last for page in pages] == [False, False, True]
 

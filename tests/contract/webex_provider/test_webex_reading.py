@@ -14,7 +14,7 @@ from callplane.providers.protocol import (
     Unavailable,
 )
 from callplane.resources.lines import NumberType, PolicyOnLine
-from callplane.resources.teams import NumberOnTeams, Person
+from callplane.resources.platforms import NumberOnPlatform, Person
 from callplane.simulators.faults import Effect
 from callplane.testing.webex_desk import (
     CARDIFF,
@@ -39,7 +39,7 @@ async def rows(stage: WebexStage, family: Family) -> list[object]:
     return [row for page in await pages(stage, family) for row in page.rows]
 
 
-async def number(stage: WebexStage, text: str) -> NumberOnTeams:
+async def number(stage: WebexStage, text: str) -> NumberOnPlatform:
     row = (await stage.provider.read_number(E164(text))).row
     assert row is not None
     return row
@@ -58,7 +58,7 @@ async def test_numbers_are_listed_without_extensions(stage: WebexStage) -> None:
     found = {row.number.text: row for row in await rows(stage, Family.NUMBERS)}  # type: ignore[attr-defined]
     # Eve's extension alone is no number, and no bad row either.
     assert len(found) == 19
-    assert found[FIRST] == NumberOnTeams(E164(FIRST), NumberType.WEBEX, location_id="London")
+    assert found[FIRST] == NumberOnPlatform(E164(FIRST), NumberType.WEBEX, location_id="London")
     assert found[HELD].holder_id == stage.person("cat")
     assert (found[SERVED].held_by_user, found[SERVED].holder_id is None) == (False, False)
     assert sum(page.bad_rows for page in await pages(stage, Family.NUMBERS)) == 0

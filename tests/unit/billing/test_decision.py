@@ -10,7 +10,7 @@ import pytest
 
 from callplane.billing.clip import Grant, first_grant
 from callplane.billing.counters import Counters, LineCounters
-from callplane.billing.decision import Direction, Snapshot, decide
+from callplane.billing.decision import CallContext, Direction, decide
 from callplane.billing.quotes import Mode, Quote, Refusal, RefusalReason
 from callplane.billing.terms import (
     NO_CALLS,
@@ -29,9 +29,9 @@ from callplane.testing.billing_builders import (
     PREMIUM,
     account,
     attempt,
+    context,
     line,
     plan,
-    snapshot,
 )
 
 WORLD = Privilege(classes=frozenset(DestinationClass))
@@ -78,7 +78,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-def world_with(*faults: str) -> tuple[Snapshot, Any]:
+def world_with(*faults: str) -> tuple[CallContext, Any]:
     world: dict[str, Any] = {
         "known": True, "suspended": False, "caller_id": None, "calls_last_minute": 0,
         "privilege": WORLD, "pay_as_you_go": True, "line_live": 0, "ceiling_micros": 10**8,
@@ -105,7 +105,7 @@ def world_with(*faults: str) -> tuple[Snapshot, Any]:
     asked = attempt(LANDLINE)
     if world["caller_id"]:
         asked = replace(asked, caller_id=world["caller_id"])
-    return snapshot(caller if world["known"] else None, FULL, lines), asked
+    return context(caller if world["known"] else None, FULL, lines), asked
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -124,7 +124,7 @@ def test_the_first_reason_that_applies_is_given(first: str, second: str) -> None
 
 def test_the_connection_a_call_comes_in_by_is_part_of_its_identity() -> None:
     asked = attempt(ingress="trunks/somebody-else")
-    assert answer(decide(snapshot(line(plan=plan()), FULL), asked)) == "CallerIdNotAllowed"
+    assert answer(decide(context(line(plan=plan()), FULL), asked)) == "CallerIdNotAllowed"
 
 
 # Destination, pool, overspend, rate-card billing, whenPoolEmpty → the answer (requirements 2.6).
@@ -166,17 +166,17 @@ def test_switch_table(  # noqa: PLR0913 - the columns of the table
 ) -> None:
     terms = account(overspend=overspend, rate_card_billing=rate_card, when_pool_empty=when_empty)
     caller = line(terms, plan=plan(), privilege=WORLD)
-    assert answer(decide(snapshot(caller, pool), attempt(dialled))) == expected
+    assert answer(decide(context(caller, pool), attempt(dialled))) == expected
 
 
 def test_an_overspent_call_is_priced_and_a_bundled_one_draws() -> None:
     caller = line(account(overspend=True), plan=plan())
-    found = decide(snapshot(caller, EMPTY), attempt(LANDLINE))
+    found = decide(context(caller, EMPTY), attempt(LANDLINE))
     assert isinstance(found, Quote)
     granted = first_grant(found, EMPTY, LineCounters())
     assert isinstance(granted, Grant)
     assert (granted.pool_seconds, granted.priced_seconds > 0) == (0, True)
-    found = decide(snapshot(line(plan=plan()), FULL), attempt(LANDLINE))
+    found = decide(context(line(plan=plan()), FULL), attempt(LANDLINE))
     assert isinstance(found, Quote)
     assert found.price is None
     granted = first_grant(found, FULL, LineCounters())
@@ -195,48 +195,48 @@ def test_a_line_without_a_privilege_is_domestic(destination_class: DestinationCl
     }  # fmt: skip
     terms = account(pay_as_you_go=True)
     asked = attempt(examples[destination_class])
-    assert answer(decide(snapshot(line(terms), FULL), asked)) == "PrivilegeDenied"
+    assert answer(decide(context(line(terms), FULL), asked)) == "PrivilegeDenied"
 
 
 def test_a_privilege_may_have_hours() -> None:
     office = TimeBand("office", frozenset(range(5)), 9 * 60, 17 * 60)
     caller = line(plan=plan(), privilege=Privilege(windows=(office,)))
     asked = attempt(LANDLINE)
-    assert answer(decide(snapshot(caller, FULL), asked)) == "Plan"
+    assert answer(decide(context(caller, FULL), asked)) == "Plan"
     late = replace(asked, setup=asked.setup.replace(hour=18))
-    assert answer(decide(snapshot(caller, FULL), late)) == "PrivilegeDenied"
+    assert answer(decide(context(caller, FULL), late)) == "PrivilegeDenied"
 
 
 def test_a_price_limit_looks_at_both_parts_and_the_person_overrides_the_account() -> None:
     terms = account(pay_as_you_go=True, max_per_minute_micros=1_549_999)
     caller = line(terms, privilege=WORLD)
-    assert answer(decide(snapshot(caller), attempt(PREMIUM))) == "PriceLimit"
+    assert answer(decide(context(caller), attempt(PREMIUM))) == "PriceLimit"
     trusted = Privilege(classes=frozenset(DestinationClass), max_per_minute_micros=1_550_000)
-    assert answer(decide(snapshot(line(terms, privilege=trusted)), attempt(PREMIUM))) == "Payg"
+    assert answer(decide(context(line(terms, privilege=trusted)), attempt(PREMIUM))) == "Payg"
 
 
 def test_calls_of_our_own_numbers_stay_on_net() -> None:
-    assert answer(decide(snapshot(line(), on_net=True), attempt())) == "OnNet"
+    assert answer(decide(context(line(), on_net=True), attempt())) == "OnNet"
     rated = account(on_net=OnNet.RATE, pay_as_you_go=True)
-    assert answer(decide(snapshot(line(rated), on_net=True), attempt())) == "Payg"
+    assert answer(decide(context(line(rated), on_net=True), attempt())) == "Payg"
 
 
 def test_an_own_carrier_is_not_rated_but_counted() -> None:
     caller = line(account(ceiling_micros=None, card=None, line_calls=2))
-    assert answer(decide(snapshot(caller, byoc=True), attempt())) == "Byoc"
-    busy = snapshot(caller, lines=LineCounters(live_calls=2), byoc=True)
+    assert answer(decide(context(caller, byoc=True), attempt())) == "Byoc"
+    busy = context(caller, lines=LineCounters(live_calls=2), byoc=True)
     assert answer(decide(busy, attempt())) == "ConcurrencyLimit"
 
 
 def test_an_account_that_observes_refuses_without_force() -> None:
     terms = account(enforcement=Enforcement.OBSERVE)
-    found = decide(snapshot(line(terms)), attempt())
+    found = decide(context(line(terms)), attempt())
     assert found == Refusal(RefusalReason.NO_PLAN, enforced=False)
 
 
 def test_a_first_call_to_a_new_country_is_short() -> None:
     caller = line(account(pay_as_you_go=True), privilege=WORLD)
-    found = decide(snapshot(caller, new_country=True), attempt(ABROAD))
+    found = decide(context(caller, new_country=True), attempt(ABROAD))
     assert isinstance(found, Quote)
     granted = first_grant(found, Counters(), LineCounters())
     assert isinstance(granted, Grant)
@@ -249,11 +249,11 @@ def no_money(terms: AccountTerms) -> AccountTerms:
 
 def test_nothing_is_charged_without_a_ceiling() -> None:
     caller = line(no_money(account(pay_as_you_go=True)))
-    assert answer(decide(snapshot(caller), attempt())) == "CeilingReached"
+    assert answer(decide(context(caller), attempt())) == "CeilingReached"
 
 
 def test_inbound_calls_depend_on_nothing() -> None:
     asked = attempt(direction=Direction.INBOUND)
     broke = line(no_money(account(suspended=True)), suspended=True, privilege=NO_CALLS)
     for caller in (None, broke):
-        assert decide(snapshot(caller, EMPTY), asked) == Quote(Mode.INBOUND)
+        assert decide(context(caller, EMPTY), asked) == Quote(Mode.INBOUND)

@@ -6,7 +6,7 @@ import pytest
 
 from callplane.billing import decision
 from callplane.billing.quotes import Quote, Refusal
-from callplane.testing.billing_builders import attempt, line, snapshot
+from callplane.testing.billing_builders import attempt, context, line
 from callplane.testing.dialled_forms import SERVED
 
 
@@ -14,7 +14,7 @@ def refused() -> list[str]:
     broke = line(suspended=True)
     answers = {
         str(form): decision.decide(
-            snapshot(broke), attempt(form.dialled, outside_line=form.outside_line)
+            context(broke), attempt(form.dialled, outside_line=form.outside_line)
         )
         for form in SERVED
     }
@@ -33,10 +33,10 @@ def test_a_decision_that_knows_no_services_is_caught(monkeypatch: pytest.MonkeyP
 def test_a_decision_that_asks_for_the_line_first_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def suspicious(snapshot: decision.Snapshot, asked: decision.Attempt) -> decision.Decision:
-        if snapshot.line is None or snapshot.line.suspended:
+    def suspicious(context: decision.CallContext, asked: decision.Attempt) -> decision.Decision:
+        if context.line is None or context.line.suspended:
             return Refusal(decision.RefusalReason.LINE_SUSPENDED)
-        return honest(snapshot, asked)
+        return honest(context, asked)
 
     honest = decision.decide
     monkeypatch.setattr(decision, "decide", suspicious)

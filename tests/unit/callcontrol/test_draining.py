@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from callplane.callcontrol import draining
-from callplane.callcontrol.draining import Busy, Waiting
+from callplane.callcontrol.draining import Busy, Patience
 
 
 class FakeSbc:
@@ -36,8 +36,8 @@ class FakeSbc:
         if self.takes_records:
             self.records = 0
 
-    def waiting(self, limit_seconds: float) -> Waiting:
-        return Waiting(limit_seconds, lambda: self.seconds, self.sleep)
+    def waiting(self, limit_seconds: float) -> Patience:
+        return Patience(limit_seconds, lambda: self.seconds, self.sleep)
 
 
 def test_it_waits_until_the_last_call_has_ended() -> None:

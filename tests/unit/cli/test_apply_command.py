@@ -96,7 +96,7 @@ def stage(
 
     async def wait_without_time(objects: Any, keys: Any, waiting: Any) -> Any:
         clock = iter(range(10_000))
-        instead = applying.Waiting(
+        instead = applying.Patience(
             waiting.timeout_seconds, lambda: float(next(clock)), made.act, waiting.report
         )
         return await wait(objects, keys, instead)

@@ -18,7 +18,7 @@ from callplane.engine import snapshot_files
 from callplane.numbering import plan_table
 from callplane.numbering.plan_table import NumberClass
 from callplane.resources.lines import NumberType, PolicyOnLine, PolicyOrigin
-from callplane.resources.teams import AccountType, NumberOnTeams, TeamsConfiguration
+from callplane.resources.platforms import AccountType, CallingConfiguration, NumberOnPlatform
 from callplane.testing.planning_builders import (
     TENANT_KEY,
     Estate,
@@ -110,7 +110,7 @@ def populate(takeover: Takeover, *, seed: int) -> dict[str, str]:
                 origin = chance.choice([*PolicyOrigin])
                 name_of_policy = chance.choice(["Sales", "Desk"])
                 policies.append((policy_type, PolicyOnLine(name_of_policy, origin)))
-        estate.configurations[name] = TeamsConfiguration(user_id(name), policies=tuple(policies))
+        estate.configurations[name] = CallingConfiguration(user_id(name), policies=tuple(policies))
         held[f"{name}@example.com"] = number(index).text
     for index in range(5):
         estate.hire(f"nobody{index}")
@@ -248,7 +248,7 @@ def test_another_route_is_another_range(takeover: Takeover) -> None:
     takeover.estate.tenant(entitlements=["CallingPlan"])
     takeover.estate.stock([1, 2, 5])
     for index, user in ((3, True), (4, True), (6, False)):
-        takeover.estate.numbers[number(index)] = NumberOnTeams(
+        takeover.estate.numbers[number(index)] = NumberOnPlatform(
             number(index), NumberType.CALLING_PLAN, assignable_to_users=user
         )
     takeover.take_over()
@@ -295,7 +295,7 @@ def give_to_a_service(estate: Estate) -> None:
 
 
 def give_to_a_resource_account(estate: Estate) -> None:
-    estate.configurations["anna"] = TeamsConfiguration(
+    estate.configurations["anna"] = CallingConfiguration(
         user_id("anna"), account_type=AccountType.RESOURCE_ACCOUNT
     )
 

@@ -16,7 +16,7 @@ from callplane.clock import SystemClock
 from callplane.engine import snapshot_files
 from callplane.providers.inmemory import InMemoryProvider, World
 from callplane.providers.registry import Ingredients, Registry
-from callplane.resources.teams import Person
+from callplane.resources.platforms import Person
 from callplane.testing.fake_cluster import FakeCluster
 from callplane.testing.planning_builders import CONNECTION, TENANT_KEY, Estate
 

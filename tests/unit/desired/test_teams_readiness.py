@@ -9,20 +9,20 @@ import pytest
 from callplane.apis.reasons import Reason
 from callplane.desired.teams_readiness import Candidate, Obstacle, blocking, preflight
 from callplane.resources.lines import LineNumber, NumberType
-from callplane.resources.teams import (
+from callplane.resources.platforms import (
     AccountType,
+    CallingConfiguration,
     LicenceState,
-    NumberOnTeams,
+    NumberOnPlatform,
     Person,
-    TeamsConfiguration,
 )
 from callplane.values import E164
 
 NUMBER = E164("+442079460001")
 OTHER = E164("+442079460002")
 ANNA = Person("anna-id", "anna@example.org", usage_location="GB")
-READY = TeamsConfiguration("anna-id")
-FREE = NumberOnTeams(NUMBER, NumberType.DIRECT_ROUTING)
+READY = CallingConfiguration("anna-id")
+FREE = NumberOnPlatform(NUMBER, NumberType.DIRECT_ROUTING)
 PLAIN = Candidate(
     person=ANNA,
     configuration=READY,
@@ -34,7 +34,7 @@ CALLING_PLAN = dataclasses.replace(
     PLAIN,
     person=dataclasses.replace(ANNA, usage_location="US"),
     wanted=LineNumber(NUMBER, NumberType.CALLING_PLAN),
-    row=NumberOnTeams(NUMBER, NumberType.CALLING_PLAN),
+    row=NumberOnPlatform(NUMBER, NumberType.CALLING_PLAN),
     countries=frozenset({"US"}),
 )
 
@@ -72,7 +72,7 @@ def test_nothing_stands_in_the_way_of_an_ordinary_case() -> None:
         (configuration(account_type=AccountType.RESOURCE_ACCOUNT), Reason.USER_NOT_ELIGIBLE),
         (configuration(account_type=AccountType.OTHER), Reason.USER_NOT_ELIGIBLE),
         (
-            candidate(held=(NumberOnTeams(OTHER, NumberType.DIRECT_ROUTING, on_premises=True),)),
+            candidate(held=(NumberOnPlatform(OTHER, NumberType.DIRECT_ROUTING, on_premises=True),)),
             Reason.NUMBER_ON_PREMISES,
         ),
         (row(on_premises=True), Reason.NUMBER_ON_PREMISES),
@@ -121,7 +121,7 @@ def test_who_holds_the_number_already_is_left_alone() -> None:
 
 
 def test_a_location_that_the_number_has_already_is_enough() -> None:
-    located = NumberOnTeams(NUMBER, NumberType.CALLING_PLAN, location_id="loc-1")
+    located = NumberOnPlatform(NUMBER, NumberType.CALLING_PLAN, location_id="loc-1")
     assert preflight(dataclasses.replace(CALLING_PLAN, row=located)) == ()
     assert preflight(dataclasses.replace(CALLING_PLAN, location_id="loc-2")) == ()
 

@@ -10,14 +10,19 @@ from callplane.apis.reasons import Reason
 from callplane.desired.teams_readiness import Candidate
 from callplane.desired.webex_readiness import preflight
 from callplane.resources.lines import LineNumber, NumberType
-from callplane.resources.teams import AccountType, NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import (
+    AccountType,
+    CallingConfiguration,
+    NumberOnPlatform,
+    Person,
+)
 from callplane.values import E164
 
 NUMBER = E164("+442079460001")
-FREE = NumberOnTeams(NUMBER, NumberType.WEBEX, location_id="London")
+FREE = NumberOnPlatform(NUMBER, NumberType.WEBEX, location_id="London")
 PLAIN = Candidate(
     person=Person("anna-id", "anna@example.org"),
-    configuration=TeamsConfiguration("anna-id"),
+    configuration=CallingConfiguration("anna-id"),
     wanted=LineNumber(NUMBER, NumberType.WEBEX),
     row=FREE,
     location_id="London",
@@ -46,12 +51,12 @@ def test_whoever_has_the_number_already_is_asked_nothing() -> None:
         ({"row": replace(FREE, assignable_to_users=False)}, Reason.NUMBER_USE_MISMATCH),
         ({"location_id": "Leeds"}, Reason.CONFLICT),
         (
-            {"configuration": TeamsConfiguration("anna-id", account_type=AccountType.OTHER)},
+            {"configuration": CallingConfiguration("anna-id", account_type=AccountType.OTHER)},
             Reason.USER_NOT_ELIGIBLE,
         ),
         (
             {
-                "configuration": TeamsConfiguration("anna-id", phone_system_ready=False),
+                "configuration": CallingConfiguration("anna-id", phone_system_ready=False),
                 "location_id": None,
             },
             Reason.LOCATION_MISSING,

@@ -18,7 +18,7 @@ from callplane.plan.change import Change
 from callplane.plan.document import Plan
 from callplane.providers.inmemory import InMemoryProvider
 from callplane.resources.lines import PolicyOnLine
-from callplane.resources.teams import TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration
 from callplane.testing.engine_world import CONNECTION, EngineWorld, number, user_id
 from callplane.testing.planning_builders import declared, manifest
 from callplane.values import ObjectKey
@@ -143,7 +143,7 @@ async def test_the_controller_writes_what_was_planned(seed: int) -> None:
     world = await at_work()
     for name in chance.sample(NAMES, 4):
         policies = (("TeamsCallingPolicy", PolicyOnLine("Basic")),)
-        world.platform.put_configurations([TeamsConfiguration(user_id(name), policies=policies)])
+        world.platform.put_configurations([CallingConfiguration(user_id(name), policies=policies)])
     changed = edits(chance, world)
     plan = await plan_of(world, changed)
     planned = [each.change for each in plan.changes()]

@@ -12,7 +12,7 @@ from callplane.plan.change import Change, Operation, approval_digest
 from callplane.plan.document import Level, ObjectPlan, Plan
 from callplane.plan.gate import GateRow, GateStatus
 from callplane.resources.lines import NumberType
-from callplane.resources.teams import LicenceState, NumberOnTeams
+from callplane.resources.platforms import LicenceState, NumberOnPlatform
 from callplane.testing.planning_builders import (
     TAKEN_AT,
     TENANT_KEY,
@@ -215,9 +215,9 @@ async def test_named_numbers_are_not_drawn_by_others(estate: Estate) -> None:
 async def test_what_graph_cannot_do_is_said_with_the_manual_step(estate: Estate) -> None:
     estate.tenant(entitlements=["OperatorConnect"])
     estate.range("operator", first=200, last=209, route="OperatorConnect")
-    estate.numbers[number(200)] = NumberOnTeams(number(200), NumberType.OPERATOR_CONNECT)
+    estate.numbers[number(200)] = NumberOnPlatform(number(200), NumberType.OPERATOR_CONNECT)
     estate.hire("ann", index=200)
-    estate.numbers[number(200)] = NumberOnTeams(
+    estate.numbers[number(200)] = NumberOnPlatform(
         number(200), NumberType.OPERATOR_CONNECT, user_id("ann"), location_id="loc-1"
     )
     estate.claim("ann", 200, number_type="operatorConnect", range_name="platform/operator")

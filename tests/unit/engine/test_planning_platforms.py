@@ -11,7 +11,7 @@ from callplane.engine.observations import ConnectionObservation
 from callplane.plan.document import Level, ObjectPlan, Plan
 from callplane.plan.rendering import describe
 from callplane.resources.lines import NumberType
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.store.ports import RegisterState
 from callplane.testing.planning_builders import Estate, number
 from callplane.values import ConnectionId, ObjectKey
@@ -21,7 +21,7 @@ KEY = ObjectKey("WebexOrganization", "platform", "org")
 BRUNO = "bruno-id"
 
 
-def in_webex(estate: Estate, *, numbers: tuple[NumberOnTeams, ...] = (), **spec: Any) -> None:
+def in_webex(estate: Estate, *, numbers: tuple[NumberOnPlatform, ...] = (), **spec: Any) -> None:
     """Bruno is declared in an organisation where he has no Calling yet."""
     secret = {"name": "webex", "key": "secret"}
     app = {"clientId": "app", "clientSecretRef": secret, "refreshTokenRef": secret}
@@ -44,7 +44,7 @@ def in_webex(estate: Estate, *, numbers: tuple[NumberOnTeams, ...] = (), **spec:
             connection=ORGANIZATION,
             people=(Person(BRUNO, "bruno@example.com"),),
             numbers=numbers,
-            configurations=(TeamsConfiguration(BRUNO, phone_system_ready=False),),
+            configurations=(CallingConfiguration(BRUNO, phone_system_ready=False),),
             register=RegisterState((), (), (), (), 0),
         )
     )
@@ -107,7 +107,9 @@ async def test_a_missing_location_is_said_before_anything_is_applied(estate: Est
 
 
 async def test_who_else_manages_a_number_is_said(estate: Estate) -> None:
-    managed = NumberOnTeams(number(3), NumberType.WEBEX, location_id="London", managed_by="Example")
+    managed = NumberOnPlatform(
+        number(3), NumberType.WEBEX, location_id="London", managed_by="Example"
+    )
     in_webex(estate, numbers=(managed,), phoneNumber={"e164": number(3).text})
     receives = of(await estate.plan(), "WebexUser")
     assert reasons(receives, Level.BLOCKED) == [Reason.UNSUPPORTED]

@@ -18,12 +18,12 @@ from callplane.numbering.lifecycle import NumberState
 from callplane.plan.change import Change, Operation
 from callplane.plan.gate import GateRow, GateStatus
 from callplane.resources.lines import NumberType, PolicyOnLine, PolicyOrigin
-from callplane.resources.teams import (
+from callplane.resources.platforms import (
     AccountType,
+    CallingConfiguration,
     LicenceState,
-    NumberOnTeams,
+    NumberOnPlatform,
     Person,
-    TeamsConfiguration,
 )
 from callplane.testing.planning_builders import (
     CONNECTION,
@@ -44,10 +44,10 @@ def observations() -> Observations:
         "id-odd", "odd@example.com", "GB", False, LicenceState.ABSENT, True
     )
     estate.hire("ann", index=1)
-    estate.numbers[number(2)] = NumberOnTeams(
+    estate.numbers[number(2)] = NumberOnPlatform(
         number(2), NumberType.CALLING_PLAN, "a queue", False, "loc-1", True, False, False
     )
-    estate.configurations["odd"] = TeamsConfiguration(
+    estate.configurations["odd"] = CallingConfiguration(
         user_id("odd"),
         AccountType.RESOURCE_ACCOUNT,
         False,

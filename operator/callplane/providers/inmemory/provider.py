@@ -27,12 +27,12 @@ from callplane.providers.protocol import (
     Unavailable,
     Unsupported,
 )
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.values import E164, ConnectionId
 
 DEFAULT_PAGE_ROWS = 1000
 
-AnyRow = Person | NumberOnTeams | TeamsConfiguration
+AnyRow = Person | NumberOnPlatform | CallingConfiguration
 
 
 def everything_supported(change: Change) -> Unsupported | None:
@@ -103,11 +103,11 @@ class InMemoryProvider:
             row = min(named, key=lambda person: person.deleted, default=None)
         return Observed(row, observed_at)
 
-    async def read_number(self, number: E164) -> Observed[NumberOnTeams]:
+    async def read_number(self, number: E164) -> Observed[NumberOnPlatform]:
         observed_at = await self._arrive_reading(Family.NUMBERS, number.text)
         return Observed(self.world.seen.numbers.get(number), observed_at)
 
-    async def read_configuration(self, user_id: str) -> Observed[TeamsConfiguration]:
+    async def read_configuration(self, user_id: str) -> Observed[CallingConfiguration]:
         observed_at = await self._arrive_reading(Family.CONFIGURATIONS, user_id)
         return Observed(self.world.seen.configurations.get(user_id), observed_at)
 

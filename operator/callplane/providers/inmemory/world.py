@@ -26,12 +26,12 @@ from callplane.providers.orders import (
 )
 from callplane.providers.protocol import OperationState, OperationStatus, RefusalClass, Refused
 from callplane.resources.lines import NumberType, PolicyOnLine, PolicyOrigin
-from callplane.resources.teams import (
+from callplane.resources.platforms import (
     AccountType,
+    CallingConfiguration,
     LicenceState,
-    NumberOnTeams,
+    NumberOnPlatform,
     Person,
-    TeamsConfiguration,
 )
 from callplane.values import E164
 
@@ -41,8 +41,8 @@ class Tables:
     """Rows by their key, in the order in which they came."""
 
     people: dict[str, Person] = dataclasses.field(default_factory=dict)
-    numbers: dict[E164, NumberOnTeams] = dataclasses.field(default_factory=dict)
-    configurations: dict[str, TeamsConfiguration] = dataclasses.field(default_factory=dict)
+    numbers: dict[E164, NumberOnPlatform] = dataclasses.field(default_factory=dict)
+    configurations: dict[str, CallingConfiguration] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(slots=True)
@@ -88,12 +88,12 @@ class World:
         for person in people:
             self.true.people[person.user_id] = self.seen.people[person.user_id] = person
 
-    def put_numbers(self, numbers: Iterable[NumberOnTeams]) -> None:
+    def put_numbers(self, numbers: Iterable[NumberOnPlatform]) -> None:
         self._publish_due(math.inf)
         for row in numbers:
             self.true.numbers[row.number] = self.seen.numbers[row.number] = row
 
-    def put_configurations(self, configurations: Iterable[TeamsConfiguration]) -> None:
+    def put_configurations(self, configurations: Iterable[CallingConfiguration]) -> None:
         self._publish_due(math.inf)
         for row in configurations:
             self.true.configurations[row.user_id] = self.seen.configurations[row.user_id] = row
@@ -162,7 +162,7 @@ class World:
             raise Refused(RefusalClass.CONFLICT, "there is a person of that address")
         person = Person(f"created-{len(self.true.people) + 1}", address)
         self.put_people([person])
-        self.put_configurations([TeamsConfiguration(person.user_id)])
+        self.put_configurations([CallingConfiguration(person.user_id)])
 
     def carry_out(self, order: Order, *, now: float) -> None:
         """At once, as synchronous calls do."""
@@ -192,7 +192,7 @@ class World:
 
     # --- rules ---
 
-    def _number(self, number: E164) -> NumberOnTeams:
+    def _number(self, number: E164) -> NumberOnPlatform:
         row = self.true.numbers.get(number)
         if row is None:
             raise Refused(RefusalClass.NOT_FOUND, f"{number.masked} is not found in the inventory")
@@ -200,7 +200,7 @@ class World:
 
     def _check_assign(self, order: AssignNumber) -> None:
         if self.adds_numbers and order.number not in self.true.numbers:
-            row = NumberOnTeams(order.number, order.number_type, location_id=order.location_id)
+            row = NumberOnPlatform(order.number, order.number_type, location_id=order.location_id)
         else:
             row = self._number(order.number)
         if row.number_type is not order.number_type:
@@ -258,7 +258,7 @@ class World:
     ) -> None:
         row = self.true.numbers.get(number)
         if row is None and self.adds_numbers:
-            row = NumberOnTeams(number, NumberType.WEBEX)
+            row = NumberOnPlatform(number, NumberType.WEBEX)
         if row is None:
             return
         row = dataclasses.replace(
@@ -317,7 +317,7 @@ class World:
         )
         self._write_configuration(configuration, now + lag)
 
-    def _write_number(self, row: NumberOnTeams, visible_at: float) -> None:
+    def _write_number(self, row: NumberOnPlatform, visible_at: float) -> None:
         self.true.numbers[row.number] = row
 
         def publish() -> None:
@@ -332,7 +332,7 @@ class World:
     def _unsee(self, number: E164) -> None:
         self.seen.numbers.pop(number, None)
 
-    def _write_configuration(self, row: TeamsConfiguration, visible_at: float) -> None:
+    def _write_configuration(self, row: CallingConfiguration, visible_at: float) -> None:
         self.true.configurations[row.user_id] = row
 
         def publish() -> None:

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from callplane.resources.lines import NumberType, PolicyOnLine, PolicyOrigin
-from callplane.resources.teams import (
+from callplane.resources.platforms import (
     AccountType,
+    CallingConfiguration,
     LicenceState,
-    NumberOnTeams,
+    NumberOnPlatform,
     Person,
-    TeamsConfiguration,
 )
 from callplane.values import E164
 
@@ -100,7 +100,7 @@ def person(item: Json, *, deleted: bool = False) -> Person | None:
     )
 
 
-def number(item: Json) -> NumberOnTeams | None:
+def number(item: Json) -> NumberOnPlatform | None:
     """A row of the telephone number inventory. A type that is not known makes the row
     unreadable.
     """
@@ -113,7 +113,7 @@ def number(item: Json) -> NumberOnTeams | None:
         return None
     holder_id, held_by_user = _holder(item)
     capabilities = item.get("capabilities")
-    return NumberOnTeams(
+    return NumberOnPlatform(
         number=e164,
         number_type=number_type,
         holder_id=holder_id,
@@ -125,7 +125,7 @@ def number(item: Json) -> NumberOnTeams | None:
     )
 
 
-def configuration(item: Json) -> TeamsConfiguration | None:
+def configuration(item: Json) -> CallingConfiguration | None:
     """What Teams knows of a user. A number that cannot be read makes the row unreadable: a user
     must not seem to be without a number.
     """
@@ -143,7 +143,7 @@ def configuration(item: Json) -> TeamsConfiguration | None:
         if e164 is None:
             return None
         numbers.append(e164)
-    return TeamsConfiguration(
+    return CallingConfiguration(
         user_id=user_id.lower(),
         account_type=_ACCOUNT_TYPES.get(_text(item.get("accountType")), AccountType.OTHER),
         phone_system_ready=PHONE_SYSTEM_FEATURE in _list(item.get("featureTypes")),

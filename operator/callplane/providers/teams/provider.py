@@ -42,7 +42,7 @@ from callplane.providers.teams import manual_steps, mapping
 from callplane.providers.teams.graph_client import GraphClient, Write
 from callplane.providers.teams.policy_book import CALLING_POLICY_TYPES, PolicyBook
 from callplane.providers.transport import describe
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.values import E164, ConnectionId
 
 NUMBERS = "/admin/teams/telephoneNumberManagement/numberAssignments"
@@ -59,7 +59,7 @@ WRITE_SECONDS = 8.0
 # How far Teams lags is not documented; what has not appeared by then is looked for again.
 READ_AFTER_WRITE_LAG_SECONDS = 5.0
 
-AnyRow = Person | NumberOnTeams | TeamsConfiguration
+AnyRow = Person | NumberOnPlatform | CallingConfiguration
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ class TeamsProvider:
                 return cast("mapping.Json", item)
         return None
 
-    async def read_number(self, number: E164) -> Observed[NumberOnTeams]:
+    async def read_number(self, number: E164) -> Observed[NumberOnPlatform]:
         observed_at = self._clock.monotonic()
         literal = urllib.parse.quote(number.text, safe="")
         url = self._client.url(f"{NUMBERS}?$filter=telephoneNumber%20eq%20'{literal}'")
@@ -206,7 +206,7 @@ class TeamsProvider:
             raise Unavailable("readNumber: the number's row cannot be read")
         return Observed(None, observed_at)
 
-    async def read_configuration(self, user_id: str) -> Observed[TeamsConfiguration]:
+    async def read_configuration(self, user_id: str) -> Observed[CallingConfiguration]:
         observed_at = self._clock.monotonic()
         key = urllib.parse.quote(user_id, safe="")
         url = self._client.url(f"{CONFIGURATIONS}/{key}?$select={mapping.CONFIGURATION_FIELDS}")

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from callplane.resources.lines import NumberType, PolicyOnLine
-from callplane.resources.teams import AccountType, NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import (
+    AccountType,
+    CallingConfiguration,
+    NumberOnPlatform,
+    Person,
+)
 from callplane.resources.webex import (
     CALLER_ID,
     EXTENSION,
@@ -61,7 +66,7 @@ def person(item: Json) -> Person | None:
     return Person(person_id, first.lower())
 
 
-def number(item: Json, locations: Mapping[str, Location]) -> NumberOnTeams | None:
+def number(item: Json, locations: Mapping[str, Location]) -> NumberOnPlatform | None:
     """A number of the inventory. Rows with an extension alone have an empty number: see
     `is_extension_only`.
     """
@@ -80,7 +85,7 @@ def number(item: Json, locations: Mapping[str, Location]) -> NumberOnTeams | Non
     is_for_people = not any(
         item.get(flag) is True for flag in ("isReservedNumber", "isServiceNumber", "tollFreeNumber")
     )
-    return NumberOnTeams(
+    return NumberOnPlatform(
         parsed,
         NumberType.WEBEX,
         holder_id=owner_id,
@@ -97,7 +102,7 @@ def is_extension_only(item: object) -> bool:
     return isinstance(item, dict) and item.get("phoneNumber") == ""
 
 
-def configuration(item: Json, *, licence: str | None) -> TeamsConfiguration | None:
+def configuration(item: Json, *, licence: str | None) -> CallingConfiguration | None:
     """What a person has in Calling, as far as lists of people tell. `licence` is the short name of
     the Calling licence.
     """
@@ -112,7 +117,7 @@ def configuration(item: Json, *, licence: str | None) -> TeamsConfiguration | No
         policies.append((EXTENSION.detail, PolicyOnLine(extension)))
     primary = work_number(item)
     account = AccountType.USER if item.get("type", "person") == "person" else AccountType.OTHER
-    return TeamsConfiguration(
+    return CallingConfiguration(
         person_id,
         account_type=account,
         phone_system_ready=licence is not None,

@@ -34,7 +34,7 @@ from callplane.providers.webex.client import WebexClient
 from callplane.providers.webex.directory import Directory
 from callplane.providers.webex.line_writing import LICENCE_OPERATION, LineWriting
 from callplane.providers.webex.refusals import describe
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.resources.webex import service_of
 from callplane.values import E164, ConnectionId
 
@@ -183,7 +183,7 @@ class WebexProvider:
             raise Unavailable(f"listServices: {len(found)} services are called {name}")
         return Person(found[0], key) if found else None
 
-    async def read_number(self, number: E164) -> Observed[NumberOnTeams]:
+    async def read_number(self, number: E164) -> Observed[NumberOnPlatform]:
         locations = await self._directory.locations()
         observed_at = self._clock.monotonic()
         content = await self._client.read("listNumbers", paths.NUMBERS, phoneNumber=number.text)
@@ -196,7 +196,7 @@ class WebexProvider:
             return Observed(row, observed_at)
         return Observed(None, observed_at)
 
-    async def read_configuration(self, user_id: str) -> Observed[TeamsConfiguration]:
+    async def read_configuration(self, user_id: str) -> Observed[CallingConfiguration]:
         """All of it, also what lists leave out."""
         observed_at = self._clock.monotonic()
         answer = await self._client.read_answer(
@@ -214,7 +214,7 @@ class WebexProvider:
             raise Unavailable("getPerson: the row cannot be read")
         return Observed(await self._completed(row), observed_at)
 
-    async def _completed(self, row: TeamsConfiguration) -> TeamsConfiguration:
+    async def _completed(self, row: CallingConfiguration) -> CallingConfiguration:
         if not row.unlisted:
             return row
         policies = []
@@ -228,7 +228,7 @@ class WebexProvider:
         dialled = mapping.outgoing(permissions[1]) if permissions is not None else None
         if dialled is not None:
             policies.append(dialled)
-        known = TeamsConfiguration(row.user_id, policies=tuple(policies))
+        known = CallingConfiguration(row.user_id, policies=tuple(policies))
         return row.completed_by(known)
 
     # --- writes ---

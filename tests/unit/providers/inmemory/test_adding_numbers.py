@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callplane.plan.change import Change, Operation
 from callplane.providers.inmemory import InMemoryProvider, World
-from callplane.resources.teams import Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, Person
 from callplane.testing.manual_clock import ManualClock
 from callplane.values import E164, ConnectionId, Platform
 
@@ -21,7 +21,7 @@ def change(
 async def test_a_number_comes_and_goes_with_its_holder() -> None:
     world = World(adds_numbers=True)
     world.put_people([Person("ann", "ann@example.com")])
-    world.put_configurations([TeamsConfiguration("ann")])
+    world.put_configurations([CallingConfiguration("ann")])
     provider = InMemoryProvider(CONNECTION, world, clock=ManualClock())
     fields = {"number": NUMBER.text, "type": "webex"}
     after = {**fields, "location": "London", "licence": "Standard", "extension": "1001"}

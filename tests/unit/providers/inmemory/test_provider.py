@@ -13,7 +13,7 @@ from callplane.providers import inmemory
 from callplane.providers.inmemory import InMemoryProvider, Listing, Verb, World
 from callplane.providers.protocol import Accepted, Family, OperationState, Refused, Throttled
 from callplane.resources.lines import NumberType
-from callplane.resources.teams import NumberOnTeams, Person, TeamsConfiguration
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.values import E164, ConnectionId, Platform
 
 CONNECTION = ConnectionId("teams", "tenant-1")
@@ -45,9 +45,9 @@ def assign(number: E164 = NUMBER, user_id: str = "anna") -> Change:
 def small_world(*, order_seconds: float = 0.0, read_lag_seconds: float = 0.0) -> World:
     world = World(order_seconds=order_seconds, read_lag_seconds=read_lag_seconds)
     world.put_people(Person(name, f"{name}@example.org") for name in ("anna", "ben"))
-    world.put_configurations(TeamsConfiguration(name) for name in ("anna", "ben"))
+    world.put_configurations(CallingConfiguration(name) for name in ("anna", "ben"))
     world.put_numbers(
-        NumberOnTeams(E164(f"+44207946{n:04}"), NumberType.DIRECT_ROUTING) for n in range(1, 6)
+        NumberOnPlatform(E164(f"+44207946{n:04}"), NumberType.DIRECT_ROUTING) for n in range(1, 6)
     )
     return world
 
@@ -58,7 +58,7 @@ async def test_an_order_takes_its_time() -> None:
     answer = await provider.send(assign(), request_id="r1")
     assert isinstance(answer, Accepted)
     assert (await provider.poll(answer.operation)).state is OperationState.RUNNING
-    assert (await provider.read_number(NUMBER)).row == NumberOnTeams(
+    assert (await provider.read_number(NUMBER)).row == NumberOnPlatform(
         NUMBER, NumberType.DIRECT_ROUTING
     )
     clock.seconds = 2.0

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from callplane.providers.teams import mapping
 from callplane.resources.lines import NumberType, PolicyOnLine, PolicyOrigin
-from callplane.resources.teams import (
+from callplane.resources.platforms import (
     AccountType,
+    CallingConfiguration,
     LicenceState,
-    NumberOnTeams,
+    NumberOnPlatform,
     Person,
-    TeamsConfiguration,
 )
 from callplane.values import E164
 
@@ -118,12 +118,12 @@ def test_a_deleted_person_gets_the_name_back_that_the_directory_prefixed() -> No
 
 
 def test_a_free_number() -> None:
-    assert mapping.number(ROW) == NumberOnTeams(NUMBER, NumberType.DIRECT_ROUTING)
+    assert mapping.number(ROW) == NumberOnPlatform(NUMBER, NumberType.DIRECT_ROUTING)
 
 
 def test_a_held_number() -> None:
     row = mapping.number(HELD | {"locationId": "AB-CD"})
-    assert row == NumberOnTeams(
+    assert row == NumberOnPlatform(
         NUMBER, NumberType.DIRECT_ROUTING, holder_id=USER_ID, location_id="ab-cd"
     )
 
@@ -208,7 +208,7 @@ def test_a_number_that_cannot_be_read(changes: dict[str, Any]) -> None:
 
 
 def test_a_configuration() -> None:
-    assert mapping.configuration(CONFIGURATION) == TeamsConfiguration(
+    assert mapping.configuration(CONFIGURATION) == CallingConfiguration(
         USER_ID,
         AccountType.USER,
         phone_system_ready=True,
@@ -222,7 +222,7 @@ def test_a_configuration() -> None:
 
 
 def test_a_configuration_that_says_little() -> None:
-    assert mapping.configuration({"id": USER_ID}) == TeamsConfiguration(
+    assert mapping.configuration({"id": USER_ID}) == CallingConfiguration(
         USER_ID, AccountType.OTHER, phone_system_ready=False
     )
 

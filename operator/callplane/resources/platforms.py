@@ -1,4 +1,4 @@
-"""What is read from a Microsoft 365 tenant, provider details removed.
+"""What is read from a tenant of Teams or an organisation of Webex, provider details removed.
 
 Three families are listed in bulk, each with its own pages: people (Entra ID), numbers (the
 telephone number inventory) and configurations (Teams users). `observed_line` in `plan.observation`
@@ -45,7 +45,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class NumberOnTeams:
+class NumberOnPlatform:
     """One row of the inventory. `holder_id` is whatever holds it: a user, a service or a policy.
 
     `is_primary` is False for a further number of somebody who has several; `managed_by` names who
@@ -65,11 +65,11 @@ class NumberOnTeams:
 
 
 @dataclass(frozen=True, slots=True)
-class TeamsConfiguration:
-    """What Teams itself knows of a user. `phone_system_ready` is the feature type PhoneSystem, the
-    sign that Teams has taken the licence in; `numbers` includes numbers synchronised from
-    on-premises. `unlisted` are the policy types that this row says nothing of, because it comes
-    from a listing that leaves them out."""
+class CallingConfiguration:
+    """What the platform itself knows of a user. `phone_system_ready` is the sign that it has taken
+    the licence in (on Teams the feature type PhoneSystem); `numbers` includes numbers that are
+    synchronised from on-premises. `unlisted` are the policy types that this row says nothing of,
+    because it comes from a listing that leaves them out."""
 
     user_id: str
     account_type: AccountType = AccountType.USER
@@ -79,7 +79,7 @@ class TeamsConfiguration:
     policies: tuple[tuple[str, PolicyOnLine], ...] = ()
     unlisted: frozenset[str] = frozenset()
 
-    def completed_by(self, known: TeamsConfiguration | None) -> TeamsConfiguration:
+    def completed_by(self, known: CallingConfiguration | None) -> CallingConfiguration:
         """This row with what it says nothing of as it was known before."""
         if known is None or not self.unlisted:
             return self
