@@ -24,9 +24,9 @@ from callplane.testing.billing_builders import (
     LANDLINE,
     account,
     attempt,
+    context,
     line,
     plan,
-    snapshot,
 )
 from callplane.testing.dialled_forms import NEAR_MISSES, SERVED, Form
 
@@ -241,7 +241,7 @@ def test_emergency_and_exempt_calls_are_allowed_in_every_state(  # noqa: PLR0913
         account(**terms), plan=plan() if with_plan else None, privilege=NO_CALLS, suspended=True
     )
     asked = attempt(form.dialled, outside_line=form.outside_line, caller_id="anonymous")
-    found = decide(snapshot(caller if known else None, before, lines), asked)
+    found = decide(context(caller if known else None, before, lines), asked)
     assert isinstance(found, Quote)
     assert found.mode in (Mode.EMERGENCY, Mode.EXEMPT)
     assert not found.is_metered
@@ -253,7 +253,7 @@ def test_inbound_never_depends_on_money(
 ) -> None:
     asked = attempt(direction=Direction.INBOUND)
     caller = line(account(**terms), privilege=Privilege())
-    assert decide(snapshot(caller, before, lines), asked) == Quote(Mode.INBOUND)
+    assert decide(context(caller, before, lines), asked) == Quote(Mode.INBOUND)
 
 
 @given(
@@ -272,7 +272,7 @@ def test_what_is_decided_can_be_reserved(
 ) -> None:
     """With the same counters, `reserve` never refuses what `decide` has quoted."""
     caller = line(account(**terms), plan=plan() if with_plan else None)
-    found = decide(snapshot(caller, before, lines), attempt(dialled))
+    found = decide(context(caller, before, lines), attempt(dialled))
     if isinstance(found, Refusal):
         return
     assert isinstance(first_grant(found, before, lines), Grant)
@@ -281,5 +281,5 @@ def test_what_is_decided_can_be_reserved(
 @given(st.sampled_from(NEAR_MISSES))
 def test_what_only_looks_like_an_emergency_is_decided_like_any_call(form: Form) -> None:
     asked = attempt(form.dialled, outside_line=form.outside_line)
-    found = decide(snapshot(line(account(), plan=plan())), asked)
+    found = decide(context(line(account(), plan=plan())), asked)
     assert isinstance(found, Refusal) or found.is_metered

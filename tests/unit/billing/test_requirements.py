@@ -43,10 +43,10 @@ from callplane.testing.billing_builders import (
     account,
     attempt,
     card,
+    context,
     line,
     plan,
     row,
-    snapshot,
 )
 from callplane.values import Period
 
@@ -151,11 +151,11 @@ def test_r9_the_pool_is_the_sum_of_all_plans() -> None:
     posted = entitlements.to_post({}, plans)
     assert entitlements.pool_seconds(posted) == 5_400 * 60
     heavy = Counters(entitlement_seconds=5_400 * 60, used_seconds=2_000 * 60)
-    assert answer(decide(snapshot(line(plan=plan(300)), heavy), attempt())) == "Plan"
+    assert answer(decide(context(line(plan=plan(300)), heavy), attempt())) == "Plan"
 
 
 def test_r10_only_holders_of_a_plan_draw() -> None:
-    found = decide(snapshot(line(account(pay_as_you_go=True)), FULL), attempt())
+    found = decide(context(line(account(pay_as_you_go=True)), FULL), attempt())
     assert isinstance(found, Quote)
     assert found.pool is None
     assert found.price is not None
@@ -163,7 +163,7 @@ def test_r10_only_holders_of_a_plan_draw() -> None:
 
 def test_r11_one_pool_whatever_the_plan() -> None:
     for minutes in (300, 1_200):
-        found = decide(snapshot(line(plan=plan(minutes)), EMPTY), attempt())
+        found = decide(context(line(plan=plan(minutes)), EMPTY), attempt())
         assert answer(found) == "PoolExhausted"
 
 
@@ -217,7 +217,7 @@ def test_r16_plans_change_upwards_within_a_month() -> None:
 
 
 def test_r17_overspend_goes_on_at_the_standard_rate() -> None:
-    found = decide(snapshot(line(account(overspend=True), plan=plan()), EMPTY), attempt())
+    found = decide(context(line(account(overspend=True), plan=plan()), EMPTY), attempt())
     assert isinstance(found, Quote)
     assert found.price is not None
     assert found.price.per_minute_micros == 10_000
@@ -226,22 +226,22 @@ def test_r17_overspend_goes_on_at_the_standard_rate() -> None:
 @pytest.mark.parametrize("counters", [EMPTY, FULL, Counters(posted_micros=10**12)])
 def test_r18_inbound_is_unaffected(counters: Counters) -> None:
     asked = attempt(direction=Direction.INBOUND)
-    assert answer(decide(snapshot(line(plan=plan()), counters), asked)) == "Inbound"
+    assert answer(decide(context(line(plan=plan()), counters), asked)) == "Inbound"
 
 
 @pytest.mark.parametrize("dialled", [LANDLINE, MOBILE, FREEPHONE, UK_WIDE, PREMIUM, ABROAD])
 def test_r19_an_empty_pool_stops_every_outbound_call(dialled: str) -> None:
     caller = line(account(rate_card_billing=True), plan=plan(), privilege=WORLD)
-    assert answer(decide(snapshot(caller, EMPTY), attempt(dialled))) == "PoolExhausted"
+    assert answer(decide(context(caller, EMPTY), attempt(dialled))) == "PoolExhausted"
     for exempt in EXEMPT:
-        assert isinstance(decide(snapshot(caller, EMPTY), attempt(exempt)), Quote)
+        assert isinstance(decide(context(caller, EMPTY), attempt(exempt)), Quote)
 
 
 @pytest.mark.parametrize("dialled", EXEMPT)
 def test_r20_four_numbers_are_reached_in_every_state(dialled: str) -> None:
     broke = line(account(ceiling_micros=0, suspended=True), privilege=NO_CALLS, suspended=True)
     for caller in (None, broke):
-        found = decide(snapshot(caller, EMPTY), attempt(dialled, caller_id="", ingress=""))
+        found = decide(context(caller, EMPTY), attempt(dialled, caller_id="", ingress=""))
         assert isinstance(found, Quote)
         assert not found.is_metered
 
@@ -256,13 +256,13 @@ def test_r21_the_block_ends_by_itself() -> None:
     ):
         counters = rows[Period.of(instant, "Europe/London").label]
         asked = attempt(setup=instant)
-        assert answer(decide(snapshot(line(plan=plan()), counters), asked)) == expected
+        assert answer(decide(context(line(plan=plan()), counters), asked)) == expected
 
 
 def test_r22_pay_as_you_go_needs_no_bundle() -> None:
     caller = line(account(pay_as_you_go=True), privilege=WORLD)
     for dialled in (LANDLINE, MOBILE, ABROAD):
-        assert answer(decide(snapshot(caller), attempt(dialled))) == "Payg"
+        assert answer(decide(context(caller), attempt(dialled))) == "Payg"
 
 
 def with_ceiling(micros: int) -> AccountTerms:
@@ -272,26 +272,26 @@ def with_ceiling(micros: int) -> AccountTerms:
 def test_r23_the_ceiling_is_one_for_the_account() -> None:
     at_ceiling = Counters(posted_micros=1_000_000)
     caller = line(with_ceiling(1_000_000))
-    assert answer(decide(snapshot(caller, at_ceiling), attempt())) == "CeilingReached"
+    assert answer(decide(context(caller, at_ceiling), attempt())) == "CeilingReached"
     below = replace(at_ceiling, posted_micros=999_000)
-    assert answer(decide(snapshot(caller, below), attempt())) == "Payg"
+    assert answer(decide(context(caller, below), attempt())) == "Payg"
     inbound = attempt(direction=Direction.INBOUND)
-    assert answer(decide(snapshot(caller, at_ceiling), inbound)) == "Inbound"
+    assert answer(decide(context(caller, at_ceiling), inbound)) == "Inbound"
 
 
 def test_r25_a_raise_unblocks_at_once() -> None:
     at_ceiling = Counters(posted_micros=1_000_000)
     raised = line(with_ceiling(2_000_000))
-    assert answer(decide(snapshot(raised, at_ceiling), attempt())) == "Payg"
+    assert answer(decide(context(raised, at_ceiling), attempt())) == "Payg"
 
 
 @pytest.mark.parametrize("overspend", [True, False])
 def test_r26_outside_the_bundle_needs_rate_card_billing(overspend: bool) -> None:
     off = line(account(overspend=overspend), plan=plan(), privilege=WORLD)
-    assert answer(decide(snapshot(off, FULL), attempt(ABROAD))) == "RateCardDisabled"
+    assert answer(decide(context(off, FULL), attempt(ABROAD))) == "RateCardDisabled"
     terms = account(overspend=overspend, rate_card_billing=True)
     on = line(terms, plan=plan(), privilege=WORLD)
-    found = decide(snapshot(on, FULL), attempt(ABROAD))
+    found = decide(context(on, FULL), attempt(ABROAD))
     assert isinstance(found, Quote)
     assert found.price is not None
     assert found.price.prefix == "1"
@@ -309,8 +309,8 @@ def test_r26_outside_the_bundle_needs_rate_card_billing(overspend: bool) -> None
 def test_r27_two_switches(overspend: bool, rate_card: bool, inside: str, outside: str) -> None:
     terms = account(overspend=overspend, rate_card_billing=rate_card)
     caller = line(terms, plan=plan(), privilege=WORLD)
-    assert answer(decide(snapshot(caller, EMPTY), attempt(LANDLINE))) == inside
-    assert answer(decide(snapshot(caller, EMPTY), attempt(ABROAD))) == outside
+    assert answer(decide(context(caller, EMPTY), attempt(LANDLINE))) == inside
+    assert answer(decide(context(caller, EMPTY), attempt(ABROAD))) == outside
 
 
 @pytest.mark.parametrize(
@@ -356,16 +356,16 @@ def test_r31_a_privilege_refuses_whatever_funds_there_are(
 ) -> None:
     caller = line(account(pay_as_you_go=True), privilege=privilege)
     for dialled in (LANDLINE, ABROAD, PREMIUM):
-        found = answer(decide(snapshot(caller, FULL), attempt(dialled)))
+        found = answer(decide(context(caller, FULL), attempt(dialled)))
         assert (found == "PrivilegeDenied") is (dialled in refused)
 
 
 def test_r32_a_service_line_makes_no_calls_but_exempt_ones() -> None:
     service = line(account(pay_as_you_go=True), privilege=NO_CALLS)
-    assert answer(decide(snapshot(service, FULL), attempt())) == "PrivilegeDenied"
-    assert answer(decide(snapshot(service, FULL), attempt("999"))) == "Emergency"
+    assert answer(decide(context(service, FULL), attempt())) == "PrivilegeDenied"
+    assert answer(decide(context(service, FULL), attempt("999"))) == "Emergency"
     inbound = attempt(direction=Direction.INBOUND)
-    assert answer(decide(snapshot(service, FULL), inbound)) == "Inbound"
+    assert answer(decide(context(service, FULL), inbound)) == "Inbound"
 
 
 def test_r33_each_hosted_number_bears_its_fee_in_use_or_not() -> None:
