@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from callplane.cli import connecting, numbers_command, output
+from callplane.cli import cells, connecting, numbers_command, output
 from callplane.cli.connecting import DatabaseUrl
 from callplane.cli.plan_command import MaskNumbers
 from callplane.errors import CallplaneError, mask_number
@@ -29,8 +29,6 @@ COLUMNS = (
     "declaredBy",
     "reason",
 )
-#: A spreadsheet program would take a cell that begins so for a formula, and run it.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ExportFormat(StrEnum):
@@ -82,7 +80,7 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _cell(name: str, value: Any) -> str:
     text = "" if value is None else str(value)
-    return f"'{text}" if name != "number" and text.startswith(_FORMULA_STARTS) else text
+    return text if name == "number" else cells.formula_free(text)
 
 
 def as_yaml(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from callplane.cli import connecting, output
+from callplane.cli import connecting, coverage_command, output
 from callplane.cli.connecting import DatabaseUrl, Kubeconfig
 from callplane.cli.plan_command import MaskNumbers, SnapshotFile
 from callplane.errors import CallplaneError, mask_number
@@ -39,6 +39,7 @@ group = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the application."""
+    coverage_command.register(group)
     app.add_typer(group, name="numbers")
 
 

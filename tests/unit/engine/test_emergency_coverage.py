@@ -1,0 +1,217 @@
+"""What each system knows of where help would be sent to, number by number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from callplane.apis.parsing import parse_strict
+from callplane.engine import emergency_coverage
+from callplane.engine.emergency_coverage import Coverage, CoverageReport, CoveredNumber
+from callplane.engine.observations import ConnectionObservation
+from callplane.resources.lines import NumberType
+from callplane.resources.platforms import NumberOnPlatform, Person
+from callplane.testing.planning_builders import TAKEN_AT, Estate, number
+from callplane.values import ConnectionId, ObjectKey
+
+OFFICE = "00000000-0000-4000-8000-00000000cccc"
+ELSEWHERE = "00000000-0000-4000-8000-00000000dddd"
+ADDRESS = {"street": "1 Sample Street", "town": "London", "postcode": "ZZ99 9ZZ"}
+REFERENCE = {"name": "office", "namespace": "platform"}
+ORG_ID = "9d2b4c6e-1f3a-4b58-8c70-5e6d7f8091a2"
+ORGANISATION = ObjectKey("WebexOrganization", "platform", "acme")
+
+
+@pytest.fixture
+def estate() -> Estate:
+    """A range of a site whose holders are in the office, unless they say otherwise."""
+    made = Estate()
+    made.range(emergencyLocationRef={"name": "office"}, site="hq")
+    made.put(
+        "EmergencyLocation",
+        "office",
+        {
+            "address": ADDRESS,
+            "teamsLocationId": OFFICE,
+            "webexLocation": "London",
+            "allowedNamespaces": [{"selector": {}}],
+        },
+        namespace="platform",
+    )
+    return made
+
+
+def hire(estate: Estate, name: str, index: int, location: str | None, **spec: Any) -> None:
+    estate.hire(name)
+    estate.give(name, index, location=location)
+    estate.declare(name, **spec)
+
+
+def report(estate: Estate) -> CoverageReport:
+    resources = [parse_strict(body).resource for body in estate.manifests.values()]
+    found = [each for each in resources if each is not None]
+    assert len(found) == len(resources)
+    return emergency_coverage.report(estate.observations(), found)
+
+
+def only(estate: Estate) -> CoveredNumber:
+    (row,) = report(estate).numbers
+    return row
+
+
+def test_the_declared_location_is_accepted_where_the_tenant_shows_it(estate: Estate) -> None:
+    hire(estate, "anna", 1, OFFICE.upper())
+    row = only(estate)
+    assert row.state is Coverage.ACCEPTED
+    assert (row.number, row.holder, row.site) == (number(1), "anna@example.com", "platform/hq")
+    assert row.location == ObjectKey("EmergencyLocation", "platform", "office")
+    assert row.declared_by == ObjectKey("TeamsUser", "sales", "anna")
+
+
+@pytest.mark.parametrize(
+    ("shown", "state", "said"),
+    [
+        (None, Coverage.MISSING, "Teams has no emergency location for the number"),
+        (ELSEWHERE, Coverage.DIFFERENT, f"Teams has {ELSEWHERE} instead of {OFFICE}"),
+    ],
+)
+def test_a_tenant_that_does_not_show_it_is_said(
+    estate: Estate, shown: str | None, state: Coverage, said: str
+) -> None:
+    hire(estate, "anna", 1, shown)
+    (check,) = only(estate).checks
+    assert check.state is state
+    assert said in check.reason
+
+
+def test_the_holder_counts_before_the_range(estate: Estate) -> None:
+    estate.put(
+        "EmergencyLocation", "home", {"address": ADDRESS, "teamsLocationId": ELSEWHERE},
+        namespace="sales",
+    )  # fmt: skip
+    hire(estate, "anna", 1, OFFICE, emergencyLocationRef={"name": "home"})
+    row = only(estate)
+    assert row.location == ObjectKey("EmergencyLocation", "sales", "home")
+    assert row.state is Coverage.DIFFERENT
+
+
+def test_a_number_that_is_stated_by_itself_counts_before_its_range(estate: Estate) -> None:
+    spec = {
+        "e164": number(1).text,
+        "route": "DirectRouting",
+        "emergencyLocationRef": {"name": "gone"},
+    }
+    estate.put("PhoneNumber", "one", spec, namespace="platform")
+    hire(estate, "anna", 1, OFFICE)
+    (check,) = only(estate).checks
+    assert check.state is Coverage.MISSING
+    assert "EmergencyLocation platform/gone is declared and does not exist" in check.reason
+
+
+def test_a_location_without_an_id_says_how_to_get_one(estate: Estate) -> None:
+    estate.put("EmergencyLocation", "office", {"address": ADDRESS}, namespace="platform")
+    hire(estate, "anna", 1, OFFICE)
+    (check,) = only(estate).checks
+    assert check.state is Coverage.MISSING
+    assert "New-CsOnlineLisLocation" in check.reason
+
+
+def test_what_nobody_declares_is_told_apart_from_what_is_not_there(estate: Estate) -> None:
+    estate.range()
+    hire(estate, "anna", 1, OFFICE)
+    hire(estate, "ben", 2, None)
+    states = [row.state for row in report(estate).numbers]
+    assert states == [Coverage.UNDECLARED, Coverage.MISSING]
+    assert "no emergencyLocationRef" in report(estate).numbers[1].checks[0].reason
+
+
+def test_a_claim_that_the_tenant_does_not_show_is_unseen(estate: Estate) -> None:
+    estate.hire("anna")
+    estate.claim("anna", 1)
+    estate.declare("anna")
+    row = only(estate)
+    assert (row.state, row.holder) == (Coverage.UNSEEN, "anna@example.com")
+    assert row.declared_by == ObjectKey("TeamsUser", "sales", "anna")
+
+
+def test_a_holder_whom_no_manifest_declares_is_there_too(estate: Estate) -> None:
+    estate.hire("anna", index=1, ours=False)
+    row = only(estate)
+    assert (row.declared_by, row.state) == (None, Coverage.MISSING)
+
+
+def test_numbers_that_nobody_has_are_not_in_it(estate: Estate) -> None:
+    estate.stock(range(10))
+    assert report(estate).numbers == ()
+
+
+def test_in_webex_the_place_of_the_number_counts(estate: Estate) -> None:
+    app = {
+        "clientId": "C0123456789abcdef0123456789abcdef",
+        "clientSecretRef": {"name": "webex", "key": "secret"},
+        "refreshTokenRef": {"name": "webex", "key": "token"},
+    }
+    spec = {"orgId": ORG_ID, "credentials": {"serviceApp": app}}
+    estate.put("WebexOrganization", "acme", spec, namespace="platform")
+    user = {
+        "organizationRef": {"name": "acme"},
+        "email": "anna@example.com",
+        "emergencyLocationRef": {"name": "office"},
+    }
+    estate.put("WebexUser", "anna", user, namespace="platform")
+    places = {number(1): "London", number(2): "Leeds"}
+    rows = tuple(
+        NumberOnPlatform(each, NumberType.WEBEX, f"person-{place}", location_id=place)
+        for each, place in places.items()
+    )
+    people = (Person("person-London", "anna@example.com"), Person("person-Leeds", "b@example.com"))
+    seen = ConnectionObservation(
+        ORGANISATION, ConnectionId("webex", ORG_ID), people, rows, (), None
+    )
+    estate.further.append(seen)
+    first, second = report(estate).numbers
+    assert (first.state, first.declared_by) == (
+        Coverage.ACCEPTED,
+        ObjectKey("WebexUser", "platform", "anna"),
+    )
+    assert second.state is Coverage.DIFFERENT
+    assert second.checks[0].reason == "Webex has Leeds instead of London"
+
+
+def test_totals_are_by_location_site_connection_and_carrier(estate: Estate) -> None:
+    hire(estate, "anna", 1, OFFICE)
+    hire(estate, "ben", 2, None)
+    estate.hire("chris", index=200, ours=False)
+    totals = report(estate).totals
+    counted = {
+        name: [(total.name, total.numbers, dict(total.states)) for total in found]
+        for name, found in totals.items()
+    }
+    both = {Coverage.MISSING: 1, Coverage.ACCEPTED: 1}
+    assert counted == {
+        "locations": [("", 1, {Coverage.MISSING: 1}), ("platform/office", 2, both)],
+        "sites": [("", 1, {Coverage.MISSING: 1}), ("platform/hq", 2, both)],
+        "connections": [
+            ("TeamsTenant platform/main", 3, {Coverage.MISSING: 2, Coverage.ACCEPTED: 1})
+        ],
+        "carriers": [("", 3, {Coverage.MISSING: 2, Coverage.ACCEPTED: 1})],
+    }
+
+
+def test_a_connection_that_was_not_observed_is_remarked(estate: Estate) -> None:
+    observations = replace(estate.observations(), connections=())
+    tenant = parse_strict(estate.manifests[ObjectKey("TeamsTenant", "platform", "main")]).resource
+    assert tenant is not None
+    found = emergency_coverage.report(observations, [tenant])
+    assert found.remarks == (
+        "TeamsTenant platform/main was not observed: its numbers are not in this report",
+    )
+    assert found.observed_at == TAKEN_AT
+
+
+def test_a_report_without_the_register_says_so(estate: Estate) -> None:
+    estate.has_register = False
+    (remark,) = report(estate).remarks
+    assert "the number register was not read" in remark
