@@ -13,7 +13,7 @@ ENVIRONMENT := $(VENV)/.made-from-$(shell cat requirements/callplane.txt pyproje
 STACKS_ENVIRONMENT := $(STACKS_VENV)/.made-from-$(shell cat requirements/stacks.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools kstatus sbc-deps engine stacks-environment
+.PHONY: help demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools kstatus sbc-deps promtool engine stacks-environment
 .DELETE_ON_ERROR:
 
 help: #? list the verbs
@@ -42,6 +42,10 @@ kstatus: $(ENVIRONMENT)
 # As root it installs Debian packages; otherwise it unpacks them into the cache folder (Debian 12).
 sbc-deps: $(ENVIRONMENT) #? provide Kamailio, SIPp and rtpengine for the SIP tests, or say why not
 	@$(RUN) -m callplane.testing.sbc_programs
+
+# The same for promtool, which says whether alerts fire when they should.
+promtool: $(ENVIRONMENT) #? provide promtool for the tests of alerts, or say why not
+	@$(RUN) -m callplane.testing.promtool
 
 # Pulumi's command line, for the stacks' tests: some minutes once, then it is cached.
 engine: $(ENVIRONMENT)

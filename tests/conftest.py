@@ -46,6 +46,20 @@ def _why_without_sbc() -> str:
 
 SBC_MISSING: Final = _why_without_sbc()
 
+# Nor is promtool, which the tests of alerts run; `make promtool` provides it.
+PROMTOOL_FOLDER: Final = TESTS / "manifests" / "prometheus"
+
+
+def _why_without_promtool() -> str:
+    if not PROMTOOL_FOLDER.is_dir():
+        return ""
+    from callplane.testing import promtool
+
+    return promtool.missing()
+
+
+PROMTOOL_MISSING: Final = _why_without_promtool()
+
 LEAKS: Final = frozenset(
     {
         "KUBECONFIG",
@@ -119,6 +133,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         lines.append(f"left out: {VENDOR_FOLDER}/ folders, for CALLPLANE_CONTRACTS names no folder")
     if SBC_MISSING:
         lines.append(f"left out: tests/{SBC_FOLDER}, for {SBC_MISSING}")
+    if PROMTOOL_MISSING:
+        lines.append(f"left out: tests/manifests/prometheus, for {PROMTOOL_MISSING}")
     return lines
 
 
@@ -129,6 +145,8 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if COMPLETE and SBC_MISSING:
         raise pytest.UsageError(f"CALLPLANE_COMPLETE=1 needs the SIP tests: {SBC_MISSING}")
+    if COMPLETE and PROMTOOL_MISSING:
+        raise pytest.UsageError(f"CALLPLANE_COMPLETE=1 tests alerts: {PROMTOOL_MISSING}")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -137,6 +155,8 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     if CONTRACTS_MISSING and collection_path.name == VENDOR_FOLDER and collection_path.is_dir():
         return True
     if SBC_MISSING and collection_path == TESTS / SBC_FOLDER:
+        return True
+    if PROMTOOL_MISSING and collection_path == PROMTOOL_FOLDER:
         return True
     return None
 
@@ -156,7 +176,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _left_out(folder: Path) -> bool:
     without_contracts = CONTRACTS_MISSING and folder.name == VENDOR_FOLDER
-    return without_contracts or (bool(SBC_MISSING) and folder == TESTS / SBC_FOLDER)
+    without_sbc = bool(SBC_MISSING) and folder == TESTS / SBC_FOLDER
+    return (
+        without_contracts or without_sbc or (bool(PROMTOOL_MISSING) and folder == PROMTOOL_FOLDER)
+    )
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

@@ -8,16 +8,13 @@ neither works it says so in one line, and the SIP tests are left out.
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from callplane.sandbox import locations
+from callplane.testing.debian_packages import NotAvailable, Packages
 
 PACKAGES = (
     "kamailio",
@@ -29,11 +26,6 @@ PACKAGES = (
 )
 #: The series whose every trap has a test here.
 VERSION = "5.6"
-TIMEOUT_SECONDS = 600
-# A package's script asks this one before it starts a service.
-_ASKED_BEFORE_START = Path("/usr/sbin/policy-rc.d")
-_INSTALL = re.compile(r"^Inst (\S+)", re.MULTILINE)
-_ON_THE_SYSTEM = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +47,21 @@ class Program:
         return {**os.environ, **libraries}
 
 
-class NotAvailable(Exception):
-    """The programs cannot be had on this machine; the message says why, in one line."""
-
-
-def folder() -> Path:
-    """Where packages are unpacked when nobody may install them."""
-    return locations.cache_folder() / "sbc"
+def _packages() -> Packages:
+    return Packages(PACKAGES, locations.cache_folder() / "sbc")
 
 
 def find(name: str) -> Program | None:
     """An installed program, else an unpacked one, else None."""
-    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_ON_THE_SYSTEM}")
-    if path is not None:
-        return Program(Path(path))
-    for place in ("usr/sbin", "usr/bin"):
-        unpacked = folder() / place / name
-        if unpacked.is_file():
-            return _unpacked(unpacked)
-    return None
+    packages = _packages()
+    path = packages.find(name)
+    if path is None or not path.is_relative_to(packages.folder):
+        return None if path is None else Program(path)
+    return _unpacked(path, packages.folder)
 
 
-def _unpacked(path: Path) -> Program:
-    roots = sorted((folder() / "usr/lib").glob("*-linux-gnu"))
+def _unpacked(path: Path, folder: Path) -> Program:
+    roots = sorted((folder / "usr/lib").glob("*-linux-gnu"))
     libraries = [str(place) for root in roots for place in (root, root / "kamailio")]
     modules = [f"{root}/kamailio/modules/" for root in roots]
     arguments = ("-L", ":".join(modules)) if path.name == "kamailio" else ()
@@ -108,75 +92,9 @@ def provide() -> None:
     """Install or unpack what is missing. Raises NotAvailable."""
     if not missing():
         return
-    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        raise NotAvailable("there are no Debian packages for this system")
-    if os.geteuid() == 0:
-        _install()
-    else:
-        _unpack()
+    _packages().provide()
     if reason := missing():
         raise NotAvailable(reason)
-
-
-def _install() -> None:
-    with _nothing_is_started():
-        _run(["apt-get", "update", "-qq"])
-        options = ["-qq", "--yes", "--no-install-recommends"]
-        _run(["apt-get", "install", *options, *PACKAGES])
-
-
-@contextmanager
-def _nothing_is_started() -> Iterator[None]:
-    """An SBC that listens on every address is not what a test machine wants."""
-    if _ASKED_BEFORE_START.exists():
-        yield
-        return
-    _ASKED_BEFORE_START.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
-    _ASKED_BEFORE_START.chmod(0o755)
-    try:
-        yield
-    finally:
-        _ASKED_BEFORE_START.unlink()
-
-
-def _unpack() -> None:
-    """Download the packages and what they need beyond what is installed, and unpack them."""
-    lists = folder() / "apt"
-    for needed in (lists / "lists/partial", lists / "archives/partial"):
-        needed.mkdir(parents=True, exist_ok=True)
-    options = [
-        f"-oDir::State={lists}",
-        f"-oDir::State::lists={lists}/lists",
-        f"-oDir::Cache={lists}",
-        "-oDir::State::status=/var/lib/dpkg/status",
-    ]
-    _run(["apt-get", *options, "update", "-qq"])
-    wanted = ["--simulate", "--no-install-recommends", "install", *PACKAGES]
-    names = _INSTALL.findall(_run(["apt-get", *options, *wanted]))
-    with_what_is_here = sorted({*names, *PACKAGES})
-    downloads = lists / "downloads"
-    downloads.mkdir(exist_ok=True)
-    _run(["apt-get", *options, "download", *with_what_is_here], where=downloads)
-    for package in sorted(downloads.glob("*.deb")):
-        _run(["dpkg", "-x", str(package), str(folder())])
-
-
-def _run(command: Sequence[str], *, where: Path | None = None) -> str:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-    try:
-        return subprocess.run(
-            command,
-            cwd=where,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=True,
-        ).stdout
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
-        said = getattr(error, "stderr", None) or str(error)
-        last = str(said).strip().splitlines()[-1:] or ["nothing was said"]
-        raise NotAvailable(f"{command[0]} failed: {last[0]}") from None
 
 
 def main() -> int:
