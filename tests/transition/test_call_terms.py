@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from callplane.testing.engine_world import EngineWorld, Worlds
+from callplane.testing.engine_world import EngineWorld, Worlds, number
 
 pytestmark = pytest.mark.looptime
 
@@ -62,3 +62,91 @@ async def test_what_contradicts_itself_is_stalled_until_it_is_corrected(worlds: 
     status, reason, message = await world.condition("CallingAccount", "example")
     assert (status, reason) == ("False", "InvalidSpec")
     assert "is in EUR, the account in GBP" in message
+
+
+TERMS: dict[str, Any] = {
+    "accountRef": {"name": "example"},
+    "callingPlanRef": {"name": "domestic-300"},
+    "callPrivilegeRef": {"name": "domestic-and-international"},
+}
+KINDS = {
+    "CallingAccount": "callingaccount",
+    "CallingPlan": "callingplan",
+    "CallPrivilege": "callprivilege",
+}
+
+
+async def ready_terms(world: EngineWorld) -> None:
+    for sample in (*KINDS.values(), "ratecard", "destinationset"):
+        await apply(world, sample)
+    await world.settle()
+
+
+async def test_a_person_waits_until_all_that_they_name_is_there(worlds: Worlds) -> None:
+    world = await worlds.make(("ann",))
+    await world.declare("ann", **TERMS)
+    for kind, sample in KINDS.items():
+        await world.settle()
+        _, reason, message = await world.condition("TeamsUser", "ann")
+        assert (reason, kind in message) == ("DependencyNotReady", True)
+        assert world.number_of("ann") is None
+        await apply(world, sample)
+    await world.settle(60)
+    assert await world.reason("ann") == "Succeeded"
+    assert (await world.status("CallPrivilege", TERMS["callPrivilegeRef"]["name"]))["users"] == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_goes_away_leaves_people_what_they_have(worlds: Worlds, kind: str) -> None:
+    world = await worlds.make(("ann",))
+    await ready_terms(world)
+    await world.declare("ann", **TERMS)
+    await world.settle(60)
+    had = world.number_of("ann")
+    assert had is not None
+    name = next(
+        reference["name"]
+        for field, reference in TERMS.items()
+        if field.lower() == f"{kind.lower()}ref".replace("callingaccount", "account")
+    )
+    await world.delete(kind, name)
+    await world.settle(60)
+    assert not await world.exists(kind, name)
+    assert await world.reason("ann") == "False DependencyNotReady"
+    assert world.number_of("ann") == had
+    assert world.sent() == ["AssignNumber"]
+    await apply(world, KINDS[kind])
+    await world.settle(60)
+    assert await world.reason("ann") == "Succeeded"
+
+
+async def test_an_account_of_another_namespace_must_consent(worlds: Worlds) -> None:
+    world = await worlds.make(("ann",))
+    world.seed_namespace("finance")
+    manifest = yaml.safe_load((SAMPLES / "callingaccount.yaml").read_text(encoding="utf-8"))
+    spec = {**manifest["spec"], "rateCardRef": None, "payAsYouGo": False, "rateCardBilling": False}
+    spec = {key: value for key, value in spec.items() if value is not None}
+    spec["overspend"] = "Block"
+    await world.apply("CallingAccount", "theirs", spec, namespace="finance")
+    account = {"name": "theirs", "namespace": "finance"}
+    await world.declare("ann", accountRef=account)
+    await world.settle()
+    assert await world.reason("ann") == "False DependencyNotReady"
+    spec["allowedNamespaces"] = [{"name": "default"}]
+    await world.apply("CallingAccount", "theirs", spec, namespace="finance")
+    await world.settle()
+    assert await world.reason("ann") == "Succeeded"
+
+
+async def test_numbers_say_that_their_account_is_missing_and_are_given_out_all_the_same(
+    worlds: Worlds,
+) -> None:
+    world = await worlds.make(("ann",))
+    await world.seed_range(accountRef={"name": "example"})
+    await world.declare("ann")
+    await world.settle()
+    assert await world.reason("london", kind="NumberRange") == "False DependencyNotReady"
+    assert world.number_of("ann") == number(0)
+    await ready_terms(world)
+    await world.settle()
+    assert await world.reason("london", kind="NumberRange") == "Succeeded"

@@ -1,4 +1,6 @@
-"""What several kinds of the books say alike: how time is counted and which hours are meant."""
+"""What several kinds say alike of calls: who pays for them, how time is counted, which hours are
+meant.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,38 @@ from typing import Annotated
 from pydantic import Field
 
 from callplane.apis import fields
+from callplane.apis.constraints import Constraint
 from callplane.apis.fields import Count
 from callplane.apis.model import Model
+from callplane.apis.references import ObjectRef
+
+AccountRef = Annotated[
+    ObjectRef | None,
+    Field(description="The CallingAccount that pays. Without one, nobody can be charged."),
+]
+HostingAccountRef = Annotated[
+    ObjectRef | None,
+    Field(description="The CallingAccount that pays the monthly hosting fee of each number."),
+]
+CallingPlanRef = Annotated[
+    ObjectRef | None,
+    Field(
+        description=(
+            "The CallingPlan whose minutes the line brings into the pool of its account. Left out: "
+            "calls are paid as they go, if the account allows it."
+        )
+    ),
+]
+CallPrivilegeRef = Annotated[
+    ObjectRef | None,
+    Field(description="The CallPrivilege that says what may be dialled; domestic when left out."),
+]
+PLAN_NEEDS_ACCOUNT = Constraint(
+    cel="!has(self.callingPlanRef) || has(self.accountRef)",
+    message="callingPlanRef needs accountRef: the minutes go into the pool of an account",
+    field_path=".callingPlanRef",
+    check=lambda spec: spec.calling_plan_ref is None or spec.account_ref is not None,
+)
 
 
 class Weekday(StrEnum):

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from callplane.apis import constraints, fields
+from callplane.apis.call_terms import HostingAccountRef
 from callplane.apis.constraints import Constraint
 from callplane.apis.fields import Count, Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
@@ -195,6 +196,7 @@ class NumberRangeSpec(Model):
         ObjectRef | None,
         Field(description="Where holders of these numbers are, unless they say otherwise."),
     ] = None
+    account_ref: HostingAccountRef = None
     site: Annotated[
         fields.DnsLabel | None, Field(description="Site that the numbers belong to.")
     ] = None

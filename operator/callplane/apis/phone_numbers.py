@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from callplane.apis import constraints, fields
+from callplane.apis.call_terms import HostingAccountRef
 from callplane.apis.constraints import Constraint
 from callplane.apis.fields import Flag, Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
@@ -171,6 +172,7 @@ class PhoneNumberSpec(Model):
         ObjectRef | None,
         Field(description="Where the holder of the number is, unless they say otherwise."),
     ] = None
+    account_ref: HostingAccountRef = None
     release_policy: Annotated[
         ReleasePolicy,
         Field(

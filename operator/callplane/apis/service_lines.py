@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from callplane.apis import constraints, fields
+from callplane.apis.call_terms import AccountRef
 from callplane.apis.fields import Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
@@ -72,6 +73,7 @@ class ServiceLineSpec(Model):
         ObjectRef | None,
         Field(description="Where the service is, for systems that want it with a number."),
     ] = None
+    account_ref: AccountRef = None
     on_delete: Annotated[
         OnDelete,
         Field(

@@ -8,6 +8,12 @@ from typing import Annotated
 from pydantic import Field
 
 from callplane.apis import constraints, fields
+from callplane.apis.call_terms import (
+    PLAN_NEEDS_ACCOUNT,
+    AccountRef,
+    CallingPlanRef,
+    CallPrivilegeRef,
+)
 from callplane.apis.fields import Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
@@ -70,6 +76,7 @@ class TeamsUserSpec(Model):
         constraints.immutable("tenant_ref"),
         constraints.immutable("user_id", optional=True),
         constraints.unique_entries("policies", key="type"),
+        PLAN_NEEDS_ACCOUNT,
     )
 
     tenant_ref: Annotated[
@@ -95,6 +102,9 @@ class TeamsUserSpec(Model):
         ObjectRef | None,
         Field(description="Where the person is, for emergency calls; else as the range says."),
     ] = None
+    account_ref: AccountRef = None
+    calling_plan_ref: CallingPlanRef = None
+    call_privilege_ref: CallPrivilegeRef = None
     policies: Annotated[
         tuple[PolicyAssignment, ...],
         Field(

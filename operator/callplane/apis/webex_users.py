@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from callplane.apis import constraints, fields
+from callplane.apis.call_terms import PLAN_NEEDS_ACCOUNT, AccountRef, CallingPlanRef
 from callplane.apis.constraints import Constraint
 from callplane.apis.fields import Count, Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
@@ -45,6 +46,7 @@ class WebexUserSpec(Model):
             field_path=".create",
             check=lambda spec: spec.create is None or spec.email is not None,
         ),
+        PLAN_NEEDS_ACCOUNT,
     )
 
     organization_ref: Annotated[
@@ -100,12 +102,14 @@ class WebexUserSpec(Model):
         CallerId | None,
         Field(description="The number that people who are called see."),
     ] = None
+    account_ref: AccountRef = None
+    calling_plan_ref: CallingPlanRef = None
     call_privilege_ref: Annotated[
         ObjectRef | None,
         Field(
             description=(
-                "What the person may dial, as far as Webex tells destinations apart: "
-                "International, Premium and DirectoryEnquiries."
+                "What the person may dial. Webex itself hears of International, Premium and "
+                "DirectoryEnquiries; it tells no other destinations apart."
             )
         ),
     ] = None

@@ -48,6 +48,8 @@ _REFERENCES = (
     ("organization_ref", "WebexOrganization"),
     ("emergency_location_ref", "EmergencyLocation"),
     ("carrier_ref", "Carrier"),
+    ("account_ref", "CallingAccount"),
+    ("calling_plan_ref", "CallingPlan"),
     ("call_privilege_ref", "CallPrivilege"),
     ("rate_card_ref", "RateCard"),
     ("destination_set_ref", "DestinationSet"),

@@ -43,6 +43,7 @@ async def gather(scope: Scope, user: PersonObject) -> Gathered:
     kind, reference = connection_of(user)
     connection = await consenting(scope, kind, reference)
     assert is_platform(connection)
+    await check_call_terms(scope, user.spec)
     key = ObjectKey(kind, connection.namespace, connection.name)
     runtime = scope.engine.connections.get(key)
     if runtime is None or not runtime.is_ready:
@@ -58,6 +59,23 @@ async def gather(scope: Scope, user: PersonObject) -> Gathered:
         runtime=runtime,
         consent=await _people_consent(scope, connection),
     )
+
+
+async def check_call_terms(scope: Scope, spec: object) -> None:
+    """Who pays and what may be dialled: each that a spec names is there and consents. Raises
+    Waiting for the first that is not; what was applied stays.
+    """
+    for attribute, kind in _CALL_TERMS:
+        reference = getattr(spec, attribute, None)
+        if isinstance(reference, ObjectRef):
+            await consenting(scope, kind, reference)
+
+
+_CALL_TERMS = (
+    ("account_ref", "CallingAccount"),
+    ("calling_plan_ref", "CallingPlan"),
+    ("call_privilege_ref", "CallPrivilege"),
+)
 
 
 def starts_again(scope: Scope, connection: ObjectKey) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.reasons import Reason
 from callplane.cluster import finalizers
-from callplane.engine import carrier_numbers, reservations, stock_forecast
+from callplane.engine import carrier_numbers, gathering, reservations, stock_forecast
 from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Scope
@@ -41,6 +41,7 @@ async def run(scope: Scope) -> Succeeded:
         seconds = (ends_at - now).total_seconds()
         scope.engine.queue.add_later(scope.key, Priority.DRIFT, seconds)
     said = await carrier_numbers.look_after_range(scope, found)
+    await gathering.check_call_terms(scope, found.spec)
     differences = said.differences if said is not None else ()
     return Succeeded(
         f"{scope.status['free']} of {scope.status['total']} numbers are free",

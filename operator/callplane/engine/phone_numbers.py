@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from callplane.apis.phone_numbers import PhoneNumber
-from callplane.engine import carrier_numbers
+from callplane.engine import carrier_numbers, gathering
 from callplane.engine.number_ranges import refuse
 from callplane.engine.scope import Gone, Scope
 from callplane.numbering.lifecycle import NumberState
@@ -35,6 +35,7 @@ async def run(scope: Scope) -> Succeeded:
     until = row.quarantined_until if row is not None else None
     scope.status["quarantinedUntil"] = until.strftime("%Y-%m-%dT%H:%M:%SZ") if until else None
     said = await carrier_numbers.look_after(scope, found)
+    await gathering.check_call_terms(scope, found.spec)
     if said is None:
         return Succeeded(state.value)
     return replace(said, message=said.message or state.value)

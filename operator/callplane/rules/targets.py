@@ -195,9 +195,7 @@ def _references(resource: Resource) -> Iterator[tuple[str, str, ObjectRef]]:
             if spec.emergency_location_ref:
                 path = "spec.emergencyLocationRef"
                 yield path, "EmergencyLocation", spec.emergency_location_ref
-            if isinstance(resource, WebexUser) and resource.spec.call_privilege_ref:
-                path = "spec.callPrivilegeRef"
-                yield path, "CallPrivilege", resource.spec.call_privilege_ref
+            yield from _call_terms(spec)
         case ServiceLine(spec=spec):
             yield from _service_references(spec)
         case NumberRange(spec=spec) | PhoneNumber(spec=spec):
@@ -206,6 +204,7 @@ def _references(resource: Resource) -> Iterator[tuple[str, str, ObjectRef]]:
             if spec.emergency_location_ref:
                 path = "spec.emergencyLocationRef"
                 yield path, "EmergencyLocation", spec.emergency_location_ref
+            yield from _call_terms(spec)
         case CallingAccount(spec=spec):
             if spec.rate_card_ref:
                 yield "spec.rateCardRef", "RateCard", spec.rate_card_ref
@@ -216,6 +215,21 @@ def _references(resource: Resource) -> Iterator[tuple[str, str, ObjectRef]]:
             yield "spec.connectionRef", connection.kind.value, ObjectRef(name=connection.name)
         case _:
             return
+
+
+_CALL_TERMS = (
+    ("account_ref", "spec.accountRef", "CallingAccount"),
+    ("calling_plan_ref", "spec.callingPlanRef", "CallingPlan"),
+    ("call_privilege_ref", "spec.callPrivilegeRef", "CallPrivilege"),
+)
+
+
+def _call_terms(spec: Any) -> Iterator[tuple[str, str, ObjectRef]]:
+    """Who pays, and what may be dialled; kinds differ in which of these they have."""
+    for attribute, path, kind in _CALL_TERMS:
+        reference = getattr(spec, attribute, None)
+        if reference is not None:
+            yield path, kind, reference
 
 
 def _service_references(spec: ServiceLineSpec) -> Iterator[tuple[str, str, ObjectRef]]:
@@ -230,6 +244,7 @@ def _service_references(spec: ServiceLineSpec) -> Iterator[tuple[str, str, Objec
         yield path, "PhoneNumber", spec.phone_number.phone_number_ref
     if spec.emergency_location_ref:
         yield "spec.emergencyLocationRef", "EmergencyLocation", spec.emergency_location_ref
+    yield from _call_terms(spec)
 
 
 def _check_service(service: ServiceLine, world: World) -> Iterator[Finding]:

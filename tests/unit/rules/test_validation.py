@@ -23,6 +23,8 @@ SAMPLES = {
     for path in (Path(__file__).parents[3] / "manifests" / "samples").glob("*.yaml")
 }
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+#: References to who pays and what may be dialled, which few of these tests are about.
+WITHOUT_TERMS = {"accountRef": None, "callingPlanRef": None, "callPrivilegeRef": None}
 
 
 def made(
@@ -33,13 +35,15 @@ def made(
     created: str | None = None,
     **spec: Any,
 ) -> Resource:
-    """A sample with another name and other fields; None takes a field out."""
+    """A sample with another name and other fields; None takes a field out. Nobody pays for calls
+    unless the fields say so.
+    """
     metadata: dict[str, Any] = {"namespace": namespace}
     if name:
         metadata["name"] = name
     if created:
         metadata["creationTimestamp"] = created
-    manifest = merge_patched(SAMPLES[base], {"metadata": metadata, "spec": spec})
+    manifest = merge_patched(SAMPLES[base], {"metadata": metadata, "spec": WITHOUT_TERMS | spec})
     parsed = parsing.parse_strict(manifest)
     assert parsed.resource is not None, parsed.errors
     return parsed.resource
@@ -81,7 +85,7 @@ def told(*resources: Resource, **options: Any) -> list[tuple[str, str, str]]:
 
 
 def samples() -> list[Resource]:
-    return [made(name) for name in SAMPLES]
+    return [made(name, **SAMPLES[name]["spec"]) for name in SAMPLES]
 
 
 def test_samples_are_without_findings() -> None:
@@ -372,7 +376,7 @@ def test_rules_have_ids_of_their_own_and_descriptions() -> None:
 
 def webex_user(name: str = "", **spec: Any) -> Resource:
     """A person in Webex who names nothing but the organisation, unless told otherwise."""
-    bare = {"phoneNumber": None, "callPrivilegeRef": None, "emergencyLocationRef": None}
+    bare = {"phoneNumber": None, "emergencyLocationRef": None}
     return made("webexuser", name, namespace="platform", **{**bare, **spec})
 
 
@@ -465,3 +469,25 @@ def test_messages_never_show_a_full_number() -> None:
     (finding,) = validation.validate_all([phone])
     assert number.text not in str(finding)
     assert number.masked in finding.message
+
+
+@pytest.mark.parametrize(
+    ("base", "fields"),
+    [
+        ("teamsuser", ("accountRef", "callingPlanRef", "callPrivilegeRef")),
+        ("webexuser", ("accountRef", "callingPlanRef", "callPrivilegeRef")),
+        ("serviceline", ("accountRef",)),
+        ("numberrange", ("accountRef",)),
+        ("phonenumber", ("accountRef",)),
+    ],
+)
+def test_who_pays_and_what_may_be_dialled_must_be_there(base: str, fields: tuple[str, ...]) -> None:
+    named = {field: {"name": "nobody"} for field in fields}
+    others = [one for one in samples() if one.kind.lower() != base]
+    found = [
+        (path, message)
+        for one in validation.validate_all([*others, made(base, **named)])
+        if (path := one.field_path.removeprefix("spec.")) in fields and (message := one.message)
+    ]
+    assert [path for path, _ in found] == sorted(fields)
+    assert all("platform/nobody is not here or does not consent" in each for _, each in found)
