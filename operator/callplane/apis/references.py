@@ -82,15 +82,27 @@ class NamespaceConsent(Model):
 
 
 class PeopleFilter(Model):
-    """Which people a namespace may declare; a person must match one entry of either list."""
+    """Which people a namespace may declare, by the domain of their name.
+
+    Groups are refused rather than passed over: nobody looks memberships up, and a filter that is
+    not applied is worse than none.
+    """
 
     invariants = (
+        Constraint(
+            cel="!has(self.groupIds) || size(self.groupIds) == 0",
+            message=(
+                "memberships of directory groups are not looked up; admit people by upnSuffixes"
+            ),
+            field_path=".groupIds",
+            check=lambda people: not people.group_ids,
+        ),
         Constraint(
             cel=(
                 "(has(self.upnSuffixes) && size(self.upnSuffixes) > 0)"
                 " || (has(self.groupIds) && size(self.groupIds) > 0)"
             ),
-            message="at least one of upnSuffixes or groupIds must have an entry",
+            message="upnSuffixes must have an entry",
             check=lambda people: bool(people.upn_suffixes or people.group_ids),
         ),
         constraints.unique_entries("upn_suffixes"),
@@ -108,7 +120,7 @@ class PeopleFilter(Model):
     group_ids: Annotated[
         tuple[fields.Guid, ...],
         Field(
-            description="Object ids of directory groups; nested members count.",
+            description="Refused: memberships of directory groups are not looked up.",
             max_length=64,
             json_schema_extra=fields.LIST_SET,
         ),
@@ -118,10 +130,6 @@ class PeopleFilter(Model):
         """Does the domain of the name match an entry? Subdomains do not."""
         domain = user_principal_name.rpartition("@")[2].casefold()
         return any(domain == suffix.removeprefix("@").casefold() for suffix in self.upn_suffixes)
-
-    def may_admit(self, user_principal_name: str) -> bool:
-        """False only when no group membership could make up for the name."""
-        return bool(self.group_ids) or self.admits_name(user_principal_name)
 
 
 class ConnectionConsent(NamespaceConsent):

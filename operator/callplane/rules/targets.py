@@ -320,7 +320,7 @@ def _check_user(
 
 
 def _not_allowed(user: TeamsUser | WebexUser, world: World) -> Iterator[Finding]:
-    """Group membership and pinned ids need the directory; only what names can tell is said."""
+    """Pinned ids need the directory; only what names can tell is said."""
     _, kind, reference = _connection(user)
     in_teams = isinstance(user, TeamsUser)
     name = user.spec.user_principal_name if isinstance(user, TeamsUser) else user.spec.email
@@ -332,7 +332,7 @@ def _not_allowed(user: TeamsUser | WebexUser, world: World) -> Iterator[Finding]
     entries = [
         entry for entry in owner.spec.allowed_namespaces if world.lets_in(entry, user.namespace)
     ]
-    if not any(entry.users is None or entry.users.may_admit(name) for entry in entries):
+    if not any(entry.users is None or entry.users.admits_name(name) for entry in entries):
         path = "spec.userPrincipalName" if in_teams else "spec.email"
         message = f"{label(owner)} does not let this namespace declare this person"
         yield PERSON_NOT_ALLOWED.finding(user, path, message)

@@ -75,13 +75,6 @@ def test_people_by_the_domain_of_their_name(name: str, admitted: bool) -> None:
     for suffix in ("example.com", "@example.com"):
         people = PeopleFilter(upn_suffixes=(suffix,))
         assert people.admits_name(name) is admitted
-        assert people.may_admit(name) is admitted
-
-
-def test_a_group_may_admit_whom_no_name_admits() -> None:
-    people = PeopleFilter(group_ids=("0d6f6b1c-3f5e-4a7d-b1c9-2e8f4a6d7b44",))
-    assert not people.admits_name("anna@example.com")
-    assert people.may_admit("anna@example.com")
 
 
 def test_consent_of_a_connection_is_consent_of_a_namespace() -> None:
