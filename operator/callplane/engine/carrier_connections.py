@@ -64,6 +64,10 @@ class CarrierRuntime(ConnectionCore):
         return not self.can(CarrierAction.LIST) or self.numbers.complete_at is not None
 
     @property
+    def oldest_complete_at(self) -> float | None:
+        return self.numbers.complete_at
+
+    @property
     def owned(self) -> int:
         """Numbers that the account owns, as last seen, and those that came since."""
         self.arrived = {number for number in self.arrived if self.known(number) is None}

@@ -4,43 +4,35 @@ is.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from callplane.apis.carriers import Carrier, CarrierSpec
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
-from callplane.apis.references import ManagementPolicy, SecretKeyRef
-from callplane.cluster import finalizers
-from callplane.cluster.secret_reading import SecretFound, SecretMissing
+from callplane.apis.references import ManagementPolicy
 from callplane.engine import (
     carrier_changes,
     carrier_numbers,
     carrier_releases,
     carrier_settings,
     change_plans,
+    connection_passes,
     connection_status,
-    restorations,
-    secrets_in_use,
-    writing,
 )
 from callplane.engine.carrier_connections import ON_ITS_WAY, CarrierRuntime
 from callplane.engine.carrier_gathering import CarrierSide, incident_of
+from callplane.engine.connection_passes import Workplace
 from callplane.engine.finalizing import ensure_finalizer
-from callplane.engine.keyed_queue import Priority
-from callplane.engine.object_cache import FORCE_DELETE
 from callplane.engine.register_mirror import RegisterMirror
-from callplane.engine.scope import Gone, Parked, Scope
+from callplane.engine.scope import Scope
 from callplane.errors import Stalled, Verdict, Waiting
 from callplane.plan.change import Change
 from callplane.providers.carrier_protocol import CarrierAction
-from callplane.providers.protocol import AuthenticationFailed
 from callplane.providers.registry import Ingredients
 from callplane.status.conditions import Circumstances, NotKnown, Succeeded
-from callplane.store.ports import ConnectionRow, HeldElsewhere
+from callplane.store.ports import ConnectionRow
 from callplane.values import E164, ConnectionId, ObjectKey
 
 if TYPE_CHECKING:
@@ -48,10 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SECRET_LOOK_SECONDS = 15.0
-IN_USE_LOOK_SECONDS = 30.0
-HELD_ELSEWHERE_LOOK_SECONDS = 30.0
-LONG_INTERVALS = 2
+#: What messages call the connection.
+WORD = "account"
 
 
 async def run(scope: Scope) -> Succeeded | NotKnown:
@@ -133,7 +123,7 @@ async def _has_writes_under_way(scope: Scope, carrier: Carrier) -> bool:
     of its orders, ports and releases? Asked of the register, because credentials that never worked
     must not keep an object.
     """
-    if _is_forced(scope):
+    if connection_passes.is_forced(scope):
         return False
     runtime = scope.engine.carriers.get(scope.key)
     if runtime is not None:
@@ -147,15 +137,11 @@ async def _has_writes_under_way(scope: Scope, carrier: Carrier) -> bool:
 
 async def _held_row(scope: Scope, carrier: Carrier) -> ConnectionRow | None:
     """The register's row of this carrier's account, where this very object has it."""
-    connection = ConnectionId(provider_name(carrier.spec), carrier.spec.account)
+    system = _system_of(carrier)
     for row in await scope.engine.register.connections():
-        if row.connection == connection and row.declared_by == scope.declaring:
+        if row.connection == system and row.declared_by == scope.declaring:
             return row
     return None
-
-
-def _is_forced(scope: Scope) -> bool:
-    return scope.cached.annotations.get(FORCE_DELETE) == scope.cached.uid
 
 
 def provider_name(spec: CarrierSpec) -> str:
@@ -163,117 +149,22 @@ def provider_name(spec: CarrierSpec) -> str:
     return spec.type.value.lower()
 
 
+def _system_of(carrier: Carrier) -> ConnectionId:
+    return ConnectionId(provider_name(carrier.spec), carrier.spec.account)
+
+
 async def _at_work(scope: Scope, carrier: Carrier) -> CarrierRuntime:
     """The runtime for the credentials as they are now."""
-    runtime = scope.engine.carriers.get(scope.key)
-    secrets, fingerprint = await _credentials(scope, carrier, runtime)
-    dropped: list[SecretKeyRef] = []
-    if runtime is not None and (runtime.health.lost_to or runtime.fingerprint != fingerprint):
-        if runtime.fingerprint != fingerprint:
-            named = {reference.name for reference in secrets}
-            dropped = [old for old in runtime.secrets if old.name not in named]
-        await _stop(scope.engine, scope.key)
-        runtime = None
-    if runtime is None:
-        runtime = await _start(scope, carrier, secrets, fingerprint)
-    if dropped:
-        await secrets_in_use.free(scope, dropped)
-    return runtime
 
-
-async def _credentials(
-    scope: Scope, carrier: Carrier, runtime: CarrierRuntime | None
-) -> tuple[dict[SecretKeyRef, bytes], str]:
-    """Secrets the spec names, read by name, and a fingerprint of them and of where they are sent.
-
-    A Secret that has gone while its connection works leaves the connection as it is.
-    """
-    spec = carrier.spec
-    values: dict[SecretKeyRef, bytes] = {}
-    parts = [part.model_dump_json() for part in (spec.credentials, spec.endpoint) if part]
-    for reference in secrets_in_use.refs_of(carrier):
-        reading = await scope.engine.secrets.read(
-            namespace=scope.key.namespace, name=reference.name, key=reference.key
+    def make(ingredients: Ingredients, mirror: RegisterMirror) -> CarrierRuntime:
+        provider = scope.engine.carrier_factory(provider_name(carrier.spec), ingredients)
+        limits = connection_status.limits_of(carrier.spec)
+        return CarrierRuntime(
+            scope.engine, scope.key, provider=provider, mirror=mirror, limits=limits
         )
-        if not isinstance(reading, SecretFound):
-            if runtime is not None and not runtime.health.breaker:
-                return {}, runtime.fingerprint
-            is_missing = isinstance(reading, SecretMissing)
-            lacks = "does not exist" if is_missing else f"has no key {reference.key}"
-            raise Waiting(
-                Reason.SECRET_NOT_FOUND,
-                f"Secret {scope.key.namespace}/{reference.name} {lacks}",
-                after_seconds=SECRET_LOOK_SECONDS,
-            )
-        content = reading.value.reveal()
-        values[reference] = content
-        parts.append(hashlib.sha256(content).hexdigest())
-    return values, hashlib.sha256("|".join(parts).encode()).hexdigest()
 
-
-async def _start(
-    scope: Scope, carrier: Carrier, secrets: dict[SecretKeyRef, bytes], fingerprint: str
-) -> CarrierRuntime:
-    engine = scope.engine
-    name = provider_name(carrier.spec)
-    connection = ConnectionId(name, carrier.spec.account)
-    # A leader that was paused and overtaken must not take the connection back from its successor.
-    writing.check_fence(scope)
-    held = await engine.register.hold_connection(
-        connection,
-        declared_by=scope.declaring,
-        now=engine.clock.now(),
-        stale_after_seconds=engine.settings.heartbeat_stale_seconds,
-        new_epoch=True,
-    )
-    if isinstance(held, HeldElsewhere):
-        engine.queue.add_later(scope.key, Priority.RETRY, HELD_ELSEWHERE_LOOK_SECONDS)
-        raise Stalled(
-            Reason.CONNECTION_HELD_ELSEWHERE,
-            f"{held.row.declared_by} works this account (last seen "
-            f"{held.row.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC); it is taken over when that "
-            "heartbeat ends",
-        )
-    mirror = RegisterMirror(engine.register, connection, held.epoch, moved=engine.numbers_moved)
-    await mirror.load()
-    try:
-        provider = engine.carrier_factory(
-            name,
-            Ingredients(
-                spec=carrier.spec,
-                clock=engine.clock,
-                secrets=secrets,
-                observer=engine.called,
-                show_numbers=engine.settings.show_numbers,
-            ),
-        )
-    except LookupError as error:
-        raise Stalled(Reason.UNSUPPORTED, f"no provider for {carrier.spec.type.value}") from error
-    except AuthenticationFailed as error:
-        raise Waiting(
-            Reason.AUTHENTICATION_FAILED, str(error), after_seconds=SECRET_LOOK_SECONDS
-        ) from error
-    runtime = CarrierRuntime(
-        engine,
-        scope.key,
-        provider=provider,
-        mirror=mirror,
-        limits=connection_status.limits_of(carrier.spec),
-    )
-    runtime.fingerprint = fingerprint
-    runtime.secrets = tuple(secrets)
-    runtime.known_shown = held.mirrored
-    runtime.health.restored = _restored(scope, runtime)
-    await secrets_in_use.keep(scope, secrets)
-    engine.carriers[scope.key] = runtime
-    runtime.start()
-    return runtime
-
-
-def _restored(scope: Scope, runtime: CarrierRuntime) -> str:
-    return restorations.problem(
-        scope, runtime.mirror, known_shown=runtime.known_shown, what="account"
-    )
+    place = Workplace(scope.engine.carriers, _system_of(carrier), WORD, make)
+    return await connection_passes.bring_to_work(scope, carrier, place)
 
 
 async def _leave(scope: Scope, carrier: Carrier) -> None:
@@ -281,7 +172,7 @@ async def _leave(scope: Scope, carrier: Carrier) -> None:
     back. Raises Waiting InUse, or Gone.
     """
     runtime = scope.engine.carriers.get(scope.key)
-    if not _is_forced(scope):
+    if not connection_passes.is_forced(scope):
         users = [
             key
             for key in scope.engine.cache.dependents(scope.key)
@@ -294,32 +185,15 @@ async def _leave(scope: Scope, carrier: Carrier) -> None:
                 Reason.IN_USE,
                 f"{len(users)} objects name this carrier ({first}), and {under_way} numbers are on "
                 "their way in or out; delete those objects first",
-                after_seconds=IN_USE_LOOK_SECONDS,
+                after_seconds=connection_passes.IN_USE_LOOK_SECONDS,
             )
-    if runtime is not None:
-        epoch = runtime.mirror.epoch
-        await _stop(scope.engine, scope.key)
-        await scope.engine.register.release_connection(runtime.connection, epoch=epoch)
-    elif (row := await _held_row(scope, carrier)) is not None:
-        # A leader that was overtaken must not let go of what its successor works.
-        writing.check_fence(scope)
-        await scope.engine.register.release_connection(row.connection, epoch=row.epoch)
-    await secrets_in_use.free(scope, secrets_in_use.refs_of(carrier))
-    await finalizers.remove(
-        scope.engine.objects, scope.engine.kind(scope.key.kind), body=scope.cached.body
-    )
-    raise Gone
-
-
-async def _stop(engine: Engine, key: ObjectKey) -> None:
-    runtime = engine.carriers.pop(key, None)
-    if runtime is not None:
-        await runtime.stop()
+    row = await _held_row(scope, carrier) if runtime is None else None
+    await connection_passes.let_go(scope, scope.engine.carriers, row)
 
 
 async def vanished(engine: Engine, key: ObjectKey) -> None:
     """The object is gone without our finalizer having been asked."""
-    await _stop(engine, key)
+    await connection_passes.stop(engine.carriers, key)
 
 
 def _show(scope: Scope, carrier: Carrier, runtime: CarrierRuntime) -> None:
@@ -336,42 +210,10 @@ def _show(scope: Scope, carrier: Carrier, runtime: CarrierRuntime) -> None:
     connection_status.show(scope, runtime)
 
 
-def _said_ready(scope: Scope) -> bool:
-    generation = scope.cached.status.get("observedGeneration")
-    return scope.cached.ready == "True" and generation == scope.cached.generation
-
-
 def _end(scope: Scope, runtime: CarrierRuntime) -> Succeeded | NotKnown:
-    health = runtime.health
-    if health.breaker:
-        raise Waiting(
-            Reason.AUTHENTICATION_FAILED, health.breaker, after_seconds=SECRET_LOOK_SECONDS
-        )
-    if health.restored:
-        health.restored = _restored(scope, runtime)
-    if health.restored:
-        raise Stalled(Reason.REGISTER_RESTORED, health.restored)
-    if health.register_problem:
-        raise Waiting(
-            Reason.REGISTER_UNAVAILABLE,
-            f"the number register does not answer: {health.register_problem}",
-            after_seconds=5.0,
-        )
-    if not runtime.is_observed:
-        if not health.listing_problem and _said_ready(scope):
-            # A restart is no news; the end of the first listing brings this object back.
-            raise Parked
-        problem = f": {health.listing_problem}" if health.listing_problem else ""
-        raise Waiting(
-            Reason.SNAPSHOT_PENDING,
-            f"the first listing is not complete yet{problem}",
-            after_seconds=SECRET_LOOK_SECONDS,
-        )
-    if health.listing_problem:
-        listed_at = health.last_complete_listing
-        interval = timedelta(seconds=runtime.limits.drift_interval_seconds * LONG_INTERVALS)
-        is_long = listed_at is None or scope.engine.clock.now() - listed_at > interval
-        return NotKnown(health.listing_problem, is_long=is_long)
+    problem = connection_passes.how_it_is(scope, runtime, word=WORD)
+    if problem is not None:
+        return problem
     if not runtime.can(CarrierAction.LIST):
         return Succeeded("numbers are as declared; this carrier is not asked")
     return Succeeded(f"{runtime.owned} numbers, {runtime.on_its_way} on their way")

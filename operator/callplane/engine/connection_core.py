@@ -39,6 +39,7 @@ LISTING_RETRY_SECONDS = 5.0
 RECOUNT_SECONDS = 1.0
 # While credentials are refused, one listing in this time asks whether they are accepted again.
 BREAKER_TRY_SECONDS = 300.0
+STALE_INTERVALS = 2
 
 Answer = TypeVar("Answer")
 Step = Callable[[], Awaitable[float | None]]
@@ -133,6 +134,13 @@ class ConnectionCore(abc.ABC):
     def is_observed(self) -> bool:
         """Has everything been listed completely at least once?"""
 
+    @property
+    @abc.abstractmethod
+    def oldest_complete_at(self) -> float | None:
+        """When the oldest of the last complete listings began, monotonic seconds; None before the
+        first.
+        """
+
     @abc.abstractmethod
     async def list_everything(self) -> None:
         """One full observation."""
@@ -153,6 +161,13 @@ class ConnectionCore(abc.ABC):
     def is_ready(self) -> bool:
         """May passes rely on this connection?"""
         return not (self.health.breaker or self.health.lost_to) and self.is_observed
+
+    @property
+    def is_stale_long(self) -> bool:
+        """Nothing complete for more than two drift intervals."""
+        oldest = self.oldest_complete_at
+        age = float("inf") if oldest is None else self.engine.clock.monotonic() - oldest
+        return age > STALE_INTERVALS * self.limits.drift_interval_seconds
 
     def reconfigure(self, limits: ConnectionLimits) -> None:
         """An edit of the connection's limits takes effect without a restart."""

@@ -72,6 +72,10 @@ class ConnectionRuntime(ConnectionCore):
     def is_observed(self) -> bool:
         return self.snapshot.complete
 
+    @property
+    def oldest_complete_at(self) -> float | None:
+        return self.snapshot.oldest_complete_at
+
     def loops(self) -> dict[str, Step]:
         return {**super().loops(), "operations": self.operations.step}
 

@@ -46,10 +46,10 @@ async def observe(
     except ProviderError as error:
         if not _has_anything(runtime, holder.user_id):
             raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
-        return NotKnown(f"cannot be read now: {error}", is_long=is_stale_long(scope, runtime))
+        return NotKnown(f"cannot be read now: {error}", is_long=runtime.is_stale_long)
     line = observed_line(holder, configuration, runtime.snapshot.numbers_of(holder.user_id))
     if isinstance(line, Unknown):
-        return NotKnown(line.message, is_long=is_stale_long(scope, runtime))
+        return NotKnown(line.message, is_long=runtime.is_stale_long)
     return line
 
 
@@ -89,13 +89,6 @@ async def _configuration(
 
 def _has_anything(runtime: ConnectionRuntime, user_id: str) -> bool:
     return runtime.snapshot.person(user_id) is not None
-
-
-def is_stale_long(scope: Scope, runtime: ConnectionRuntime) -> bool:
-    """Nothing complete for more than two drift intervals."""
-    oldest = runtime.snapshot.oldest_complete_at
-    age = float("inf") if oldest is None else scope.engine.clock.monotonic() - oldest
-    return age > 2 * runtime.limits.drift_interval_seconds
 
 
 async def shows_effect(runtime: ConnectionRuntime, change: Change, *, fresh: bool = False) -> bool:
