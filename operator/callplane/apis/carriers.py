@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from callplane.apis import constraints, fields
+from callplane.apis import connections, constraints, fields
+from callplane.apis.connections import ChangeLimits
 from callplane.apis.constraints import Constraint
-from callplane.apis.fields import Count, Flag, Timestamp
+from callplane.apis.fields import Count, Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.references import ManagementPolicy, NamespaceConsent, SecretKeyRef
-from callplane.apis.teams_tenants import ChangeLimits, HeldBatch
 
 
 class CarrierType(StrEnum):
@@ -156,15 +156,7 @@ class CarrierSpec(Model):
                 spec.type is not CarrierType.BRING_YOUR_OWN or not spec.purchasing.enabled
             ),
         ),
-        Constraint(
-            cel=(
-                "!has(self.driftInterval) || (duration(self.driftInterval) >= duration('1s')"
-                " && duration(self.driftInterval) <= duration('168h'))"
-            ),
-            message="driftInterval must be between 1s and 168h",
-            field_path=".driftInterval",
-            check=lambda spec: 1 <= spec.drift_interval_seconds <= 168 * 3600,
-        ),
+        connections.DRIFT_INTERVAL_BOUNDS,
     )
 
     type: Annotated[CarrierType, Field(description="Which carrier. Immutable.")]
@@ -203,23 +195,10 @@ class CarrierSpec(Model):
     writes_per_second: Annotated[
         Count, Field(description="Most writes a second. Default 1.", ge=1, le=1000)
     ] = 1
-    drift_reads_per_second: Annotated[
-        Count,
-        Field(
-            description="Most reads a second for periodic drift checks. Default 2.", ge=1, le=1000
-        ),
-    ] = 2
-    max_in_flight: Annotated[
-        Count, Field(description="Most requests open at one time. Default 2.", ge=1, le=256)
-    ] = 2
-    drift_interval: Annotated[
-        fields.DurationText,
-        Field(description="Time between two full listings that look for drift. Default 1h."),
-    ] = "1h"
-    change_limits: Annotated[
-        ChangeLimits,
-        Field(description="How much may be removed or replaced before a human is asked."),
-    ] = Field(default_factory=ChangeLimits)
+    drift_reads_per_second: Annotated[Count, connections.most_drift_reads(2)] = 2
+    max_in_flight: Annotated[Count, connections.most_in_flight(2)] = 2
+    drift_interval: Annotated[fields.DurationText, connections.time_between_listings("1h")] = "1h"
+    change_limits: connections.LimitsOfChanges = Field(default_factory=ChangeLimits)
     management_policy: Annotated[
         ManagementPolicy,
         Field(description="Manage writes to the account; Observe only plans and reports."),
@@ -250,9 +229,7 @@ class CarrierSpec(Model):
 class CarrierStatus(Status):
     """How the account is doing."""
 
-    last_observed_time: Annotated[
-        Timestamp | None, Field(description="When the last complete listing began.")
-    ] = None
+    last_observed_time: connections.LastObservedTime = None
     owned: Annotated[Count | None, Field(description="Numbers that the account owns.", ge=0)] = None
     ordering: Annotated[
         Count | None, Field(description="Numbers on order or being ported in.", ge=0)
@@ -267,30 +244,11 @@ class CarrierStatus(Status):
         tuple[fields.Text64, ...],
         Field(description="What this carrier cannot do.", max_length=16),
     ] = ()
-    held_changes: Annotated[
-        Count | None, Field(description="Changes that wait for an approval.", ge=0)
-    ] = None
-    held_batches: Annotated[
-        tuple[HeldBatch, ...],
-        Field(
-            description="The batches that wait for an approval, oldest first.",
-            max_length=32,
-            json_schema_extra=fields.list_map("digest"),
-        ),
-    ] = ()
-    installation: Annotated[
-        fields.Text64 | None, Field(description="Cluster that holds this account.")
-    ] = None
-    epoch: Annotated[
-        Count | None, Field(description="Epoch of the leader that holds this account.", ge=0)
-    ] = None
-    register_sequence: Annotated[
-        Count | None,
-        Field(
-            description="Last event of the number register, mirrored to tell a restored database.",
-            ge=0,
-        ),
-    ] = None
+    held_changes: connections.HeldChanges = None
+    held_batches: connections.HeldBatches = ()
+    installation: Annotated[fields.Text64 | None, connections.installation_of("account")] = None
+    epoch: Annotated[Count | None, connections.epoch_of("account")] = None
+    register_sequence: connections.RegisterSequence = None
 
 
 class Carrier(Resource):

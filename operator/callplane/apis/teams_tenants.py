@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from callplane.apis import constraints, fields
-from callplane.apis.constraints import Constraint
-from callplane.apis.fields import Count, Flag, Timestamp
+from callplane.apis import connections, constraints, fields
+from callplane.apis.connections import ChangeLimits
+from callplane.apis.fields import Count, Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.references import ConnectionConsent, ManagementPolicy, SecretKeyRef
@@ -101,71 +101,6 @@ class PolicyAssignment(Model):
     ]
 
 
-class ChangeLimits(Model):
-    """The gate: how much may be removed or replaced before a human is asked."""
-
-    invariants = (
-        Constraint(
-            cel=(
-                "duration(has(self.settle) ? self.settle : '5s')"
-                " <= duration(has(self.settleMax) ? self.settleMax : '60s')"
-            ),
-            message="settle must not be longer than settleMax",
-            field_path=".settle",
-            check=lambda limits: limits.settle_seconds <= limits.settle_max_seconds,
-        ),
-    )
-
-    max_count: Annotated[
-        Count,
-        Field(
-            description="Gated changes that may run unapproved within the window. Default 25.",
-            ge=0,
-            le=1_000_000,
-        ),
-    ] = 25
-    max_percent: Annotated[
-        Count,
-        Field(
-            description="The same, in percent of the claims of a connection or range. Default 10.",
-            ge=0,
-            le=100,
-        ),
-    ] = 10
-    floor: Annotated[
-        Count,
-        Field(
-            description="Up to this many changes the percentage is not looked at. Default 5.",
-            ge=0,
-            le=1_000_000,
-        ),
-    ] = 5
-    window: Annotated[
-        fields.DurationText,
-        Field(description="How far back unapproved changes are counted. Default 24h."),
-    ] = "24h"
-    settle: Annotated[
-        fields.DurationText,
-        Field(description="Quiet time after the last change that closes a batch. Default 5s."),
-    ] = "5s"
-    settle_max: Annotated[
-        fields.DurationText,
-        Field(description="Time after the first change that closes a batch. Default 60s."),
-    ] = "60s"
-
-    @property
-    def window_seconds(self) -> float:
-        return fields.duration_seconds(self.window)
-
-    @property
-    def settle_seconds(self) -> float:
-        return fields.duration_seconds(self.settle)
-
-    @property
-    def settle_max_seconds(self) -> float:
-        return fields.duration_seconds(self.settle_max)
-
-
 class TeamsTenantSpec(Model):
     """A tenant, how to reach it and how carefully to change it."""
 
@@ -173,15 +108,7 @@ class TeamsTenantSpec(Model):
         constraints.immutable("tenant_id"),
         constraints.unique_entries("default_policies", key="type"),
         constraints.unique_entries("entitlements"),
-        Constraint(
-            cel=(
-                "!has(self.driftInterval) || (duration(self.driftInterval) >= duration('1s')"
-                " && duration(self.driftInterval) <= duration('168h'))"
-            ),
-            message="driftInterval must be between 1s and 168h",
-            field_path=".driftInterval",
-            check=lambda spec: 1 <= spec.drift_interval_seconds <= 168 * 3600,
-        ),
+        connections.DRIFT_INTERVAL_BOUNDS,
     )
 
     tenant_id: Annotated[fields.Guid, Field(description="Directory (tenant) id. Immutable.")]
@@ -197,19 +124,9 @@ class TeamsTenantSpec(Model):
         Count,
         Field(description="Most reads a second from the tenant. Default 10.", ge=1, le=1000),
     ] = 10
-    drift_reads_per_second: Annotated[
-        Count,
-        Field(
-            description="Most reads a second for periodic drift checks. Default 5.", ge=1, le=1000
-        ),
-    ] = 5
-    max_in_flight: Annotated[
-        Count, Field(description="Most requests open at one time. Default 4.", ge=1, le=256)
-    ] = 4
-    drift_interval: Annotated[
-        fields.DurationText,
-        Field(description="Time between two full listings that look for drift. Default 10m."),
-    ] = "10m"
+    drift_reads_per_second: Annotated[Count, connections.most_drift_reads(5)] = 5
+    max_in_flight: Annotated[Count, connections.most_in_flight(4)] = 4
+    drift_interval: Annotated[fields.DurationText, connections.time_between_listings("10m")] = "10m"
     default_policies: Annotated[
         tuple[PolicyAssignment, ...],
         Field(
@@ -229,10 +146,7 @@ class TeamsTenantSpec(Model):
             json_schema_extra=fields.LIST_SET,
         ),
     ] = ()
-    change_limits: Annotated[
-        ChangeLimits,
-        Field(description="How much may be removed or replaced before a human is asked."),
-    ] = Field(default_factory=ChangeLimits)
+    change_limits: connections.LimitsOfChanges = Field(default_factory=ChangeLimits)
     management_policy: Annotated[
         ManagementPolicy,
         Field(description="Manage writes to the tenant; Observe only plans and reports."),
@@ -262,21 +176,10 @@ class SnapshotSummary(Model):
     ] = False
 
 
-class HeldBatch(Model):
-    """A batch of changes that waits for a human."""
-
-    digest: Annotated[fields.Digest, Field(description="Approval digest of the batch.")]
-    plan: Annotated[fields.Text256, Field(description="Name of its ChangePlan.")] = ""
-    changes: Annotated[Count, Field(description="Changes in the batch.", ge=0)] = 0
-    since: Annotated[Timestamp | None, Field(description="When the batch was closed.")] = None
-
-
 class TeamsTenantStatus(Status):
     """How the tenant is doing."""
 
-    last_observed_time: Annotated[
-        Timestamp | None, Field(description="When the last complete listing began.")
-    ] = None
+    last_observed_time: connections.LastObservedTime = None
     snapshot: Annotated[SnapshotSummary | None, Field(description="What that listing held.")] = None
     users: Annotated[
         Count | None, Field(description="TeamsUsers declared on this tenant.", ge=0)
@@ -290,30 +193,11 @@ class TeamsTenantStatus(Status):
     orphaned: Annotated[
         Count | None, Field(description="Claims whose declaring object is gone.", ge=0)
     ] = None
-    held_changes: Annotated[
-        Count | None, Field(description="Changes that wait for an approval.", ge=0)
-    ] = None
-    held_batches: Annotated[
-        tuple[HeldBatch, ...],
-        Field(
-            description="The batches that wait for an approval, oldest first.",
-            max_length=32,
-            json_schema_extra=fields.list_map("digest"),
-        ),
-    ] = ()
-    installation: Annotated[
-        fields.Text64 | None, Field(description="Cluster that holds this tenant.")
-    ] = None
-    epoch: Annotated[
-        Count | None, Field(description="Epoch of the leader that holds this tenant.", ge=0)
-    ] = None
-    register_sequence: Annotated[
-        Count | None,
-        Field(
-            description="Last event of the number register, mirrored to tell a restored database.",
-            ge=0,
-        ),
-    ] = None
+    held_changes: connections.HeldChanges = None
+    held_batches: connections.HeldBatches = ()
+    installation: Annotated[fields.Text64 | None, connections.installation_of("tenant")] = None
+    epoch: Annotated[Count | None, connections.epoch_of("tenant")] = None
+    register_sequence: connections.RegisterSequence = None
 
 
 class TeamsTenant(Resource):

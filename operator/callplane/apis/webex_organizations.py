@@ -6,13 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from callplane.apis import constraints, fields
-from callplane.apis.constraints import Constraint
+from callplane.apis import connections, constraints, fields
+from callplane.apis.connections import ChangeLimits
 from callplane.apis.fields import Count, Flag, Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.references import ConnectionConsent, ManagementPolicy, SecretKeyRef
-from callplane.apis.teams_tenants import ChangeLimits, HeldBatch
 
 
 class ServiceAppCredentials(Model):
@@ -59,15 +58,7 @@ class WebexOrganizationSpec(Model):
 
     invariants = (
         constraints.immutable("org_id"),
-        Constraint(
-            cel=(
-                "!has(self.driftInterval) || (duration(self.driftInterval) >= duration('1s')"
-                " && duration(self.driftInterval) <= duration('168h'))"
-            ),
-            message="driftInterval must be between 1s and 168h",
-            field_path=".driftInterval",
-            check=lambda spec: 1 <= spec.drift_interval_seconds <= 168 * 3600,
-        ),
+        connections.DRIFT_INTERVAL_BOUNDS,
     )
 
     org_id: Annotated[
@@ -88,23 +79,10 @@ class WebexOrganizationSpec(Model):
         Count,
         Field(description="Most reads a second from the organisation. Default 10.", ge=1, le=1000),
     ] = 10
-    drift_reads_per_second: Annotated[
-        Count,
-        Field(
-            description="Most reads a second for periodic drift checks. Default 5.", ge=1, le=1000
-        ),
-    ] = 5
-    max_in_flight: Annotated[
-        Count, Field(description="Most requests open at one time. Default 4.", ge=1, le=256)
-    ] = 4
-    drift_interval: Annotated[
-        fields.DurationText,
-        Field(description="Time between two full listings that look for drift. Default 10m."),
-    ] = "10m"
-    change_limits: Annotated[
-        ChangeLimits,
-        Field(description="How much may be removed or replaced before a human is asked."),
-    ] = Field(default_factory=ChangeLimits)
+    drift_reads_per_second: Annotated[Count, connections.most_drift_reads(5)] = 5
+    max_in_flight: Annotated[Count, connections.most_in_flight(4)] = 4
+    drift_interval: Annotated[fields.DurationText, connections.time_between_listings("10m")] = "10m"
+    change_limits: connections.LimitsOfChanges = Field(default_factory=ChangeLimits)
     management_policy: Annotated[
         ManagementPolicy,
         Field(description="Manage writes to the organisation; Observe only plans and reports."),
@@ -139,9 +117,7 @@ class WebexSnapshotSummary(Model):
 class WebexOrganizationStatus(Status):
     """How the organisation is doing."""
 
-    last_observed_time: Annotated[
-        Timestamp | None, Field(description="When the last complete listing began.")
-    ] = None
+    last_observed_time: connections.LastObservedTime = None
     snapshot: Annotated[
         WebexSnapshotSummary | None, Field(description="What that listing held.")
     ] = None
@@ -166,30 +142,13 @@ class WebexOrganizationStatus(Status):
     orphaned: Annotated[
         Count | None, Field(description="Claims whose declaring object is gone.", ge=0)
     ] = None
-    held_changes: Annotated[
-        Count | None, Field(description="Changes that wait for an approval.", ge=0)
-    ] = None
-    held_batches: Annotated[
-        tuple[HeldBatch, ...],
-        Field(
-            description="The batches that wait for an approval, oldest first.",
-            max_length=32,
-            json_schema_extra=fields.list_map("digest"),
-        ),
-    ] = ()
-    installation: Annotated[
-        fields.Text64 | None, Field(description="Cluster that holds this organisation.")
-    ] = None
-    epoch: Annotated[
-        Count | None, Field(description="Epoch of the leader that holds this organisation.", ge=0)
-    ] = None
-    register_sequence: Annotated[
-        Count | None,
-        Field(
-            description="Last event of the number register, mirrored to tell a restored database.",
-            ge=0,
-        ),
-    ] = None
+    held_changes: connections.HeldChanges = None
+    held_batches: connections.HeldBatches = ()
+    installation: Annotated[fields.Text64 | None, connections.installation_of("organisation")] = (
+        None
+    )
+    epoch: Annotated[Count | None, connections.epoch_of("organisation")] = None
+    register_sequence: connections.RegisterSequence = None
 
 
 class WebexOrganization(Resource):
