@@ -142,6 +142,10 @@ class CarrierCapabilities:
     def supports(self, action: CarrierAction) -> bool:
         return action not in self.unsupported
 
+    def refusal(self, action: CarrierAction) -> CarrierRefused:
+        """The answer to a call for what cannot be done."""
+        return CarrierRefused(Obstacle.OTHER, self.unsupported[action].reason)
+
 
 class CarrierProvider(Protocol):
     """One account with one carrier."""

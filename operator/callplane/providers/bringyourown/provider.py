@@ -12,7 +12,6 @@ from callplane.apis.carriers import CarrierSpec
 from callplane.providers.carrier_protocol import (
     CarrierAction,
     CarrierCapabilities,
-    CarrierRefused,
     NumberPage,
 )
 from callplane.providers.protocol import Observed, Unsupported
@@ -24,7 +23,6 @@ from callplane.resources.carriers import (
     NumberOnCarrier,
     NumberOrder,
     NumberSearch,
-    Obstacle,
     OrderRequest,
     PortIn,
     PortRequest,
@@ -112,4 +110,4 @@ class BringYourOwnCarrier:
 
 
 def _refuse(action: CarrierAction) -> NoReturn:
-    raise CarrierRefused(Obstacle.OTHER, CAPABILITIES.unsupported[action].reason)
+    raise CAPABILITIES.refusal(action)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from callplane.clock import Clock
 from callplane.errors import scrub
+from callplane.providers import carrier_rows
 from callplane.providers.carrier_protocol import (
     CarrierAction,
     CarrierCapabilities,
@@ -86,29 +87,21 @@ class DidwwProvider:
         return mapping.canonical_route(route)
 
     def canonical_address(self, address: EmergencyAddress) -> EmergencyAddress:
-        raise self._cannot(CarrierAction.EMERGENCY_ADDRESS)
+        raise self.capabilities.refusal(CarrierAction.EMERGENCY_ADDRESS)
 
     # Reading
 
     async def list_pages(self) -> AsyncIterator[NumberPage]:
-        seen, skipped, page = 0, 0, 1
-        while True:
-            observed_at = self._clock.monotonic()
-            rows, total = await self._client.page(
+        pages = carrier_rows.counted_pages(
+            lambda page: self._client.page(
                 "listNumbers", "dids", mapping.INCLUDED, number=page, size=PAGE_ROWS
-            )
-            seen += len(rows)
-            ours = [row for row in rows if mapping.is_ours(row)]
-            skipped += len(rows) - len(ours)
-            is_last = seen >= total
-            if not rows and not is_last:
-                raise Unavailable(f"listNumbers: {total - seen} of {total} numbers are missing")
-            numbers, bad_rows = _listed(ours)
-            count = total - skipped if is_last else None
-            yield NumberPage(tuple(numbers), observed_at, is_last, bad_rows, total=count)
-            if is_last:
-                return
-            page += 1
+            ),
+            is_ours=mapping.is_ours,
+            listed=mapping.listed,
+            clock=self._clock,
+        )
+        async for page in pages:
+            yield page
 
     async def read_number(self, number: E164) -> Observed[NumberOnCarrier]:
         observed_at = self._clock.monotonic()
@@ -201,26 +194,23 @@ class DidwwProvider:
         await self._update("updateNumber", row, marks, mapping.route_links(wanted))
 
     async def set_emergency_address(self, number: E164, address: EmergencyAddress | None) -> None:
-        raise self._cannot(CarrierAction.EMERGENCY_ADDRESS)
+        raise self.capabilities.refusal(CarrierAction.EMERGENCY_ADDRESS)
 
     async def set_deletion_lock(self, number: E164, *, locked: bool) -> None:
-        raise self._cannot(CarrierAction.DELETION_LOCK)
+        raise self.capabilities.refusal(CarrierAction.DELETION_LOCK)
 
     # Porting in
 
     async def port_in(self, request: PortRequest) -> PortIn:
-        raise self._cannot(CarrierAction.PORT_IN)
+        raise self.capabilities.refusal(CarrierAction.PORT_IN)
 
     async def find_port(self, request: PortRequest) -> Observed[PortIn]:
-        raise self._cannot(CarrierAction.PORT_IN)
+        raise self.capabilities.refusal(CarrierAction.PORT_IN)
 
     async def close(self) -> None:
         await self._client.close()
 
     # Ways that several of them share
-
-    def _cannot(self, action: CarrierAction) -> CarrierRefused:
-        return CarrierRefused(Obstacle.OTHER, self.capabilities.unsupported[action].reason)
 
     async def _owned(self, number: E164) -> Mapping[str, Any] | None:
         """The number as it is in the account; None only where the answer leaves no doubt."""
@@ -333,14 +323,3 @@ def _group_of(row: Mapping[str, Any]) -> str:
     if not isinstance(found, Mapping):
         raise Unavailable("searchNumbers: the answer tells no group")
     return str(found.get("id"))
-
-
-def _listed(rows: list[Mapping[str, Any]]) -> tuple[list[NumberOnCarrier], int]:
-    """Rows that can be read, and how many cannot."""
-    numbers = []
-    for row in rows:
-        try:
-            numbers.append(mapping.listed(row))
-        except (KeyError, TypeError, ValueError):
-            continue
-    return numbers, len(rows) - len(numbers)

@@ -7,11 +7,11 @@ fields of fixed lengths. Source: Simwood's public documentation of its interface
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from callplane.providers import carrier_rows
 from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.resources.carriers import (
     NOT_SHOWN,
@@ -263,15 +263,8 @@ def port(request: PortRequest, row: Mapping[str, Any]) -> PortIn:
         request.number,
         state,
         port_id=str(row.get("ref") or ""),
-        due_on=_day(row.get("port_date")),
+        due_on=carrier_rows.day(row.get("port_date")),
         detail=detail,
         code=code,
         obstacle=wrong,
     )
-
-
-def _day(text: object) -> datetime.date | None:
-    try:
-        return datetime.date.fromisoformat(str(text)[:10])
-    except ValueError:
-        return None

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from callplane.clock import Clock
 from callplane.errors import scrub
+from callplane.providers import carrier_rows
 from callplane.providers.carrier_protocol import (
     CarrierAction,
     CarrierCapabilities,
@@ -99,9 +100,9 @@ class SimwoodProvider:
         rows = await self._report({})
         for start in range(0, max(len(rows), 1), PAGE_ROWS):
             chosen = rows[start : start + PAGE_ROWS]
-            numbers, bad_rows = _listed(chosen)
+            numbers, bad_rows = carrier_rows.readable(chosen, mapping.listed)
             is_last = start + PAGE_ROWS >= len(rows)
-            yield NumberPage(tuple(numbers), observed_at, is_last, bad_rows, total=len(rows))
+            yield NumberPage(numbers, observed_at, is_last, bad_rows, total=len(rows))
 
     async def read_number(self, number: E164) -> Observed[NumberOnCarrier]:
         observed_at = self._clock.monotonic()
@@ -253,7 +254,7 @@ class SimwoodProvider:
             return None
         # A no under another status may mean anything: a report over just this number decides.
         rows = await self._report({"pattern": mapping.wire_number(number)})
-        numbers, _ = _listed(rows)
+        numbers, _ = carrier_rows.readable(rows, mapping.listed)
         return next((NumberOnCarrier(number) for row in numbers if row.number == number), None)
 
     async def _detail(self, name: str, path: str) -> Any:
@@ -313,17 +314,6 @@ class SimwoodProvider:
             await self._sleep(pause_seconds)
             waited_seconds += pause_seconds
             pause_seconds = min(pause_seconds * 2, REPORT_LOOK_SECONDS)
-
-
-def _listed(rows: Sequence[Any]) -> tuple[list[NumberOnCarrier], int]:
-    """Rows that can be read, and how many cannot."""
-    numbers = []
-    for row in rows:
-        try:
-            numbers.append(mapping.listed(row))
-        except (KeyError, TypeError, ValueError):
-            continue
-    return numbers, len(rows) - len(numbers)
 
 
 def _scrubbed(port: PortIn) -> PortIn:

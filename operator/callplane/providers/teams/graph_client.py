@@ -13,10 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yarl
-
 from callplane.clock import Clock
 from callplane.plan.change import Operation
+from callplane.providers.own_addresses import OwnRoot
 from callplane.providers.protocol import AuthenticationFailed, PermissionMissing, Unavailable
 from callplane.providers.teams.refusals import refusal_of
 from callplane.providers.tokens import TokenSource
@@ -59,9 +58,7 @@ class GraphClient:
     ) -> None:
         # Addresses of Graph are often written with the version; both forms are one to us.
         self._root = graph_url.rstrip("/").removesuffix(VERSION_PATH) + VERSION_PATH
-        root = yarl.URL(self._root)
-        self._origin = root.origin()
-        self._root_path = root.path
+        self._own = OwnRoot(self._root)
         self._transport = transport
         self._tokens = tokens
         self._clock = clock
@@ -73,17 +70,7 @@ class GraphClient:
 
     def is_own(self, url: str) -> bool:
         """May the token be sent there?"""
-        try:
-            parsed = yarl.URL(url)
-            return (
-                parsed.absolute
-                and parsed.user is None
-                and parsed.origin() == self._origin
-                and parsed.raw_path.startswith(self._root_path + "/")
-                and ".." not in parsed.raw_path.split("/")
-            )
-        except ValueError:
-            return False
+        return self._own.holds(url)
 
     def followable(self, location: str) -> str:
         """The absolute address that a `Location` header means, or empty where there is none or it

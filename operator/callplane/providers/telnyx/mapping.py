@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from callplane.errors import scrub
-from callplane.providers import carrier_addresses
+from callplane.providers import carrier_addresses, carrier_rows
 from callplane.providers.carrier_kinds import british_kind
 from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.resources.carriers import (
@@ -306,15 +306,10 @@ def port(request: PortRequest, row: Mapping[str, Any]) -> PortIn:
         request.number,
         state,
         port_id=str(row.get("id") or ""),
-        due_on=_day(dates.get("foc_datetime_actual") or dates.get("foc_datetime_requested")),
+        due_on=carrier_rows.day(
+            dates.get("foc_datetime_actual") or dates.get("foc_datetime_requested")
+        ),
         detail=scrub(words or ("" if value in _PORTS else value)),
         code=code,
         obstacle=obstacle,
     )
-
-
-def _day(text: object) -> datetime.date | None:
-    try:
-        return datetime.date.fromisoformat(str(text)[:10])
-    except ValueError:
-        return None

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 from callplane.clock import Clock
+from callplane.providers import carrier_rows
 from callplane.providers.carrier_kinds import british_kind
 from callplane.providers.carrier_protocol import (
     CarrierCapabilities,
@@ -68,22 +69,11 @@ class TelnyxProvider:
     # Reading
 
     async def list_pages(self) -> AsyncIterator[NumberPage]:
-        seen, skipped, page = 0, 0, 1
-        while True:
-            observed_at = self._clock.monotonic()
-            rows, total = await self._owned_page(page)
-            seen += len(rows)
-            ours = [row for row in rows if mapping.is_ours(row)]
-            skipped += len(rows) - len(ours)
-            is_last = seen >= total
-            if not rows and not is_last:
-                raise Unavailable(f"listNumbers: {total - seen} of {total} numbers are missing")
-            numbers, bad_rows = _listed(ours)
-            count = total - skipped if is_last else None
-            yield NumberPage(tuple(numbers), observed_at, is_last, bad_rows, total=count)
-            if is_last:
-                return
-            page += 1
+        pages = carrier_rows.counted_pages(
+            self._owned_page, is_ours=mapping.is_ours, listed=mapping.listed, clock=self._clock
+        )
+        async for page in pages:
+            yield page
 
     async def read_number(self, number: E164) -> Observed[NumberOnCarrier]:
         observed_at = self._clock.monotonic()
@@ -468,14 +458,3 @@ def _with_reference(document: Mapping[str, Any], reference: str) -> list[Mapping
 def _row(document: Mapping[str, Any]) -> Mapping[str, Any]:
     row = document.get("data")
     return row if isinstance(row, Mapping) else {}
-
-
-def _listed(rows: list[Mapping[str, Any]]) -> tuple[list[NumberOnCarrier], int]:
-    """Rows that can be read, and how many cannot."""
-    numbers = []
-    for row in rows:
-        try:
-            numbers.append(mapping.listed(row))
-        except (KeyError, TypeError, ValueError):
-            continue
-    return numbers, len(rows) - len(numbers)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from callplane.clock import Clock
 from callplane.errors import OutcomeUnknown
+from callplane.providers import carrier_rows
 from callplane.providers.carrier_kinds import british_kind
 from callplane.providers.carrier_protocol import (
     CarrierAction,
@@ -88,8 +89,8 @@ class TwilioProvider:
         pages = self._client.pages("listNumbers", f"{_NUMBERS}.json", {"PageSize": str(PAGE_ROWS)})
         async for document, is_last in pages:
             rows = _rows(document, "incoming_phone_numbers", "listNumbers")
-            numbers, bad_rows = _listed(rows)
-            yield NumberPage(tuple(numbers), observed_at, is_last, bad_rows)
+            numbers, bad_rows = carrier_rows.readable(rows, mapping.listed)
+            yield NumberPage(numbers, observed_at, is_last, bad_rows)
             observed_at = self._clock.monotonic()
 
     async def read_number(self, number: E164) -> Observed[NumberOnCarrier]:
@@ -202,23 +203,20 @@ class TwilioProvider:
         self._done("putEmergency", said, else_obstacle=Obstacle.ADDRESS_REFUSED)
 
     async def set_deletion_lock(self, number: E164, *, locked: bool) -> None:
-        raise self._cannot(CarrierAction.DELETION_LOCK)
+        raise self.capabilities.refusal(CarrierAction.DELETION_LOCK)
 
     # Porting in
 
     async def port_in(self, request: PortRequest) -> PortIn:
-        raise self._cannot(CarrierAction.PORT_IN)
+        raise self.capabilities.refusal(CarrierAction.PORT_IN)
 
     async def find_port(self, request: PortRequest) -> Observed[PortIn]:
-        raise self._cannot(CarrierAction.PORT_IN)
+        raise self.capabilities.refusal(CarrierAction.PORT_IN)
 
     async def close(self) -> None:
         await self._client.transport.close()
 
     # Ways that several of them share
-
-    def _cannot(self, action: CarrierAction) -> CarrierRefused:
-        return CarrierRefused(Obstacle.OTHER, self.capabilities.unsupported[action].reason)
 
     def _number_url(self, row: Mapping[str, Any]) -> str:
         return self._client.account_url(f"{_NUMBERS}/{row['sid']}.json")
@@ -329,14 +327,3 @@ def _rows(document: Mapping[str, Any], name: str, operation: str) -> list[Mappin
     if not isinstance(rows, list):
         raise Unavailable(f"{operation}: the answer is not understood")
     return [row for row in rows if isinstance(row, Mapping)]
-
-
-def _listed(rows: list[Mapping[str, Any]]) -> tuple[list[NumberOnCarrier], int]:
-    """Rows that can be read, and how many cannot."""
-    numbers = []
-    for row in rows:
-        try:
-            numbers.append(mapping.listed(row))
-        except (KeyError, TypeError, ValueError):
-            continue
-    return numbers, len(rows) - len(numbers)

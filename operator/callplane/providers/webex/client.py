@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import yarl
-
 from callplane.clock import Clock
+from callplane.providers.own_addresses import OwnRoot
 from callplane.providers.protocol import AuthenticationFailed, PermissionMissing, Unavailable
 from callplane.providers.tokens import TokenSource
 from callplane.providers.transport import Answer, Request
@@ -39,8 +38,7 @@ class WebexClient:
         self, api_url: str, *, transport: SdkTransport, tokens: TokenSource, clock: Clock
     ) -> None:
         self._root = api_url.rstrip("/")
-        self._origin = yarl.URL(self._root).origin()
-        self._root_path = yarl.URL(self._root).path
+        self._own = OwnRoot(self._root)
         self._transport = transport
         self._tokens = tokens
         self._clock = clock
@@ -89,22 +87,9 @@ class WebexClient:
         found = _NEXT.search(answer.headers.get("link", ""))
         if found is None:
             return None
-        if not self._is_own(found[1]):
+        if not self._own.holds(found[1]):
             raise Unavailable(f"{name}: the next page leads away from this organisation's host")
         return found[1]
-
-    def _is_own(self, url: str) -> bool:
-        try:
-            parsed = yarl.URL(url)
-            return (
-                parsed.absolute
-                and parsed.user is None
-                and parsed.origin() == self._origin
-                and parsed.raw_path.startswith(self._root_path + "/")
-                and ".." not in parsed.raw_path.split("/")
-            )
-        except ValueError:
-            return False
 
     async def read_answer(self, name: str, url: str) -> Answer:
         """The answer to a read, also when it is a no other than 401 and 403."""
