@@ -15,6 +15,7 @@ from pathlib import Path
 
 from callplane.sandbox import locations, ports, processes
 from callplane.sandbox.processes import Launch
+from callplane.sandbox.rights import PLATFORM
 from callplane.sandbox.state import SandboxState
 
 START_TIMEOUT_SECONDS = 30.0
@@ -151,16 +152,15 @@ def operator(
     *,
     name: str = "operator",
     timeout_seconds: float = START_TIMEOUT_SECONDS,
-    account: tuple[str, Sequence[str]] | None = None,
     **settings: str,
 ) -> Component:
     """The operator itself; `settings` are fields of `OperatorSettings` as text.
 
-    It is the administrator unless `account` names a user and groups, whose rights are in place.
+    It runs as the account of an installation, whose rights are in place (see `rights`).
     """
 
     def command(known: Surroundings) -> tuple[str, ...]:
-        kubeconfig = known.kubeconfig if account is None else known.identity(*account)
+        kubeconfig = known.identity(PLATFORM.account, PLATFORM.groups)
         return python_module(
             "callplane.cli.app",
             "operator",
@@ -171,6 +171,7 @@ def operator(
     def environment(known: Surroundings) -> Mapping[str, str]:
         fields = {
             "database_url": known.database_url,
+            "namespace": PLATFORM.namespace,
             "probe_port": str(known.ports[name, "probes"]),
             "identity": name,
             **settings,

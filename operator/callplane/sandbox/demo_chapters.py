@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from callplane.sandbox import demo_carriers
-from callplane.sandbox.demo_stage import DOMAIN, TREE, Stage
+from callplane.sandbox.control_plane import ADMINISTRATOR
+from callplane.sandbox.demo_stage import TREE, Stage
 
 WAIT_ALL = "kubectl wait --for=condition=Ready --timeout=30s teamsuser --all"
 WAIT_ONE = "kubectl wait --for=condition=Ready --timeout=30s"
@@ -299,7 +300,7 @@ spec:
   connectionRef: {{kind: TeamsTenant, name: example}}
   digest: {_digest(stage, plan)}
   decision: {decision}
-  approvedBy: maria@{DOMAIN}
+  approvedBy: {ADMINISTRATOR}
   expiresAt: "{expires}"
   reason: {reason}
 """,

@@ -25,6 +25,7 @@ from callplane.sandbox import (
     locks,
     postgres,
     processes,
+    rights,
 )
 from callplane.sandbox.binaries import Search
 from callplane.sandbox.components import Component, Surroundings
@@ -202,7 +203,9 @@ def _start_all(
     def cluster() -> _Access:
         access = _start_cluster(name, state, options, programs)
         report(f"{elapsed():5.1f} s  the Kubernetes API answers")
-        crds.apply(Kubectl(programs.kubectl, access.kubeconfig), crds.folder())
+        kubectl = Kubectl(programs.kubectl, access.kubeconfig)
+        crds.apply(kubectl, crds.folder())
+        rights.apply(kubectl, foreign=programs.cluster is None)
         report(f"{elapsed():5.1f} s  the kinds of callplane.dev are served")
         return access
 

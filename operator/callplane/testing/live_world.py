@@ -221,11 +221,10 @@ class LiveWorld(ThrowAway):
         `OperatorSettings` as text; the Lease is short unless they say otherwise.
         """
         name = f"operator-{next(self._names)}"
-        fields = {"database_url": self.database_url, "namespace": PLATFORM.namespace, **QUICK}
+        fields = {"database_url": self.database_url, **QUICK}
         component = components.operator(
             name=name,
             timeout_seconds=60,
-            account=(PLATFORM.account, PLATFORM.groups),
             **(fields | settings),
         )
         if not wait:
