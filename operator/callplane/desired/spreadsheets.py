@@ -30,8 +30,22 @@ _DELIMITERS = (",", ";", "\t")
 #: A spreadsheet program takes a cell that begins so for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@")
 _SEPARATORS = re.compile("[ \u00a0\u202f().-]")
-#: What is dialled before a national number inside the country, and is no part of it abroad.
-_TRUNK_PREFIXES = {"GB": "0"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialling:
+    """How numbers are written inside a country: `trunk` stands before a national number and is no
+    part of it abroad, `abroad` before a number of another country. `is_optional` where the trunk
+    prefix may be left out, `length` is then that of a national number.
+    """
+
+    trunk: str
+    abroad: str
+    is_optional: bool = False
+    length: int = 0
+
+
+_DIALLING = {"GB": _Dialling("0", "00"), "US": _Dialling("1", "011", True, 10)}
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+\Z")
 _NO_NAME = re.compile(r"[^a-z0-9]+")
 _DIGEST_BYTES = 8
@@ -248,31 +262,37 @@ def read_number(text: str, *, country: str) -> E164:
     if not re.fullmatch(r"\+?[0-9]+", digits):
         raise ValueError(f"is no telephone number: {shown}")
     number = _international(digits, shown, country)
-    objections = [plan.objection(number) for plan in plan_table.PLANS.values()]
-    if all(objections):
-        raise ValueError(f"{number.masked} {objections[0]}")
+    plan = next((each for each in plan_table.PLANS.values() if each.covers(number)), None)
+    if plan is None:
+        known = ", ".join(sorted(plan_table.PLANS))
+        raise ValueError(f"{number.masked} is of a country without a number plan here ({known})")
+    if objection := plan.objection(number):
+        raise ValueError(f"{number.masked} {objection}")
     return number
 
 
 def _international(digits: str, shown: str, country: str) -> E164:
-    plan = plan_table.plan_of(country)
-    trunk = _TRUNK_PREFIXES.get(country)
-    text = digits
-    if not digits.startswith("+"):
-        if plan is None or trunk is None:
-            raise ValueError(f"has no + in front, and no --country says how to read it: {shown}")
-        if digits.startswith("00"):
-            text = f"+{digits[2:]}"
-        elif digits.startswith(trunk):
-            text = f"+{plan.calling_code}{digits.removeprefix(trunk)}"
-        elif digits.startswith(plan.calling_code):
-            text = f"+{digits}"
-        else:
-            raise ValueError(f"begins neither with + nor with {trunk}: {shown}")
+    text = digits if digits.startswith("+") else _as_dialled(digits, shown, country)
     try:
         return E164(text)
     except ValueError:
         raise ValueError(f"has too few or too many digits: {shown}") from None
+
+
+def _as_dialled(digits: str, shown: str, country: str) -> str:
+    """What was written without a plus, as it is written with one."""
+    plan, dialling = plan_table.plan_of(country), _DIALLING.get(country)
+    if plan is None or dialling is None:
+        raise ValueError(f"has no + in front, and no --country says how to read it: {shown}")
+    if digits.startswith(dialling.abroad):
+        return f"+{digits.removeprefix(dialling.abroad)}"
+    if dialling.is_optional and len(digits) == dialling.length:
+        return f"+{plan.calling_code}{digits}"
+    if digits.startswith(dialling.trunk):
+        return f"+{plan.calling_code}{digits.removeprefix(dialling.trunk)}"
+    if digits.startswith(plan.calling_code):
+        return f"+{digits}"
+    raise ValueError(f"begins neither with + nor with {dialling.trunk}: {shown}")
 
 
 def _body(user: str, number: E164, cells: Mapping[str, str], target: Target) -> dict[str, Any]:

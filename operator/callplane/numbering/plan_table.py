@@ -49,7 +49,9 @@ HOLDABLE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class NumberPlan:
-    """One country's plan. `classes` maps national prefixes to classes; the longest match counts."""
+    """One country's plan. `classes` maps national prefixes to classes; the longest match counts.
+    `elsewhere` are prefixes behind the same calling code that are other countries'.
+    """
 
     country: str
     calling_code: str
@@ -57,6 +59,7 @@ class NumberPlan:
     source: str
     pattern: re.Pattern[str]
     classes: Mapping[str, NumberClass]
+    elsewhere: frozenset[str] = frozenset()
 
     def class_of(self, number: E164) -> NumberClass:
         """The class of a number of this plan; UNASSIGNED where the table has no prefix for it."""
@@ -84,6 +87,8 @@ class NumberPlan:
         if not self.pattern.fullmatch(number.text):
             return f"has no length or start that numbers of {self.country} have"
         number_class = self.class_of(number)
+        if self.national(number)[:3] in self.elsewhere:
+            return f"has an area code of another country than {self.country}"
         if number_class is NumberClass.UNASSIGNED:
             return f"lies in a part of the {self.country} number plan that is not in use"
         if number_class not in HOLDABLE:
@@ -128,7 +133,43 @@ GB = NumberPlan(
     },
 )
 
-PLANS: Mapping[str, NumberPlan] = {plan.country: plan for plan in (GB,)}
+#: Area codes behind +1 that are Canadian or of the Caribbean and Bermuda.
+_NOT_OF_THE_US = frozenset(
+    (
+        "204 226 236 249 250 257 263 289 306 343 354 365 367 368 382 403 416 418 428 431 437 438 "
+        "450 460 468 474 506 514 519 548 579 581 584 587 604 613 639 647 672 683 705 709 742 753 "
+        "778 780 782 807 819 825 867 873 879 902 905 942 "
+        "242 246 264 268 284 345 441 473 649 658 664 721 758 767 784 809 829 849 868 869 876"
+    ).split()
+)
+#: Codes that reach no place: services (N11), the format of an expansion (N9X), kept back, 555.
+_KEPT_BACK = "211 311 411 511 611 711 811 911 29 37 39 49 59 69 79 89 96 99 555 710 822".split()
+_FOLLOW_ME = (
+    "500 521 522 523 524 525 526 527 528 529 532 533 535 538 542 543 544 545 546 547 549 550 552 "
+    "553 554 556 558 566 569 577 578 588 589"
+).split()
+
+US = NumberPlan(
+    country="US",
+    calling_code="1",
+    as_of="2026-11",
+    source=(
+        "North American Numbering Plan Administrator, area code tables; ATIS-0300115 keeps "
+        "555-0100 to 555-0199 of each area for fiction"
+    ),
+    # Area code and exchange begin with 2 to 9; an exchange that ends in 11 is a service's.
+    pattern=re.compile(r"\+1[2-9]\d{2}(?![2-9]11)[2-9]\d{6}"),
+    classes={
+        **dict.fromkeys("23456789", NumberClass.GEOGRAPHIC),
+        **dict.fromkeys(_KEPT_BACK, NumberClass.UNASSIGNED),
+        **dict.fromkeys(_FOLLOW_ME, NumberClass.PERSONAL),
+        **dict.fromkeys(("800", "833", "844", "855", "866", "877", "888"), NumberClass.FREEPHONE),
+        "900": NumberClass.PREMIUM,
+    },
+    elsewhere=_NOT_OF_THE_US,
+)
+
+PLANS: Mapping[str, NumberPlan] = {plan.country: plan for plan in (GB, US)}
 
 
 def plan_of(country: str) -> NumberPlan | None:
@@ -142,13 +183,17 @@ def is_admissible(number: E164, *, country: str) -> bool:
     return plan is not None and plan.is_admissible(number)
 
 
-#: Usage locations that share a calling code: the Crown dependencies have UK numbers.
-_USAGE_LOCATIONS = {"+44": frozenset({"GB", "GG", "JE", "IM"})}
+#: Usage locations that share a plan: the Crown dependencies have UK numbers, and the territories
+#: are area codes of the US.
+_USAGE_LOCATIONS = {
+    "GB": frozenset({"GB", "GG", "JE", "IM"}),
+    "US": frozenset({"US", "PR", "VI", "GU", "AS", "MP"}),
+}
 
 
 def usage_locations(number: E164) -> frozenset[str]:
     """Countries whose people may hold the number; empty where no table says so."""
-    for code, countries in _USAGE_LOCATIONS.items():
-        if number.text.startswith(code):
-            return countries
+    for country, plan in PLANS.items():
+        if plan.covers(number) and (country == "GB" or plan.is_admissible(number)):
+            return _USAGE_LOCATIONS.get(country, frozenset())
     return frozenset()

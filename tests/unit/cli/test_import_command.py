@@ -574,7 +574,7 @@ def test_a_sheet_that_cannot_be_read_is_refused_whole(
     ("options", "reason"),
     [
         (["--tenant", "main"], "--csv needs --tenant NAMESPACE/NAME"),
-        (["--country", "FR"], "--country FR: no number plan here; known are GB"),
+        (["--country", "FR"], "--country FR: no number plan here; known are GB, US"),
         (["--csv", "/nowhere/a.csv"], "/nowhere/a.csv: no such file"),
     ],
 )

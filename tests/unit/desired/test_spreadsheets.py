@@ -82,6 +82,19 @@ def test_a_number_is_read_as_people_write_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["+1 202 555 0100", "(202) 555-0100", "202.555.0100", "1 202 555 0100", "+12025550100"],
+)
+def test_a_number_of_the_us_is_read_as_people_write_it_there(text: str) -> None:
+    assert read_number(text, country="US").text == "+12025550100"
+
+
+def test_a_number_abroad_is_read_as_it_is_dialled() -> None:
+    assert read_number("011 44 20 7946 0000", country="US").text == "+442079460000"
+    assert read_number("001 202 555 0100", country="GB").text == "+12025550100"
+
+
+@pytest.mark.parametrize(
     ("text", "why"),
     [
         ("", "number is empty"),
@@ -90,7 +103,7 @@ def test_a_number_is_read_as_people_write_it(text: str) -> None:
         ("020 7946", "has no length or start that numbers of GB have"),
         ("+4420", "too few or too many digits"),
         ("020 7946 0000 x12", "is no telephone number"),
-        ("+12125550100", "is not a number of GB"),
+        ("+33123456789", "is of a country without a number plan here (GB, US)"),
         ("999", "begins neither with + nor with 0"),
         ("=1+1", "begins like a formula"),
         ("-442079460000", "begins like a formula"),

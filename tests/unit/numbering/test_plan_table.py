@@ -1,4 +1,4 @@
-"""The British number plan: what can be held, and what only looks like a number."""
+"""The number plans of GB and the US: what can be held, and what only looks like a number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import phonenumbers
 import pytest
 
 from callplane.numbering import plan_table
-from callplane.numbering.plan_table import GB, NumberClass
+from callplane.numbering.plan_table import GB, US, NumberClass
 from callplane.values import E164
 
 # Ofcom keeps these blocks of a thousand free for drama; all that we show comes from them.
@@ -95,3 +95,63 @@ def test_the_usual_library_agrees_where_it_knows_the_block(block: str) -> None:
     # It finds these three blocks possible and not valid; see the note on the table.
     unknown_to_library = {"+441154960", "+441632960", "+447700900"}
     assert phonenumbers.is_valid_number(parsed) is (block not in unknown_to_library)
+
+
+@pytest.mark.parametrize("area", ["201", "212", "202", "907", "787"])
+def test_numbers_for_fiction_can_be_held_in_every_area_of_the_us(area: str) -> None:
+    for line in ("0100", "0199"):
+        number = E164(f"+1{area}555{line}")
+        assert US.objection(number) is None
+        assert US.class_of(number) is NumberClass.GEOGRAPHIC
+        assert plan_table.is_admissible(number, country="US")
+        assert not plan_table.is_admissible(number, country="GB")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("+1202555010", "no length"),
+        ("+120255501000", "no length"),
+        ("+11025550100", "no length"),
+        ("+12021550100", "no length"),
+        ("+12024110100", "no length"),
+        ("+19115550100", "not in use"),
+        ("+13705550100", "not in use"),
+        ("+15555550100", "not in use"),
+        ("+19005550100", "premium"),
+        ("+15005550100", "personal"),
+        ("+14165550100", "another country than US"),
+        ("+12425550100", "another country than US"),
+        ("+442079460000", "does not start with +1"),
+    ],
+)
+def test_what_nobody_can_hold_in_the_us_is_refused(text: str, why: str) -> None:
+    objection = US.objection(E164(text))
+    assert objection is not None
+    assert why in objection
+
+
+def test_toll_free_numbers_of_the_us_can_be_held() -> None:
+    number = E164("+18005550199")
+    assert US.class_of(number) is NumberClass.FREEPHONE
+    assert US.objection(number) is None
+
+
+@pytest.mark.parametrize("area", sorted(US.elsewhere))
+def test_the_usual_library_knows_whose_area_codes_are_not_of_the_us(area: str) -> None:
+    # The newest Canadian codes are not in it yet.
+    known = phonenumbers.region_code_for_number(phonenumbers.parse(f"+1{area}2345678"))
+    assert known != "US"
+
+
+@pytest.mark.parametrize(
+    ("text", "countries"),
+    [
+        ("+442079460000", {"GB", "GG", "JE", "IM"}),
+        ("+12025550100", {"US", "PR", "VI", "GU", "AS", "MP"}),
+        ("+14165550100", set()),
+        ("+33123456789", set()),
+    ],
+)
+def test_whose_people_may_hold_a_number(text: str, countries: set[str]) -> None:
+    assert plan_table.usage_locations(E164(text)) == countries

@@ -95,7 +95,7 @@ def test_samples_are_without_findings() -> None:
 def test_unknown_country() -> None:
     (finding,) = validation.validate_all([block("a", 1, 9, country="ZZ")])
     assert (finding.rule_id, finding.field_path) == ("country-unknown", "spec.country")
-    assert finding.message == "there is no number plan for country ZZ; known are GB"
+    assert finding.message == "there is no number plan for country ZZ; known are GB, US"
     assert finding.severity is Severity.ERROR
 
 
