@@ -134,20 +134,18 @@ GB = NumberPlan(
 )
 
 #: Area codes behind +1 that are Canadian or of the Caribbean and Bermuda.
-_NOT_OF_THE_US = frozenset(
-    (
-        "204 226 236 249 250 257 263 289 306 343 354 365 367 368 382 403 416 418 428 431 437 438 "
-        "450 460 468 474 506 514 519 548 579 581 584 587 604 613 639 647 672 683 705 709 742 753 "
-        "778 780 782 807 819 825 867 873 879 902 905 942 "
-        "242 246 264 268 284 345 441 473 649 658 664 721 758 767 784 809 829 849 868 869 876"
-    ).split()
+_NOT_OF_THE_US = (
+    "204 226 236 249 250 257 263 289 306 343 354 365 367 368 382 403 416 418 428 431 437 438 "
+    "450 460 468 474 506 514 519 548 579 581 584 587 604 613 639 647 672 683 705 709 742 753 "
+    "778 780 782 807 819 825 867 873 879 902 905 942 "
+    "242 246 264 268 284 345 441 473 649 658 664 721 758 767 784 809 829 849 868 869 876"
 )
 #: Codes that reach no place: services (N11), the format of an expansion (N9X), kept back, 555.
-_KEPT_BACK = "211 311 411 511 611 711 811 911 29 37 39 49 59 69 79 89 96 99 555 710 822".split()
+_KEPT_BACK = "211 311 411 511 611 711 811 911 29 37 39 49 59 69 79 89 96 99 555 710 822"
 _FOLLOW_ME = (
     "500 521 522 523 524 525 526 527 528 529 532 533 535 538 542 543 544 545 546 547 549 550 552 "
     "553 554 556 558 566 569 577 578 588 589"
-).split()
+)
 
 US = NumberPlan(
     country="US",
@@ -161,12 +159,12 @@ US = NumberPlan(
     pattern=re.compile(r"\+1[2-9]\d{2}(?![2-9]11)[2-9]\d{6}"),
     classes={
         **dict.fromkeys("23456789", NumberClass.GEOGRAPHIC),
-        **dict.fromkeys(_KEPT_BACK, NumberClass.UNASSIGNED),
-        **dict.fromkeys(_FOLLOW_ME, NumberClass.PERSONAL),
+        **dict.fromkeys(_KEPT_BACK.split(), NumberClass.UNASSIGNED),
+        **dict.fromkeys(_FOLLOW_ME.split(), NumberClass.PERSONAL),
         **dict.fromkeys(("800", "833", "844", "855", "866", "877", "888"), NumberClass.FREEPHONE),
         "900": NumberClass.PREMIUM,
     },
-    elsewhere=_NOT_OF_THE_US,
+    elsewhere=frozenset(_NOT_OF_THE_US.split()),
 )
 
 PLANS: Mapping[str, NumberPlan] = {plan.country: plan for plan in (GB, US)}
