@@ -149,13 +149,12 @@ async def observe_cluster(kubeconfig: Path, *, database: str | None) -> Observat
 
 async def observe_tree(tree: Tree, *, secrets: Sequence[str], database: str | None) -> Observations:
     """Connections that manifests declare, with credentials from files."""
-    from callplane.desired.declarations import PLATFORM_KINDS
     from callplane.engine.observations import trimmed
     from callplane.providers.registry import Registry
-    from callplane.wiring.observing import Sources, observe
+    from callplane.wiring.observing import CONNECTION_KINDS, Sources, observe
 
-    tenants = [trimmed(each.body) for each in tree.manifests if each.key.kind in PLATFORM_KINDS]
-    if not tenants:
+    declared = [trimmed(each.body) for each in tree.manifests if each.key.kind in CONNECTION_KINDS]
+    if not declared:
         raise CallplaneError("there is no connection among these manifests to observe")
     async with _perhaps(database) as opened:
         sources = Sources(
@@ -163,7 +162,7 @@ async def observe_tree(tree: Tree, *, secrets: Sequence[str], database: str | No
             clock=SystemClock(),
             taken_by=who(),
             register=opened,
-            tenants=tenants,
+            declared=declared,
             secrets=secret_values(secrets),
             token_folders=_token_folders(),
             namespace_labels=tree.namespace_labels,

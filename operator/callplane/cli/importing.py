@@ -30,7 +30,7 @@ from callplane.engine.planning_world import Declared
 from callplane.errors import CallplaneError
 from callplane.plan.document import Level, ObjectPlan
 from callplane.values import ObjectKey
-from callplane.wiring.judging import judge
+from callplane.wiring.judging import carrier_skills, judge
 
 TEAMS = "teams"
 #: How many places of one kind an error names before it only counts them.
@@ -170,6 +170,7 @@ class _Check:
                 for each in tree.manifests
             ],
             judge=judge,
+            skills=carrier_skills,
             namespace_labels=tree.namespace_labels,
         )
         plan = asyncio.run(planning.compute(inputs))

@@ -18,7 +18,7 @@ from callplane.engine.observations import Body, Observations, key_of
 from callplane.engine.planning_world import Declared
 from callplane.errors import CallplaneError
 from callplane.plan.document import Plan
-from callplane.wiring.judging import judge
+from callplane.wiring.judging import carrier_skills, judge
 
 STALE_AFTER = timedelta(hours=1)
 
@@ -69,6 +69,7 @@ def compute(tree: Tree, observations: Observations, wanted: Wanted) -> Plan:
             for each in tree.manifests
         ],
         judge=judge,
+        skills=carrier_skills,
         removed=removed(tree, wanted) if wanted.base else (),
         base=wanted.base,
         namespace_labels=tree.namespace_labels,

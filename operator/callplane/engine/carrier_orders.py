@@ -72,21 +72,16 @@ async def advance(
     number = E164(phone.spec.e164)
     require(side, CarrierAction.ORDER)
     refuse_again(scope, side, number, row)
-    if not side.carrier.spec.purchasing.enabled:
-        raise Stalled(
-            Reason.PURCHASING_DISABLED,
-            f"{number.masked} would have to be bought, and Carrier "
-            f"{side.carrier.namespace}/{side.carrier.name} does not buy: spec.purchasing.enabled",
-        )
+    check_buys(side, number)
     if not side.writable:
         return Succeeded("not ordered", differences=(f"{number.masked} would be ordered",))
     check_incident(side, takes_away=False)
-    _check_money(side)
+    check_money(side)
     offer = await _offer_of(scope, side, number)
     side.runtime.buying.add(number)
     try:
         change = carrier_changes.order(
-            side.runtime.connection, number, is_above_limit=_is_above_limit(side, offer)
+            side.runtime.connection, number, is_above_limit=is_above_limit(side, offer)
         )
         await carrier_writing.pass_gate(scope, side, [change])
         await _buy(scope, side, row, offer, change)
@@ -205,7 +200,18 @@ def rejection(scope: Scope, reason: Reason, detail: str) -> str:
     return f"{_attempt(scope)} {reason.value}: {detail}"
 
 
-def _check_money(side: CarrierSide) -> None:
+def check_buys(side: CarrierSide, number: E164) -> None:
+    """Raises Stalled where the carrier's manifest does not allow to buy."""
+    if not side.carrier.spec.purchasing.enabled:
+        raise Stalled(
+            Reason.PURCHASING_DISABLED,
+            f"{number.masked} would cost money, and Carrier "
+            f"{side.carrier.namespace}/{side.carrier.name} does not buy: spec.purchasing.enabled",
+        )
+
+
+def check_money(side: CarrierSide) -> None:
+    """Raises Stalled where the account has nothing left to spend."""
     balance = side.runtime.balance
     if balance is not None and balance.spendable.amount_micros <= 0:
         raise Stalled(
@@ -245,12 +251,12 @@ async def _search(side: CarrierSide, search: NumberSearch) -> tuple[NumberOffer,
         raise Failed(Reason.PROVIDER_UNAVAILABLE, f"searching numbers: {error}") from error
 
 
-def _is_above_limit(side: CarrierSide, offer: NumberOffer) -> bool:
+def is_above_limit(side: CarrierSide, offer: NumberOffer, *, more: int = 0) -> bool:
     """Would this purchase, which counts among those on their way, go beyond what may be bought
-    without asking?
+    without asking? `more` are purchases that are not under way yet.
     """
     limit = side.carrier.spec.purchasing.limit
-    if side.runtime.owned + side.runtime.on_its_way > limit.numbers:
+    if side.runtime.owned + side.runtime.on_its_way + more > limit.numbers:
         return True
     return _is_dearer(offer.setup, limit.setup) or _is_dearer(offer.monthly, limit.monthly)
 

@@ -38,13 +38,8 @@ async def advance(
     assert terms is not None
     require(side, CarrierAction.PORT_IN)
     carrier_orders.refuse_again(scope, side, number, row)
-    if not side.carrier.spec.purchasing.enabled:
-        raise Stalled(
-            Reason.PURCHASING_DISABLED,
-            f"a port of {number.masked} costs money, and Carrier "
-            f"{side.carrier.namespace}/{side.carrier.name} does not buy: spec.purchasing.enabled",
-        )
-    _check_day(scope, terms.not_before, number)
+    carrier_orders.check_buys(side, number)
+    check_day(scope, terms.not_before, number)
     if not side.writable:
         return Succeeded("not asked for", differences=(f"{number.masked} would be ported in",))
     check_incident(side, takes_away=False)
@@ -75,7 +70,7 @@ async def advance(
     raise Waiting(Reason.PROGRESSING, "ported; looking at the number", after_seconds=0.0)
 
 
-def _check_day(scope: Scope, not_before: datetime.date | None, number: E164) -> None:
+def check_day(scope: Scope, not_before: datetime.date | None, number: E164) -> None:
     """The date gate: nothing is asked for before the day that the manifest names."""
     now = scope.engine.clock.now()
     if not_before is None or now.date() >= not_before:

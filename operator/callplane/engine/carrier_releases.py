@@ -244,12 +244,12 @@ async def _missing(
                 now + timedelta(seconds=LOOK_SECONDS),
             )
         )
-    missing += _holders(scope, number, row)
+    missing += in_the_way(scope, number, row)
     missing += await _rest(scope, phone, row, now)
     return missing
 
 
-def _holders(scope: Scope, number: E164, row: NumberRow | None) -> list[Missing]:
+def in_the_way(scope: Scope, number: E164, row: NumberRow | None) -> list[Missing]:
     """Who has the number, by the register, by the platforms, or by a manifest."""
     found = []
     if row is not None and row.state in HELD:

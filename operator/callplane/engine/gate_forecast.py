@@ -18,6 +18,7 @@ from callplane.apis.change_approvals import (
 )
 from callplane.engine import guarding
 from callplane.engine.planning_world import Declared, PlanningWorld
+from callplane.engine.register_mirror import RegisterMirror
 from callplane.plan import gate
 from callplane.plan.change import Change, approval_digest
 from callplane.plan.document import GateForecast
@@ -40,12 +41,13 @@ def forecast(
     tree: Sequence[Declared],
 ) -> GateForecast:
     """The gate at the end of the batch that this plan would open."""
-    runtime = world.engine.connections[connection]
+    runtime = world.engine.at_work(connection)
+    assert runtime is not None, f"{connection} is not at work"
     mirror, limits, now = runtime.mirror, runtime.limits.change_limits, world.engine.clock.now()
     rows = dict(mirror.gate_rows)
     mine: list[str] = []
     for each in proposals:
-        names = guarding.range_names(mirror, each.changes)
+        names = _range_names(mirror, each)
         mine.extend(change.change_id for change in each.changes)
         _take(
             rows,
@@ -68,7 +70,7 @@ def forecast(
             rows,
             now=now,
             limits=limits,
-            claims=mirror.claims(),
+            claims=runtime.claims(),
             claims_by_range=mirror.claims_by_range(),
         ),
     )
@@ -77,12 +79,20 @@ def forecast(
         connection=connection,
         connection_id=runtime.connection,
         limits=limits,
-        claims=mirror.claims(),
+        claims=runtime.claims(),
         change_ids=tuple(sorted(mine)),
         waiting=waiting,
         counted=len(counted),
         digest=approval_digest(waiting or mine) if mine else "",
     )
+
+
+def _range_names(mirror: RegisterMirror, proposed: ProposedChanges) -> dict[str, str]:
+    """At a carrier the object that looks after the number is what is counted by."""
+    if proposed.proposer.kind in ("NumberRange", "PhoneNumber"):
+        name = f"{proposed.proposer.namespace}/{proposed.proposer.name}"
+        return {change.change_id: name for change in proposed.changes}
+    return guarding.range_names(mirror, proposed.changes)
 
 
 def _take(rows: dict[str, GateRow], changed: Iterable[GateRow]) -> None:

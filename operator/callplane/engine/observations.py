@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from callplane.apis import registry
+from callplane.resources.carriers import Balance, NumberOnCarrier
 from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.store.ports import RegisterState
 from callplane.values import ConnectionId, ObjectKey
@@ -24,9 +25,10 @@ _METADATA = ("name", "namespace", "uid", "creationTimestamp", "generation", "del
 
 @dataclass(frozen=True, slots=True)
 class ConnectionObservation:
-    """One connection at one moment; every listing in it is complete.
+    """One connection to a platform at one moment; every listing in it is complete.
 
-    `register` is None when no database was asked.
+    `services` are what has numbers and is in no directory of people, by `service_key`. `register`
+    is None when no database was asked.
     """
 
     key: ObjectKey
@@ -34,6 +36,20 @@ class ConnectionObservation:
     people: tuple[Person, ...]
     numbers: tuple[NumberOnPlatform, ...]
     configurations: tuple[CallingConfiguration, ...]
+    register: RegisterState | None
+    services: tuple[Person, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierObservation:
+    """One account with a carrier at one moment, all its numbers; none of a carrier that cannot be
+    asked.
+    """
+
+    key: ObjectKey
+    connection: ConnectionId
+    numbers: tuple[NumberOnCarrier, ...]
+    balance: Balance | None
     register: RegisterState | None
 
 
@@ -47,10 +63,13 @@ class Observations:
     installation: str = ""
     objects: tuple[Body, ...] = ()
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    carriers: tuple[CarrierObservation, ...] = ()
 
     @property
     def has_register(self) -> bool:
-        return all(each.register is not None for each in self.connections)
+        registers = [each.register for each in self.connections]
+        registers += [each.register for each in self.carriers]
+        return all(register is not None for register in registers)
 
 
 def trimmed(body: Mapping[str, Any]) -> Body:

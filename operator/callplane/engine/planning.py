@@ -29,14 +29,16 @@ from callplane.engine import (
     leaving,
     people,
 )
+from callplane.engine.carrier_planning import note_of
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.gate_forecast import ProposedChanges, forecast
 from callplane.engine.gathering import Gathered
 from callplane.engine.observations import Observations, key_of
 from callplane.engine.people import PlannedLine
 from callplane.engine.planning_world import Declared, Judge, PlanningWorld
+from callplane.engine.recorded_carrier import SkillsOf
 from callplane.engine.scope import Scope
-from callplane.errors import Stalled, Verdict, Waiting
+from callplane.errors import CallplaneError, Stalled, Verdict
 from callplane.numbering.lifecycle import HELD, Cause
 from callplane.plan import effects
 from callplane.plan.change import Change, Operation
@@ -58,6 +60,7 @@ class PlanInputs:
     observations: Observations
     declared: Sequence[Declared]
     judge: Judge
+    skills: SkillsOf
     removed: Sequence[Declared] = ()
     base: str = ""
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -66,17 +69,20 @@ class PlanInputs:
 async def compute(inputs: PlanInputs) -> Plan:
     """The plan. Same inputs, same plan; nothing is read or written but the inputs."""
     world = PlanningWorld(
-        inputs.observations, judge=inputs.judge, namespace_labels=inputs.namespace_labels
+        inputs.observations,
+        judge=inputs.judge,
+        skills=inputs.skills,
+        namespace_labels=inputs.namespace_labels,
     )
     remarks = await _people_world(world, inputs)
-    remarks += carrier_planning.remarks(each.resource for each in inputs.declared)
+    remarks += carrier_planning.remarks(world, (each.resource for each in inputs.declared))
     plans = [await _plan_removed(world, each) for each in _sorted(inputs.removed)]
     ordered = _in_order_of_passes(world, inputs.declared)
     plans += [await _plan_declared(world, each) for each in ordered]
     said = [_with_rest(world, each) for each in plans if each.changes or each.notes]
     gates = [
         forecast(world, key, _proposals(said, key), inputs.declared)
-        for key in sorted(world.engine.connections)
+        for key in sorted(runtime.key for runtime in world.engine.all_at_work())
     ]
     return Plan(
         observed_at=inputs.observations.taken_at,
@@ -111,6 +117,11 @@ async def _people_world(world: PlanningWorld, inputs: PlanInputs) -> list[str]:
         for key in sorted(connections)
         if not await world.connect(key)
     ]
+    for key in sorted(c.key for c in world.engine.cache.of_kind("Carrier") if c.resource):
+        try:
+            await world.connect_carrier(key)
+        except CallplaneError as error:
+            remarks.append(f"{key} cannot be planned on: {error}")
     if inputs.observations.connections and not inputs.observations.has_register:
         remarks.append(
             "the number register was not read, so numbers look foreign that are ours; name the "
@@ -142,8 +153,7 @@ def _in_order_of_passes(world: PlanningWorld, objects: Iterable[Declared]) -> li
 
 async def _plan_declared(world: PlanningWorld, declared: Declared) -> ObjectPlan:
     if not is_person(declared.resource):
-        notes = carrier_planning.notes(world.scope(declared.key), declared.resource)
-        return ObjectPlan(declared.key, None, file=declared.file, notes=notes)
+        return await carrier_planning.plan(world, declared)
     scope = world.scope(declared.key)
     user = declared.resource
     draft = ObjectPlan(
@@ -158,7 +168,7 @@ async def _plan_declared(world: PlanningWorld, declared: Declared) -> ObjectPlan
         holder = await _resolved(scope, user, gathered)
         planned = await people.plan_line(scope, user, gathered, holder, writable=writable)
     except Verdict as verdict:
-        return replace(draft, notes=(_note(verdict),))
+        return replace(draft, notes=(note_of(verdict),))
     if isinstance(planned, NotKnown):
         return replace(draft, notes=(Note(Level.WAITS, "", planned.message),))
     notes = _ownership_notes(scope, gathered, holder, planned)
@@ -251,19 +261,14 @@ async def _guard(
             if asked is not None:
                 await asked
         except Verdict as verdict:
-            notes.append(_note(verdict))
+            notes.append(note_of(verdict))
     _, unsupported = guarding.split_unsupported(gathered, changes)
     if unsupported is not None:
-        notes.append(_note(unsupported))
+        notes.append(note_of(unsupported))
     if awaited is not None:
         text = f"{awaited.number.masked} goes over from {awaited.declared_by} without a rest"
         notes.append(Note(Level.INFO, Reason.NUMBER_IN_TRANSFER, text))
     return tuple(notes)
-
-
-def _note(verdict: Verdict) -> Note:
-    level = Level.WAITS if isinstance(verdict, Waiting) else Level.BLOCKED
-    return Note(level, verdict.reason, verdict.message)
 
 
 # An object that is gone from the tree
@@ -282,7 +287,7 @@ async def _plan_removed(world: PlanningWorld, removed: Declared) -> ObjectPlan:
     try:
         return _plan_leaver(world, scope, draft)
     except Verdict as verdict:
-        return replace(draft, notes=(_note(verdict),))
+        return replace(draft, notes=(note_of(verdict),))
 
 
 def _plan_leaver(world: PlanningWorld, scope: Scope, draft: ObjectPlan) -> ObjectPlan:
@@ -313,7 +318,7 @@ def _freeze_notes(scope: Scope, gathered: Gathered, change: Change) -> list[Note
     try:
         guarding.check_incident(scope, gathered, (change,))
     except Verdict as verdict:
-        return [_note(verdict)]
+        return [note_of(verdict)]
     return []
 
 

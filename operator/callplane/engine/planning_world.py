@@ -8,19 +8,30 @@ whatever would write is not there at all.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+from callplane.apis.carriers import Carrier
 from callplane.apis.model import Resource
 from callplane.desired.declarations import PlatformObject, is_platform, system_of
+from callplane.engine.carrier_connections import CarrierRuntime
+from callplane.engine.carriers import provider_name
 from callplane.engine.connection_status import limits_of
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import CachedObject
-from callplane.engine.observations import Body, ConnectionObservation, Observations, key_of
+from callplane.engine.observations import (
+    Body,
+    CarrierObservation,
+    ConnectionObservation,
+    Observations,
+    key_of,
+)
 from callplane.engine.operator_engine import Engine, Surroundings
+from callplane.engine.recorded_carrier import RecordedCarrier, SkillsOf
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Scope
 from callplane.numbering.lifecycle import Cause, NumberState
@@ -32,6 +43,7 @@ from callplane.providers.protocol import (
     OperationStatus,
     Page,
     Provider,
+    Unavailable,
     Unsupported,
 )
 from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
@@ -94,6 +106,10 @@ class RecordedProvider:
         self._people: dict[str, Person] = {}
         self._numbers = {row.number: row for row in observation.numbers}
         self._configurations = {row.user_id: row for row in observation.configurations}
+        services = Counter(service.user_principal_name for service in observation.services)
+        self._ambiguous = {name for name, count in services.items() if count > 1}
+        for service in observation.services:
+            self._people[service.user_principal_name] = service
         # A name may be a deleted person's and somebody else's by now: the living one counts.
         for person in sorted(observation.people, key=lambda each: not each.deleted):
             self._people[person.user_id] = person
@@ -106,6 +122,8 @@ class RecordedProvider:
         yield page(self._observation, family)
 
     async def read_person(self, key: str) -> Observed[Person]:
+        if key in self._ambiguous:
+            raise Unavailable(f"several services are called {key}")
         return Observed(self._people.get(key), 0.0)
 
     async def read_number(self, number: E164) -> Observed[NumberOnPlatform]:
@@ -178,11 +196,13 @@ class PlanningWorld:
         observations: Observations,
         *,
         judge: Judge,
+        skills: SkillsOf,
         namespace_labels: Mapping[str, Mapping[str, str]],
     ) -> None:
         self.observations = observations
         self.registers: dict[ObjectKey, ForgetfulRegister] = {}
         self._judge = judge
+        self._skills = skills
         self._uids = _known_uids(observations)
         # A pass of a plan never gets as far as to ask for any of these.
         absent: Any = None
@@ -236,7 +256,7 @@ class PlanningWorld:
         """Bring a connection to work on what was observed of it; False when nothing was."""
         tenant = self.cached(key).resource
         assert is_platform(tenant)
-        observation = _observation_of(self.observations, tenant)
+        observation = _observed(self.observations.connections, system_of(tenant))
         if observation is None:
             return False
         register = ForgetfulRegister(observation.register or NOTHING_KNOWN)
@@ -254,17 +274,53 @@ class PlanningWorld:
         self.engine.connections[key] = runtime
         return True
 
+    async def connect_carrier(self, key: ObjectKey) -> bool:
+        """The same for an account with a carrier."""
+        carrier = self.cached(key).resource
+        assert isinstance(carrier, Carrier)
+        system = ConnectionId(provider_name(carrier.spec), carrier.spec.account)
+        observation = _observed(self.observations.carriers, system)
+        if observation is None:
+            return False
+        register = ForgetfulRegister(observation.register or NOTHING_KNOWN)
+        mirror = RegisterMirror(cast("Register", register), observation.connection, epoch=0)
+        await mirror.load()
+        recorded: Any = RecordedCarrier(observation, await self._skills(carrier.spec))
+        runtime = CarrierRuntime(
+            self.engine, key, provider=recorded, mirror=mirror, limits=limits_of(carrier.spec)
+        )
+        runtime.numbers.begin_listing(0.0)
+        rows = ((row.number, row) for row in observation.numbers)
+        runtime.numbers.add_page(rows, observed_at=0.0, bad_rows=0)
+        runtime.numbers.end_listing(has_end_marker=True)
+        runtime.balance = observation.balance
+        self.registers[key] = register
+        self.engine.carriers[key] = runtime
+        return True
 
-def _observation_of(
-    observations: Observations, platform: PlatformObject
-) -> ConnectionObservation | None:
+    def row_of(self, number: E164) -> NumberRow | None:
+        """The register's row of a number, whichever connection has it."""
+        for runtime in self.engine.all_at_work():
+            row = runtime.mirror.numbers.get(number)
+            if row is not None:
+                return row
+        return None
+
+    def is_new(self, key: ObjectKey) -> bool:
+        """Is the object in neither the cluster nor the register, as far as both were read?"""
+        return key not in self._uids
+
+
+Observation = TypeVar("Observation", ConnectionObservation, CarrierObservation)
+
+
+def _observed(among: Iterable[Observation], system: ConnectionId) -> Observation | None:
     """By the system's own id: its object may have another name by now."""
-    system = system_of(platform)
     wanted = (system.provider, system.external_id.lower())
     return next(
         (
             each
-            for each in observations.connections
+            for each in among
             if (each.connection.provider, each.connection.external_id.lower()) == wanted
         ),
         None,
@@ -294,8 +350,10 @@ def _known_uids(observations: Observations) -> dict[ObjectKey, tuple[str, str]]:
 
 
 def _declaring(observations: Observations) -> Iterable[DeclaringObject]:
-    for connection in observations.connections:
-        if connection.register is not None:
-            for row in connection.register.holders:
+    registers = [each.register for each in observations.connections]
+    registers += [each.register for each in observations.carriers]
+    for register in registers:
+        if register is not None:
+            for row in register.holders:
                 if row.declared_by is not None:
                     yield row.declared_by

@@ -18,7 +18,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from callplane.engine.observations import Body, ConnectionObservation, Observations
+from callplane.engine import snapshot_carriers
+from callplane.engine.observations import (
+    Body,
+    CarrierObservation,
+    ConnectionObservation,
+    Observations,
+)
 from callplane.errors import CallplaneError
 from callplane.numbering.lifecycle import NumberState
 from callplane.plan.change import Change
@@ -35,8 +41,11 @@ from callplane.store.ports import HolderRow, NumberRow, RegisterState
 from callplane.values import E164, ConnectionId, DeclaringObject, HolderId, ObjectKey, Platform
 
 FORMAT = "callplane-snapshot"
-VERSION = 1
+VERSION = 2
+#: Files of the version before know no carriers and no services; all else is the same.
+_READABLE = (1, VERSION)
 ROWS_A_LINE = 1000
+CONNECTION, CARRIER = "connection", "carrier"
 _PRIVATE = 0o600
 _SPEED_OVER_SIZE = 3
 
@@ -103,20 +112,38 @@ def _content(observations: Observations) -> Iterator[dict[str, Any]]:
     yield from _pieces("objects", observations.objects)
     for each in observations.connections:
         yield from _connection_lines(each)
+    for carrier in observations.carriers:
+        yield from _carrier_lines(carrier)
 
 
-def _connection_lines(each: ConnectionObservation) -> Iterator[dict[str, Any]]:
+def _head(kind: str, each: ConnectionObservation | CarrierObservation) -> dict[str, Any]:
     register = each.register
-    yield {
-        "kind": "connection",
+    return {
+        "kind": kind,
         "object": [each.key.kind, each.key.namespace, each.key.name],
         "provider": each.connection.provider,
         "externalId": each.connection.external_id,
         "sequence": register.sequence if register is not None else None,
     }
+
+
+def _carrier_lines(each: CarrierObservation) -> Iterator[dict[str, Any]]:
+    balance = snapshot_carriers.balance_row(each.balance)
+    yield {**_head(CARRIER, each), "balance": balance}
+    yield from _pieces("owned", map(snapshot_carriers.number_row, each.numbers))
+    yield from _register_lines(each.register)
+
+
+def _connection_lines(each: ConnectionObservation) -> Iterator[dict[str, Any]]:
+    yield _head(CONNECTION, each)
     yield from _pieces("people", map(_person_row, each.people))
     yield from _pieces("numbers", map(_number_row, each.numbers))
     yield from _pieces("configurations", map(_configuration_row, each.configurations))
+    yield from _pieces("services", map(_person_row, each.services))
+    yield from _register_lines(each.register)
+
+
+def _register_lines(register: RegisterState | None) -> Iterator[dict[str, Any]]:
     if register is not None:
         yield from _pieces("claims", map(_claim_row, register.numbers))
         yield from _pieces("holders", map(_holder_row, register.holders))
@@ -171,11 +198,11 @@ def _claim_row(row: NumberRow) -> Row:
     return (
         row.number.text,
         row.state.value,
-        _user_id(row.holder),
+        _holder_id(row.holder, row.connection),
         _declaring_row(row.declared_by),
         row.range_name,
         row.number_type,
-        _receiver_row(row),
+        _holder_id(row.transfer_to, row.connection),
         _time(row.quarantined_until),
         row.reason,
         _time(row.updated_at),
@@ -185,7 +212,7 @@ def _claim_row(row: NumberRow) -> Row:
 
 def _holder_row(row: HolderRow) -> Row:
     return (
-        _user_id(row.holder),
+        _holder_id(row.holder, row.connection),
         _declaring_row(row.declared_by),
         row.user_name,
         dict(row.applied),
@@ -211,16 +238,13 @@ def _gate_row(row: GateRow) -> Row:
     )
 
 
-def _user_id(holder: HolderId | None) -> str | None:
-    return holder.user_id if holder is not None else None
-
-
-def _receiver_row(row: NumberRow) -> Any:
-    """The receiver's id; with platform and organisation where they are in another system."""
-    receiver = row.transfer_to
-    if receiver is None or receiver.connection == row.connection:
-        return _user_id(receiver)
-    return [receiver.platform.value, receiver.tenant_id, receiver.user_id]
+def _holder_id(holder: HolderId | None, connection: ConnectionId) -> Any:
+    """The holder's id; with platform and organisation where they are in another system."""
+    if holder is None:
+        return None
+    if holder.connection == connection:
+        return holder.user_id
+    return [holder.platform.value, holder.tenant_id, holder.user_id]
 
 
 def _declaring_row(declared_by: DeclaringObject | None) -> Row | None:
@@ -239,7 +263,7 @@ def _time(moment: datetime | None) -> str | None:
 
 @dataclass(slots=True)
 class _Rows:
-    """The rows of one connection as they come in."""
+    """The rows of one connection or carrier as they come in."""
 
     header: Mapping[str, Any]
     by_kind: dict[str, list[Any]] = field(default_factory=dict)
@@ -249,26 +273,29 @@ def _observations(lines: Sequence[Mapping[str, Any]]) -> Observations:
     if not lines or not isinstance(lines[0], dict) or lines[0].get("format") != FORMAT:
         raise ValueError("it has no header of a snapshot")
     header, end = lines[0], lines[-1]
-    if header["version"] != VERSION:
+    if header["version"] not in _READABLE:
         raise ValueError(f"it has version {header['version']}, and this reads {VERSION}")
     if end["kind"] != "end" or end["lines"] != len(lines) - 1:
         raise ValueError("it was cut off")
     objects: list[Body] = []
-    connections: list[_Rows] = []
+    observed: list[_Rows] = []
     for line in lines[1:-1]:
         if line["kind"] == "objects":
             objects.extend(line["rows"])
-        elif line["kind"] == "connection":
-            connections.append(_Rows(line))
+        elif line["kind"] in (CONNECTION, CARRIER):
+            observed.append(_Rows(line))
         else:
-            connections[-1].by_kind.setdefault(line["kind"], []).extend(line["rows"])
+            observed[-1].by_kind.setdefault(line["kind"], []).extend(line["rows"])
     return Observations(
         taken_at=datetime.fromisoformat(header["takenAt"]),
         taken_by=header["takenBy"],
-        connections=tuple(_connection(rows) for rows in connections),
+        connections=tuple(
+            _connection(rows) for rows in observed if rows.header["kind"] == CONNECTION
+        ),
         installation=header["installation"],
         objects=tuple(objects),
         namespace_labels=header["namespaces"],
+        carriers=tuple(_carrier(rows) for rows in observed if rows.header["kind"] == CARRIER),
     )
 
 
@@ -282,16 +309,32 @@ def _connection(rows: _Rows) -> ConnectionObservation:
         numbers=tuple(map(_number, kinds.get("numbers", ()))),
         configurations=tuple(map(_configuration, kinds.get("configurations", ()))),
         register=_register(rows, connection),
+        services=tuple(map(_person, kinds.get("services", ()))),
+    )
+
+
+def _carrier(rows: _Rows) -> CarrierObservation:
+    connection = ConnectionId(rows.header["provider"], rows.header["externalId"])
+    return CarrierObservation(
+        key=ObjectKey(*rows.header["object"]),
+        connection=connection,
+        numbers=tuple(map(snapshot_carriers.number, rows.by_kind.get("owned", ()))),
+        balance=snapshot_carriers.balance(rows.header["balance"]),
+        register=_register(rows, connection),
     )
 
 
 def _register(rows: _Rows, connection: ConnectionId) -> RegisterState | None:
     if rows.header["sequence"] is None:
         return None
-    platform, tenant_id = Platform(connection.provider), connection.external_id
 
-    def holder(user_id: str | None) -> HolderId | None:
-        return None if user_id is None else HolderId(platform, tenant_id, user_id)
+    def holder(row: Any) -> HolderId | None:
+        if row is None:
+            return None
+        if isinstance(row, list):
+            platform, tenant_id, user_id = row
+            return HolderId(Platform(platform), tenant_id, user_id)
+        return HolderId(Platform(connection.provider), connection.external_id, row)
 
     kinds = rows.by_kind
     return RegisterState(
@@ -336,7 +379,7 @@ def _configuration(row: Row) -> CallingConfiguration:
     )
 
 
-_Holder = Callable[[str | None], HolderId | None]
+_Holder = Callable[[Any], HolderId | None]
 
 
 def _claim(row: Row, connection: ConnectionId, holder: _Holder) -> NumberRow:
@@ -350,19 +393,12 @@ def _claim(row: Row, connection: ConnectionId, holder: _Holder) -> NumberRow:
         declared_by=_declaring(declared),
         range_name=range_name,
         number_type=number_type,
-        transfer_to=_receiver(receiver, holder),
+        transfer_to=holder(receiver),
         quarantined_until=_moment(until),
         reason=reason,
         updated_at=datetime.fromisoformat(updated_at),
         version=version,
     )
-
-
-def _receiver(receiver: Any, holder: _Holder) -> HolderId | None:
-    if isinstance(receiver, list):
-        platform, tenant_id, user_id = receiver
-        return HolderId(Platform(platform), tenant_id, user_id)
-    return holder(receiver)
 
 
 def _holder(row: Row, connection: ConnectionId, holder: _Holder) -> HolderRow:

@@ -23,6 +23,11 @@ from callplane.resources.webex import COMPANIONS
 
 #: What forges accept as one comment is 65,536 characters; some is left for what they add.
 MARKDOWN_LIMIT_CHARACTERS = 60_000
+_AT_CARRIER = {
+    Operation.SET_ROUTE: "route of",
+    Operation.SET_EMERGENCY_ADDRESS: "emergency address of",
+    Operation.SET_DELETION_LOCK: "lock of",
+}
 _NOTE_SIGNS = {Level.INFO: "i", Level.WAITS: "?", Level.BLOCKED: "!"}
 
 
@@ -67,6 +72,10 @@ def describe(change: Change) -> ChangeText:
             return ChangeText("+", "port in", "", after.get("number", ""))
         case Operation.RELEASE_NUMBER:
             return ChangeText("-", "release to the carrier", before.get("number", ""), "")
+        case Operation.SET_ROUTE | Operation.SET_EMERGENCY_ADDRESS | Operation.SET_DELETION_LOCK:
+            number = after.get("number") or before.get("number", "")
+            what = f"{_AT_CARRIER[change.operation]} {number}"
+            return _replacing(what, _flat(before), _flat(after))
         case _:
             return _replacing(change.operation.value, _flat(before), _flat(after))
 

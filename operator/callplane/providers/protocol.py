@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from callplane.errors import CallplaneError
 from callplane.plan.change import Change
@@ -195,3 +195,14 @@ class Provider(Protocol):
     async def poll(self, operation: str) -> OperationStatus: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class ListsServices(Protocol):
+    """A platform on which services with numbers are in no directory of people."""
+
+    def list_services(self) -> AsyncIterator[Page]:
+        """Services as rows of `Family.PEOPLE`: their id, and in place of a name what a ServiceLine
+        calls them. As `list_pages` otherwise.
+        """
+        ...

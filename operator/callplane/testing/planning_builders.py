@@ -20,11 +20,18 @@ from typing import Any
 
 from callplane.apis.parsing import parse_strict
 from callplane.engine import planning
-from callplane.engine.observations import Body, ConnectionObservation, Observations, key_of
+from callplane.engine.observations import (
+    Body,
+    CarrierObservation,
+    ConnectionObservation,
+    Observations,
+    key_of,
+)
 from callplane.engine.planning_world import Declared
 from callplane.numbering.lifecycle import NumberState
 from callplane.plan.document import Plan
 from callplane.plan.gate import GateRow
+from callplane.resources.carriers import Balance, NumberOnCarrier, Price
 from callplane.resources.lines import NumberType, PolicyOnLine
 from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.store.ports import HolderRow, NumberRow, RegisterState
@@ -36,7 +43,7 @@ from callplane.values import (
     ObjectKey,
     Platform,
 )
-from callplane.wiring.judging import judge
+from callplane.wiring.judging import carrier_skills, judge
 
 TENANT_ID = "00000000-0000-4000-8000-00000000aaaa"
 CONNECTION = ConnectionId("teams", TENANT_ID)
@@ -93,6 +100,7 @@ class Estate:
     gone: list[Body] = field(default_factory=list)
     cluster_objects: list[Body] = field(default_factory=list)
     further: list[ConnectionObservation] = field(default_factory=list)
+    carriers: list[CarrierObservation] = field(default_factory=list)
     has_register: bool = True
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -203,6 +211,37 @@ class Estate:
             policies=tuple((policy, PolicyOnLine(value)) for policy, value in named.items()),
         )
 
+    def carrier(
+        self,
+        name: str = "main",
+        *rows: NumberOnCarrier,
+        kind: str = "Telnyx",
+        balance_micros: int | None = 5_000_000,
+        claims: Iterable[NumberRow] = (),
+        **spec: Any,
+    ) -> None:
+        """An account with a carrier, declared and observed with these numbers."""
+        account = f"account-{name}"
+        content = {
+            "type": kind,
+            "account": account,
+            "credentials": {"user": "api", "secretRef": {"name": "carrier", "key": "secret"}},
+            "allowedNamespaces": [{"selector": {}}],
+            **spec,
+        }
+        self.put("Carrier", name, content, namespace="platform")
+        money = Balance(Price(balance_micros, "GBP")) if balance_micros is not None else None
+        state = RegisterState(tuple(claims), (), (), (), 1)
+        self.carriers.append(
+            CarrierObservation(
+                key=ObjectKey("Carrier", "platform", name),
+                connection=ConnectionId(kind.lower(), account),
+                numbers=rows,
+                balance=money,
+                register=state if self.has_register else None,
+            )
+        )
+
     # The plan
 
     def observations(self) -> Observations:
@@ -228,6 +267,7 @@ class Estate:
             installation=INSTALLATION,
             objects=tuple(self.cluster_objects),
             namespace_labels=self.labels,
+            carriers=tuple(self.carriers),
         )
 
     def inputs(self) -> planning.PlanInputs:
@@ -235,6 +275,7 @@ class Estate:
             observations=self.observations(),
             declared=[declared(body) for body in self.manifests.values()],
             judge=judge,
+            skills=carrier_skills,
             removed=[declared(body) for body in self.gone],
             base="main" if self.gone else "",
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from callplane.plan.change import Change, Operation
-from callplane.providers.protocol import Done, Refused, Unavailable
+from callplane.providers.protocol import Done, ListsServices, Refused, Unavailable
+from callplane.resources.platforms import Person
 from callplane.testing.webex_desk import CARDIFF, FIRST, HELD, SERVED
 from callplane.testing.webex_stage import WebexStage
 from callplane.values import Platform
@@ -71,3 +72,19 @@ async def test_of_two_of_one_name_none_is_guessed(stage: WebexStage) -> None:
 
 async def test_a_service_that_is_not_there_is_none(stage: WebexStage) -> None:
     assert (await stage.provider.read_person("CallQueue/Nobody")).row is None
+
+
+async def test_services_are_listed_as_service_lines_name_them(stage: WebexStage) -> None:
+    stage.portal.add_service("Desk", "queues", extension="1500")
+    stage.portal.add_service("Night", "huntGroups", extension="1501")
+    assert isinstance(stage.provider, ListsServices)
+    pages = [page async for page in stage.provider.list_services()]
+    assert [page.last for page in pages] == [False, False, True]
+    rows = [row for page in pages for row in page.rows if isinstance(row, Person)]
+    assert [row.user_principal_name for row in rows] == [
+        "AutoAttendant/Reception",
+        "CallQueue/Desk",
+        "HuntGroup/Night",
+    ]
+    for row in rows:
+        assert (await stage.provider.read_person(row.user_principal_name)).row == row

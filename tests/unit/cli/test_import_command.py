@@ -315,7 +315,7 @@ def make_calling_plan(estate: Estate) -> None:
 
 def give_one_of_abroad(estate: Estate) -> None:
     row = estate.numbers.pop(number(1))
-    abroad = E164("+12125550100")
+    abroad = E164("+33123456789")
     estate.numbers[abroad] = replace(row, number=abroad)
 
 

@@ -22,7 +22,7 @@ from callplane.resources.platforms import CallingConfiguration
 from callplane.testing.engine_world import CONNECTION, EngineWorld, number, user_id
 from callplane.testing.planning_builders import declared, manifest
 from callplane.values import ObjectKey
-from callplane.wiring.judging import judge
+from callplane.wiring.judging import carrier_skills, judge
 from callplane.wiring.observing import Sources, observe
 
 pytestmark = pytest.mark.looptime
@@ -106,6 +106,7 @@ async def plan_of(world: EngineWorld, changed: dict[str, dict[str, Any] | None])
             as_declared(kinds.get(name, "TeamsUser"), name, spec) for name, spec in tree.items()
         ],
         judge=judge,
+        skills=carrier_skills,
         removed=removed,
         base="before",
     )

@@ -17,6 +17,14 @@ from callplane.engine.snapshot_files import SnapshotUnreadable
 from callplane.numbering.lifecycle import NumberState
 from callplane.plan.change import Change, Operation
 from callplane.plan.gate import GateRow, GateStatus
+from callplane.resources.carriers import (
+    NOT_SHOWN,
+    CarrierNumberState,
+    EmergencyAddress,
+    NumberOnCarrier,
+    Price,
+    TrunkRoute,
+)
 from callplane.resources.lines import NumberType, PolicyOnLine, PolicyOrigin
 from callplane.resources.platforms import (
     AccountType,
@@ -33,7 +41,42 @@ from callplane.testing.planning_builders import (
     number,
     user_id,
 )
-from callplane.values import ObjectKey, Platform
+from callplane.values import ConnectionId, ObjectKey, Platform
+
+
+def carriers(estate: Estate) -> None:
+    """Two accounts: what a listing shows and hides, with and without money."""
+    estate.carrier(
+        "main",
+        NumberOnCarrier(number(1)),
+        NumberOnCarrier(
+            number(2),
+            CarrierNumberState.PENDING,
+            "port-pending",
+            TrunkRoute("1001", ("sip:a@example.com", "sip:b@example.com"), ""),
+            EmergencyAddress("1 A Street", "London", "ZZ99 9ZZ", "GB", "Example", "B", "L", "P"),
+            True,
+            "cp-uid",
+            Price(1_500_000, "GBP"),
+        ),
+        NumberOnCarrier(
+            number(3),
+            CarrierNumberState.BLOCKED,
+            route=NOT_SHOWN,
+            emergency_address=NOT_SHOWN,
+            deletion_locked=NOT_SHOWN,
+            marker=NOT_SHOWN,
+        ),
+        NumberOnCarrier(number(4), CarrierNumberState.LEAVING, route=TrunkRoute(foreign="to app")),
+        claims=[
+            replace(
+                estate.claims[number(5)],
+                number=number(4),
+                connection=ConnectionId("telnyx", "account-main"),
+            )
+        ],
+    )
+    estate.carrier("spare", balance_micros=None, kind="BringYourOwn", credentials=None)
 
 
 @pytest.fixture
@@ -88,9 +131,13 @@ def observations() -> Observations:
             ("earlier",),
         )
     )
+    carriers(estate)
     estate.cluster_objects.extend(trimmed(body) for body in estate.manifests.values())
     estate.labels["sales"] = {"team": "sales"}
-    return estate.observations()
+    found = estate.observations()
+    (connection,) = found.connections
+    service = Person("service-1", "AutoAttendant/Main Line")
+    return replace(found, connections=(replace(connection, services=(service,)),))
 
 
 def test_what_was_saved_is_what_is_read(tmp_path: Path, observations: Observations) -> None:
@@ -179,11 +226,20 @@ def test_what_is_no_snapshot_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_another_version_is_refused(tmp_path: Path, observations: Observations) -> None:
     file = tmp_path / "a.snapshot"
     snapshot_files.save(file, observations)
-    rewritten(file, '"version":1', '"version":2')
-    with pytest.raises(SnapshotUnreadable, match="it has version 2, and this reads 1"):
+    rewritten(file, '"version":2', '"version":3')
+    with pytest.raises(SnapshotUnreadable, match="it has version 3, and this reads 2"):
         snapshot_files.load(file)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SnapshotUnreadable, match="no such file"):
         snapshot_files.load(tmp_path / "nothing")
+
+
+def test_a_file_of_the_version_before_is_read(tmp_path: Path) -> None:
+    estate = Estate()
+    estate.hire("ann", index=1)
+    file = tmp_path / "a.snapshot"
+    snapshot_files.save(file, estate.observations())
+    rewritten(file, '"version":2', '"version":1')
+    assert snapshot_files.load(file) == estate.observations()

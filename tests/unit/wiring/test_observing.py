@@ -127,7 +127,7 @@ async def test_without_a_cluster_credentials_come_from_options_alone() -> None:
         body for body in (await take(sources(world))).objects if body["kind"] == "TeamsTenant"
     ]
     seen: list[Ingredients] = []
-    without = replace(sources(world, seen), cluster=None, tenants=tenants)
+    without = replace(sources(world, seen), cluster=None, declared=tenants)
     with pytest.raises(CallplaneError, match="--secret default/graph/secret=FILE"):
         await take(without)
     given = replace(without, secrets={("default", REFERENCE): b"from a file"})

@@ -22,6 +22,7 @@ from callplane.resources.webex import (
     OUTGOING,
     UNLISTED,
     outgoing_name,
+    service_key,
 )
 from callplane.values import E164
 
@@ -64,6 +65,14 @@ def person(item: Json) -> Person | None:
     if not isinstance(person_id, str) or not person_id or not isinstance(first, str):
         return None
     return Person(person_id, first.lower())
+
+
+def service(item: Json, kind: str) -> Person | None:
+    """A service of a listing, named as a ServiceLine names it."""
+    service_id, name = text_of(item, "id"), text_of(item, "name")
+    if service_id is None or name is None:
+        return None
+    return Person(service_id, service_key(kind, name))
 
 
 def number(item: Json, locations: Mapping[str, Location]) -> NumberOnPlatform | None:

@@ -8,6 +8,7 @@ read one by one, because no list tells it.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
@@ -35,7 +36,7 @@ from callplane.providers.webex.directory import Directory
 from callplane.providers.webex.line_writing import LICENCE_OPERATION, LineWriting
 from callplane.providers.webex.refusals import describe
 from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
-from callplane.resources.webex import service_of
+from callplane.resources.webex import SERVICE_COLLECTIONS, service_of
 from callplane.values import E164, ConnectionId
 
 # How far Webex lags is not documented; what has not appeared by then is looked for again.
@@ -45,6 +46,7 @@ WRITE_SECONDS = 8.0
 PEOPLE_A_PAGE = "1000"
 PEOPLE_A_PAGE_WITH_CALLING = "100"
 NUMBERS_A_PAGE = "2000"
+SERVICES_A_PAGE = "1000"
 
 
 class WebexProvider:
@@ -127,6 +129,21 @@ class WebexProvider:
             )
             # Half of each row was read with the licences, before the first page.
             yield Page(Family.CONFIGURATIONS, rows, began_at, last=page.last, bad_rows=bad)
+
+    async def list_services(self) -> AsyncIterator[Page]:
+        """Auto attendants, queues and hunt groups: one listing after the other."""
+        await self._verify()
+        kinds = sorted(SERVICE_COLLECTIONS.items())
+        for position, (kind, collection) in enumerate(kinds, start=1):
+            pages = self._client.pages(
+                "listServices", paths.services(collection), max=SERVICES_A_PAGE
+            )
+            async for page in pages:
+                rows, bad = _rows(
+                    page.content, collection, functools.partial(mapping.service, kind=kind)
+                )
+                is_end = page.last and position == len(kinds)
+                yield Page(Family.PEOPLE, rows, page.observed_at, last=is_end, bad_rows=bad)
 
     async def _verify(self) -> None:
         """Is the service app authorised in this very organisation? A refresh token of another one
