@@ -88,8 +88,12 @@ def test_authorise() -> None:
 
 def test_rate() -> None:
     found = last_line("rate", "--smoke")
-    assert found["records"] == 2_000
+    assert found["records"] == 20_000
     assert found["unrated"] == 0
+    assert found["mismatches"] == 0
+    assert found["compared"] >= 4_000
+    assert found["batch_per_second"] > 0
+    assert found["drawdown_per_second"] > 0
     assert found["single_per_second"] > 0
     # What a call costs to rate does not grow with its length.
     assert found["rated_three_hours_per_second"] > found["rated_per_second"] / 3

@@ -7,8 +7,25 @@ hours.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import polars
 
 MINUTE_SECONDS = 60
+
+#: A whole number, or a column of them in a batch: both are rounded by the same functions.
+Whole = TypeVar("Whole", int, "polars.Expr")
+
+
+def up_to_step(seconds: Whole, step: Whole) -> Whole:
+    """The next multiple of a step at or above."""
+    return -(-seconds // step) * step
+
+
+def down_to_step(seconds: Whole, step: Whole) -> Whole:
+    """The last multiple of a step at or below."""
+    return seconds // step * step
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +47,13 @@ class Increment:
         """The seconds that are charged for a call of so many; none for a call without any."""
         if seconds <= 0:
             return 0
-        beyond = max(0, seconds - self.first)
-        return self.first + -(-beyond // self.next) * self.next
+        return self.first + max(0, up_to_step(seconds - self.first, self.next))
 
     def whole(self, seconds: int) -> int:
         """The longest call that is charged no more than so many seconds; 0 when none is."""
         if seconds < self.first:
             return 0
-        return self.first + (seconds - self.first) // self.next * self.next
+        return self.first + down_to_step(seconds - self.first, self.next)
 
     def __str__(self) -> str:
         return f"{self.first}/{self.next}"
@@ -47,8 +63,8 @@ class Increment:
 PER_SECOND = Increment()
 
 
-def charged(seconds: int, per_minute_micros: int) -> int:
-    """What so many seconds cost on one charge line: rounded half up, once."""
+def charged(seconds: Whole, per_minute_micros: Whole) -> Whole:
+    """What so many seconds cost on one charge line: rounded half up, once, and nowhere else."""
     return (seconds * per_minute_micros + 30) // MINUTE_SECONDS
 
 

@@ -91,13 +91,15 @@ def _mode(call: Call, account: AccountTerms, plan: PlanTerms | None) -> Mode | R
         return Mode.BYOC
     if plan is None:
         return Mode.PAYG if account.pay_as_you_go else RefusalReason.NO_PLAN
-    modes = {
-        Treatment.BUNDLED: Mode.PLAN,
-        Treatment.FREE: Mode.FREE,
-        Treatment.OUTSIDE: Mode.CARD,
-    }
     # Whether it was allowed was somebody else's question; a call that took place has a price.
-    return modes[plan.destinations.treatment(call.destination)]
+    return _MODES[plan.destinations.treatment(call.destination)]
+
+
+_MODES = {
+    Treatment.BUNDLED: Mode.PLAN,
+    Treatment.FREE: Mode.FREE,
+    Treatment.OUTSIDE: Mode.CARD,
+}
 
 
 def _price(call: Call, account: AccountTerms) -> Price | None:
@@ -122,13 +124,12 @@ def explain(rated: Rated, *, currency: str, plan_name: str = "") -> Iterator[str
         yield f"counted {counted} s, {done.pool_seconds} s of them from the pool"
     for line in done.lines:
         yield _line_sentence(line, currency)
-    for seconds, what in (
-        (done.grace_seconds, "grace after the pool ran dry"),
-        (done.slack_seconds, "slack of the switch"),
-        (done.overrun_seconds, "overrun"),
-    ):
-        if seconds:
-            yield f"{what}: {seconds} s, not charged"
+    if done.grace_seconds:
+        yield f"grace after the pool ran dry: {done.grace_seconds} s, not charged"
+    if done.slack_seconds:
+        yield f"slack of the switch: {done.slack_seconds} s, not charged"
+    if done.overrun_seconds:
+        yield f"overrun: {done.overrun_seconds} s, not charged"
     yield f"charge: {amount_text(done.charge_micros)} {currency}"
 
 

@@ -12,9 +12,9 @@ from callplane.apis.call_terms import BillingIncrement, Hours, Weekday
 from callplane.billing.active_users import SeatPlatform
 from callplane.billing.fees import HostingStarts, Package
 from callplane.billing.increments import Increment
+from callplane.billing.prefix_arrays import SHORT_CODE
 from callplane.billing.prices import LineKind, PricePart
 from callplane.billing.tariff import (
-    SHORT_CODE,
     AccessCharge,
     DestinationSet,
     RateCard,

@@ -14,20 +14,9 @@ from enum import StrEnum
 from functools import cached_property
 
 from callplane.billing.increments import PER_SECOND, Increment
+from callplane.billing.prefix_arrays import lookup_key
 from callplane.billing.prices import LineKind, Price, PricePart
 from callplane.values.period import zone_named
-
-#: Stands before the digits of a short code, so that 118 is never taken for a number of +1.
-SHORT_CODE = "s"
-
-
-def lookup_key(destination: str) -> str:
-    """What prefixes are compared with: E.164 digits, or a short code behind its mark.
-
-    >>> lookup_key("+12125550123"), lookup_key("118500")
-    ('12125550123', 's118500')
-    """
-    return destination[1:] if destination.startswith("+") else SHORT_CODE + destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +93,9 @@ class RateCard:
         self.currency = currency
         self.version = version
         self.sample = sample
+        self.zone = zone
+        self.bands = bands
         self._zone = zone_named(zone)
-        self._bands = bands
         self._access = sorted(access_charges, key=lambda charge: charge.effective_from)
         by_prefix: dict[str, list[RateRow]] = {}
         for row in rows:
@@ -134,13 +124,23 @@ class RateCard:
                     return self._price(rows[nth], nth, setup)
         return None
 
+    @property
+    def timelines(self) -> Mapping[str, tuple[list[datetime], list[RateRow]]]:
+        """The rows of every prefix by date, with their dates beside them."""
+        return self._rows
+
+    @property
+    def access_starts(self) -> list[datetime]:
+        """From when on each access charge is in force; a price names the last that has begun."""
+        return [charge.effective_from for charge in self._access]
+
     def band_at(self, instant: datetime) -> str:
         """The band of an instant; empty where the card has none for it."""
-        if not self._bands:
+        if not self.bands:
             return ""
         local = instant.astimezone(self._zone)
         weekday, minute = local.weekday(), local.hour * 60 + local.minute
-        return next((band.name for band in self._bands if band.holds(weekday, minute)), "")
+        return next((band.name for band in self.bands if band.holds(weekday, minute)), "")
 
     def _price(self, row: RateRow, nth: int, setup: datetime) -> Price:
         band = self.band_at(setup) if row.band_micros else ""
@@ -151,10 +151,13 @@ class RateCard:
         key = (row.prefix, nth, band, access)
         price = self._prices.get(key)
         if price is None:
-            price = self._prices[key] = self._priced(row, band, access)
+            price = self._prices[key] = self.priced(row, band, access)
         return price
 
-    def _priced(self, row: RateRow, band: str, access: int) -> Price:
+    def priced(self, row: RateRow, band: str, access: int) -> Price:
+        """The price that a row of this card makes in a band, under its first `access` access
+        charges: the one place where rows become prices.
+        """
         per_minute = row.per_minute_micros
         if row.band_micros is not None:
             per_minute = row.band_micros.get(band, per_minute)

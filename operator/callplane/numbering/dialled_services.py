@@ -133,6 +133,8 @@ SEPARATORS = "-. ()"
 
 _URN = re.compile(r"urn:service:sos(\.[a-z0-9-]+)*", re.IGNORECASE)
 _SCHEME = re.compile(r"(sips?|tel):", re.IGNORECASE)
+# What carries nothing that could be taken off, as most numbers do by the time they are rated.
+_PLAIN = re.compile(r"[+]?[0-9]+")
 _NO_SEPARATORS = str.maketrans("", "", SEPARATORS)
 
 
@@ -142,6 +144,8 @@ def digits_of(dialled: str) -> str:
     >>> digits_of("sip:%2B44-20-7946-0001;phone-context=x@sbc.example;user=phone")
     '+442079460001'
     """
+    if _PLAIN.fullmatch(dialled):
+        return dialled
     user = _SCHEME.sub("", dialled, count=1) if _SCHEME.match(dialled) else dialled
     user = user.partition("@")[0].partition(";")[0].partition(":")[0]
     # Bytes that are no text stay what no pattern matches.
