@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,10 +17,27 @@ from callplane.clock import SystemClock
 from callplane.errors import CallplaneError
 
 if TYPE_CHECKING:
-    from callplane.desired.brownfield import LeftOut
+    from callplane.desired.brownfield import Document, LeftOut
 
 #: Something was left out: a person has to look.
 LEFT_OUT = 2
+
+
+Connections = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--connection",
+        metavar="[KIND/]NAMESPACE/NAME",
+        help="Import only this one; may be repeated. Else everything that was observed.",
+    ),
+]
+WithConnections = Annotated[
+    bool,
+    typer.Option(
+        "--with-connections",
+        help="Write the connections too, as the cluster has them; never a Secret.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -52,17 +71,19 @@ def import_estate(
     database_url: DatabaseUrl = None,
     tenant: Annotated[
         str,
-        typer.Option(
-            "--tenant", metavar="NAMESPACE/NAME", help="Which TeamsTenant, where there are several."
-        ),
+        typer.Option("--tenant", metavar="NAMESPACE/NAME", help="The TeamsTenant of a --csv."),
     ] = "",
+    connections: Connections = None,
+    with_connections: WithConnections = False,
     namespace: Annotated[
         str,
-        typer.Option("--namespace", "-n", help="Namespace of what is written; else the tenant's."),
+        typer.Option(
+            "--namespace", "-n", help="Namespace of what is written; else beside each connection."
+        ),
     ] = "",
     mask_numbers: MaskNumbers = False,
 ) -> None:
-    """Write what a Teams tenant has as manifests that plan to nothing. Nothing else is written.
+    """Write what tenants, organisations and carriers have as manifests that plan to nothing.
 
     Observations come from --from-snapshot, or live from the cluster of --kubeconfig; or people come
     from a spreadsheet, --csv. Exit codes: 0 all is stated, 2 something was left out, each with its
@@ -79,16 +100,14 @@ def import_estate(
 
     with short_lived.without_collector():
         observations = plan_command.observed(snapshot, kubeconfig, database_url)
-        wanted = importing.Wanted(into, tenant, namespace)
+        named = [*(connections or ()), *([f"TeamsTenant/{tenant}"] if tenant else ())]
+        wanted = importing.Wanted(into, named, namespace, with_connections)
         imported = importing.compute(observations, wanted, now=SystemClock().now())
         importing.write(into, imported.documents)
     for each in imported.left_out:
         typer.echo(_line(each, mask_numbers=mask_numbers))
-    kinds = [each.body["kind"] for each in imported.documents]
-    people = output.count(kinds.count("TeamsUser"), "person/people")
-    ranges = output.count(kinds.count("NumberRange"), "range")
     connecting.say(
-        f"{into}: {people} and {ranges} written; {imported.declared:,} declared before; "
+        f"{into}: {_counted(imported.documents)} written; {imported.declared:,} declared before; "
         f"{len(imported.left_out):,} left out"
     )
     if imported.left_out:
@@ -128,6 +147,26 @@ def _import_sheet(sheet: Path, into: Path, columns: str, spread: Spread) -> None
     connecting.say(f"{into}: {people} written; {rows} refused")
     if counts.refused:
         raise typer.Exit(LEFT_OUT)
+
+
+_COUNTED = (
+    (("TeamsUser", "WebexUser"), "person/people"),
+    (("ServiceLine",), "service"),
+    (("NumberRange",), "range"),
+    (("PhoneNumber",), "single number"),
+    (("TeamsTenant", "WebexOrganization", "Carrier"), "connection"),
+)
+
+
+def _counted(documents: Sequence[Document]) -> str:
+    """`2 people, 1 service and 3 ranges`; people and ranges are always told."""
+    kinds = Counter(each.body["kind"] for each in documents)
+    counts = [(sum(kinds[kind] for kind in of), noun) for of, noun in _COUNTED]
+    *first, last = [output.count(count, noun) for count, noun in counts if count or noun in _ALWAYS]
+    return f"{', '.join(first)} and {last}"
+
+
+_ALWAYS = frozenset({"person/people", "range"})
 
 
 def _line(left_out: LeftOut, *, mask_numbers: bool) -> str:

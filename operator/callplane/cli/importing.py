@@ -19,33 +19,39 @@ import yaml
 
 from callplane.apis.model import Resource
 from callplane.apis.parsing import parse_lenient
-from callplane.apis.teams_tenants import TeamsTenant
-from callplane.cli import manifests, output, validating
+from callplane.cli import import_sources, manifests, output, validating
 from callplane.cli.manifests import File, Located, Tree
 from callplane.desired import brownfield
-from callplane.desired.brownfield import Document, LeftOut
+from callplane.desired.brownfield import (
+    Document,
+    LeftOut,
+)
 from callplane.engine import planning
-from callplane.engine.observations import ConnectionObservation, Observations, key_of
+from callplane.engine.observations import (
+    Observations,
+    key_of,
+)
 from callplane.engine.planning_world import Declared
 from callplane.errors import CallplaneError
 from callplane.plan.document import Level, ObjectPlan
 from callplane.values import ObjectKey
 from callplane.wiring.judging import carrier_skills, judge
 
-TEAMS = "teams"
 #: How many places of one kind an error names before it only counts them.
 NAMED_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The folder of the import, the tenant as NAMESPACE/NAME (empty: the only one), and the
-    namespace of what is written (empty: the tenant's).
+    """The folder of the import; the connections as NAMESPACE/NAME or KIND/NAMESPACE/NAME (none:
+    all that were observed); the namespace of what is written (empty: beside each connection); and
+    whether connections that only the cluster declares are written as well.
     """
 
     into: Path
-    tenant: str = ""
+    connections: Sequence[str] = ()
     namespace: str = ""
+    with_connections: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +68,21 @@ def compute(observations: Observations, wanted: Wanted, *, now: datetime) -> Imp
     existing = tuple(manifests.files([str(wanted.into)])) if wanted.into.is_dir() else ()
     tree = manifests.of_files(existing, namespace="default")
     known = [*tree.resources, *_of_cluster(tree, observations)]
-    observation = _chosen(observations, wanted.tenant)
-    tenant = _tenant(observation, known, wanted.into)
-    namespace = wanted.namespace or tenant.namespace
-    labels = {**observations.namespace_labels, **tree.namespace_labels}.get(namespace, {})
-    drafted = brownfield.draft(
-        brownfield.Observed(observation.people, observation.numbers, observation.configurations),
-        brownfield.Place(tenant, namespace, known, labels),
-    )
+    chosen = import_sources.chosen(observations, wanted.connections)
+    labels = {**observations.namespace_labels, **tree.namespace_labels}
+    place = brownfield.Place(wanted.namespace, known, labels)
+    estate = asyncio.run(import_sources.estate(chosen, place, wanted.into))
+    drafted = brownfield.draft(estate)
+    connections: tuple[Document, ...] = ()
+    if wanted.with_connections:
+        connections = tuple(import_sources.connections(estate, tree, observations))
     checked = _Check(observations, existing, now)
     _refuse_broken(checked.findings(()), wanted.into)
-    documents, left_out = checked.by_rules(drafted.documents)
+    documents, left_out = checked.by_rules((*connections, *drafted.documents))
     documents, unsettled = checked.by_plan(documents)
-    _refuse_broken(checked.findings(documents), wanted.into)
+    if left_out or unsettled:
+        # What is left has to stand without what was taken away.
+        _refuse_broken(checked.findings(documents), wanted.into)
     return Imported(documents, (*drafted.left_out, *left_out, *unsettled), drafted.declared)
 
 
@@ -94,38 +102,6 @@ def _of_cluster(tree: Tree, observations: Observations) -> Iterator[Resource]:
             resource = parse_lenient(body).resource
             if resource is not None:
                 yield resource
-
-
-def _chosen(observations: Observations, tenant: str) -> ConnectionObservation:
-    """The connection to import. Raises CallplaneError unless exactly one is meant."""
-    found = {
-        f"{each.key.namespace}/{each.key.name}": each
-        for each in observations.connections
-        if each.connection.provider == TEAMS
-    }
-    if tenant in found:
-        return found[tenant]
-    shown = ", ".join(sorted(found)) or "none"
-    if tenant:
-        raise CallplaneError(f"--tenant {tenant} was not observed; observed are: {shown}")
-    if len(found) != 1:
-        raise CallplaneError(
-            f"say with --tenant which TeamsTenant to import; observed are: {shown}"
-        )
-    return next(iter(found.values()))
-
-
-def _tenant(
-    observation: ConnectionObservation, known: Iterable[Resource], folder: Path
-) -> TeamsTenant:
-    wanted = observation.connection.external_id.lower()
-    for each in known:
-        if isinstance(each, TeamsTenant) and each.spec.tenant_id.lower() == wanted:
-            return each
-    raise CallplaneError(
-        f"{observation.key} is declared neither in the cluster that was observed nor in {folder}; "
-        "put its manifest there, for what is imported refers to it"
-    )
 
 
 class _Check:
@@ -195,7 +171,8 @@ def _without(
         if reason is None:
             kept.append(each)
         else:
-            subject = each.body["spec"].get("userPrincipalName") or str(each.key)
+            spec = each.body["spec"]
+            subject = spec.get("userPrincipalName") or spec.get("email") or str(each.key)
             left_out.append(LeftOut(subject, reason))
     return tuple(kept), tuple(left_out)
 
