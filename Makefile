@@ -13,7 +13,7 @@ ENVIRONMENT := $(VENV)/.made-from-$(shell cat requirements/callplane.txt pyproje
 STACKS_ENVIRONMENT := $(STACKS_VENV)/.made-from-$(shell cat requirements/stacks.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools kstatus sbc-deps promtool engine stacks-environment
+.PHONY: help sbom demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools kstatus sbc-deps promtool engine stacks-environment
 .DELETE_ON_ERROR:
 
 help: #? list the verbs
@@ -89,6 +89,13 @@ bench: $(ENVIRONMENT) #? run one benchmark, for example BENCH=plan; benchmarks/R
 
 lock: $(ENVIRONMENT) #? resolve the locks anew from pyproject.toml and requirements/*.in
 	@sh requirements/lock.sh $(VENV)
+
+sbom: $(ENVIRONMENT) $(STACKS_ENVIRONMENT) #? write build/sbom-*.json (CycloneDX) and print every dependency with its licence
+	@mkdir -p build
+	@$(VENV)/bin/cyclonedx-py environment --output-reproducible --of JSON --pyproject pyproject.toml \
+	  -o build/sbom-callplane.json $(RUN)
+	@$(VENV)/bin/cyclonedx-py environment --output-reproducible --of JSON -o build/sbom-stacks.json $(STACKS_VENV)/bin/python
+	@$(RUN) requirements/licences.py build/sbom-callplane.json build/sbom-stacks.json
 
 clean: #? remove caches of linters and tests (not .venv, not the tools' cache)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
