@@ -16,10 +16,13 @@ from callplane.billing.mediation import Leg
 from callplane.billing.postings import Posting
 from callplane.billing.quotes import Quote, RefusalReason
 from callplane.billing.settlement import Settlement
+from callplane.billing.statements import CLOSING_HOURS
 from callplane.billing.terms import Limits
 from callplane.store.books_ports import (
     AccountMonth,
     CallRow,
+    ClosedStatement,
+    Closing,
     Entry,
     Outcome,
     Payer,
@@ -33,6 +36,9 @@ from callplane.store.books_ports import (
 from callplane.store.ports import StoreUnavailable
 
 MINUTE = timedelta(minutes=1)
+CLOSING = timedelta(hours=CLOSING_HOURS)
+#: A statement is made of these; when they are others by now it is made again.
+CLOSED_COUNTERS = ("entitlement_seconds", "used_seconds", "grace_used_seconds", "posted_micros")
 
 
 @dataclass(slots=True)
@@ -62,6 +68,7 @@ class MemoryBooks:
         self._postings: list[tuple[str, datetime, StoredPosting]] = []
         self._calls: list[tuple[str, datetime, CallRow]] = []
         self._suspended: dict[tuple[str, str, str], Suspended] = {}
+        self._closed: dict[tuple[str, datetime], ClosedStatement] = {}
 
     async def set_plans(
         self, payer: Payer, holders: Sequence[PlanHolder], *, now: datetime
@@ -72,6 +79,9 @@ class MemoryBooks:
 
     async def counters(self, payer: Payer) -> Counters:
         return self._month(payer, payer.period.start).counters.on_day(payer.day)
+
+    async def counters_of(self, payers: Sequence[Payer]) -> dict[Payer, Counters]:
+        return {one: await self.counters(one) for one in payers}
 
     async def line_counters(self, account: str, line: str, *, now: datetime) -> LineCounters:
         self._ask()
@@ -184,20 +194,21 @@ class MemoryBooks:
             if entry.leg.key in self._legs:
                 return Outcome.DUPLICATE
             self._legs.add(entry.leg.key)
+        bears = self._bearing(month, now)
         done, day = entry.settlement, entry.payer.day if held is None else held.row.day
         if held is not None and is_secured:
             ended = ReservationState.EXPIRED if entry.leg is None else ReservationState.POSTED
             self._let_go(held, ended)
         elif held is not None and held.row.state is ReservationState.EXPIRED:
-            self._take_back(held, month, now)
+            self._take_back(held, month, bears, now)
         if not is_secured:
             left = max(0, month.counters.free_seconds)
             done = replace(done, pool_seconds=min(done.pool_seconds, left))
-        self._use(month, done, day, secured=is_secured, sign=1)
+        self._use(month, bears, done, day, secured=is_secured, sign=1)
         if entry.leg is None and held is not None:
             held.presumed = done
         elif entry.leg is not None:
-            self._keep_call(entry, entry.leg, done, was_reserved=is_secured)
+            self._keep_call(entry, entry.leg, done, bears, was_reserved=is_secured)
         for posting in postings.of_call(
             entry.payer.account,
             entry.attempt_id,
@@ -205,10 +216,12 @@ class MemoryBooks:
             currency=entry.payer.currency,
             presumed=entry.leg is None,
         ):
-            self._post(month.payer, posting, now)
+            self._post_of(month, bears, posting, now)
         return Outcome.SETTLED
 
-    def _keep_call(self, entry: Entry, leg: Leg, done: Settlement, *, was_reserved: bool) -> None:
+    def _keep_call(
+        self, entry: Entry, leg: Leg, done: Settlement, bears: _Month, *, was_reserved: bool
+    ) -> None:
         not_drawn = entry.settlement.pool_seconds - done.pool_seconds
         row = CallRow(
             source=leg.source,
@@ -226,8 +239,38 @@ class MemoryBooks:
             charge_micros=done.charge_micros,
             was_reserved=was_reserved,
             price=entry.price,
+            inbound=leg.inbound,
+            adjusts=_adjusted(entry.payer.period.start, bears),
         )
-        self._calls.append((entry.payer.account, entry.payer.period.start, row))
+        self._calls.append((entry.payer.account, bears.payer.period.start, row))
+
+    async def close_month(self, closing: Closing, *, now: datetime) -> ClosedStatement | None:
+        month = self._month(closing.payer, now)
+        key = (closing.payer.account, closing.payer.period.start)
+        if key in self._closed:
+            return self._closed[key]
+        seen, made_of = month.counters, closing.counters
+        if now < closing.payer.period.end + CLOSING or any(
+            getattr(seen, name) != getattr(made_of, name) for name in CLOSED_COUNTERS
+        ):
+            return None
+        self._month(replace(closing.payer, period=closing.payer.period.following), now)
+        closed = ClosedStatement(
+            account=closing.payer.account,
+            period_start=closing.payer.period.start,
+            number=len(self._closed) + 1,
+            digest=closing.digest,
+            closed_at=now,
+            document=closing.document,
+        )
+        self._closed[key] = closed
+        for posting in closing.postings:
+            self._post(closing.payer, posting, now)
+        return closed
+
+    async def statements(self, account: str | None = None) -> tuple[ClosedStatement, ...]:
+        self._ask()
+        return tuple(one for one in self._closed.values() if account in (None, one.account))
 
     async def months(self, account: str | None = None) -> tuple[AccountMonth, ...]:
         self._ask()
@@ -283,6 +326,13 @@ class MemoryBooks:
             self._entitle(month, now)
         return self._months[key]
 
+    def _bearing(self, month: _Month, now: datetime) -> _Month:
+        """The month that bears what is charged for this one."""
+        payer = month.payer
+        while (payer.account, payer.period.start) in self._closed:
+            payer = replace(payer, period=payer.period.following)
+        return self._month(payer, now)
+
     def _month_of(self, row: Reservation) -> _Month:
         return self._months[(row.account, row.period_start)]
 
@@ -332,30 +382,54 @@ class MemoryBooks:
         month.counters = replace(month.counters, live_calls=month.counters.live_calls - 1)
         held.row = replace(held.row, granted=granted, state=state)
 
-    def _take_back(self, held: _Held, month: _Month, now: datetime) -> None:
+    def _take_back(self, held: _Held, month: _Month, bears: _Month, now: datetime) -> None:
         """The record has come after all: what stood in for it is taken back."""
         if held.presumed is not None:
-            self._use(month, held.presumed, held.row.day, secured=True, sign=-1)
+            self._use(month, bears, held.presumed, held.row.day, secured=True, sign=-1)
         for _, _, stored in list(self._postings):
             posting = stored.posting
             is_own = posting.attempt_id == held.row.attempt_id and posting.presumed
             if is_own and posting.reverses is None:
-                self._post(month.payer, posting.reversal(stored.id), now)
+                self._post_of(month, bears, posting.reversal(stored.id), now)
         held.row = replace(held.row, state=ReservationState.POSTED)
 
     def _use(
-        self, month: _Month, done: Settlement, day: object, *, secured: bool, sign: int
+        self,
+        month: _Month,
+        bears: _Month,
+        done: Settlement,
+        day: object,
+        *,
+        secured: bool,
+        sign: int,
     ) -> None:
-        now, charge = month.counters, sign * done.charge_micros
+        """Minutes count in the month of a call, money in the month that bears it."""
         month.counters = replace(
+            month.counters,
+            used_seconds=month.counters.used_seconds + sign * done.pool_seconds,
+            grace_used_seconds=month.counters.grace_used_seconds + sign * done.grace_seconds,
+        )
+        now, charge = bears.counters, sign * done.charge_micros
+        bears.counters = replace(
             now,
-            used_seconds=now.used_seconds + sign * done.pool_seconds,
-            grace_used_seconds=now.grace_used_seconds + sign * done.grace_seconds,
             posted_micros=now.posted_micros + charge,
             unsecured_micros=now.unsecured_micros + (0 if secured else charge),
             day_micros=now.day_micros + (charge if now.day == day else 0),
         )
 
-    def _post(self, payer: Payer, posting: Posting, now: datetime) -> None:
-        stored = StoredPosting(len(self._postings) + 1, now, posting)
+    def _post_of(self, month: _Month, bears: _Month, posting: Posting, now: datetime) -> None:
+        if posting.unit == postings.SECONDS:
+            bears = month
+        adjusts = _adjusted(month.payer.period.start, bears)
+        self._post(bears.payer, posting, now, adjusts=adjusts)
+
+    def _post(
+        self, payer: Payer, posting: Posting, now: datetime, *, adjusts: datetime | None = None
+    ) -> None:
+        stored = StoredPosting(len(self._postings) + 1, now, posting, adjusts)
         self._postings.append((payer.account, payer.period.start, stored))
+
+
+def _adjusted(start: datetime, bears: _Month) -> datetime | None:
+    """The month a call belongs to, where it is not the one that bears its charge."""
+    return None if start == bears.payer.period.start else start

@@ -128,6 +128,8 @@ class StoredPosting:
     id: int
     at: datetime
     posting: Posting
+    #: When the month began that this belongs to, if it was closed before.
+    adjusts: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,9 @@ class CallRow:
     charge_micros: int
     was_reserved: bool
     price: Price | None
+    inbound: bool = False
+    #: When the month began that the call belongs to, if another one bears its charge.
+    adjusts: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +178,29 @@ class Suspended:
     record: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A month to close: what its statement says, and the counters it was made of."""
+
+    payer: Payer
+    counters: Counters
+    document: Mapping[str, Any]
+    digest: str
+    postings: tuple[Posting, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedStatement:
+    """A statement as it was closed; nothing about it changes any more."""
+
+    account: str
+    period_start: datetime
+    number: int
+    digest: str
+    closed_at: datetime
+    document: Mapping[str, Any]
+
+
 class Books(Protocol):
     """Pools, ceilings, reservations, records and the ledger. Methods raise StoreUnavailable."""
 
@@ -184,6 +212,10 @@ class Books(Protocol):
 
     async def counters(self, payer: Payer) -> Counters:
         """The account's month as seen on the payer's day, opened if nobody has used it yet."""
+        ...
+
+    async def counters_of(self, payers: Sequence[Payer]) -> Mapping[Payer, Counters]:
+        """The months of many payers at once, as `counters` gives one."""
         ...
 
     async def line_counters(self, account: str, line: str, *, now: datetime) -> LineCounters: ...
@@ -215,7 +247,21 @@ class Books(Protocol):
         ...
 
     async def settle(self, entries: Sequence[Entry], *, now: datetime) -> tuple[Outcome, ...]:
-        """Account for calls: all of them in one transaction, each leg once."""
+        """Account for calls: all of them in one transaction, each leg once.
+
+        What belongs to a month whose statement is closed is charged in the first that is open.
+        """
+        ...
+
+    async def close_month(self, closing: Closing, *, now: datetime) -> ClosedStatement | None:
+        """Number a statement and post what closing adds. A month that was closed before gives the
+        statement of then. None: the counters are others by now, or the month ended less than 72 h
+        ago.
+        """
+        ...
+
+    async def statements(self, account: str | None = None) -> tuple[ClosedStatement, ...]:
+        """Closed statements of one account, or of all, in the order of their numbers."""
         ...
 
     async def months(self, account: str | None = None) -> tuple[AccountMonth, ...]:

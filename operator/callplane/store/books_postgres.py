@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from callplane.billing.clip import Grant
@@ -20,6 +21,8 @@ from callplane.store import books_statements as statements
 from callplane.store.books_ports import (
     AccountMonth,
     CallRow,
+    ClosedStatement,
+    Closing,
     Entry,
     Outcome,
     Payer,
@@ -30,6 +33,9 @@ from callplane.store.books_ports import (
     Suspended,
 )
 from callplane.store.sessions import SessionLimits, Sessions
+
+#: Fewer calls than this are not worth a copy: they are settled one by one.
+COPY_MIN = 8
 
 
 class PostgresBooks:
@@ -62,6 +68,17 @@ class PostgresBooks:
                 cursor = await session.execute(statements.COUNTERS, key)
                 (found,) = await cursor.fetchall()
         return rows.counters(found).on_day(payer.day)
+
+    async def counters_of(self, payers: Sequence[Payer]) -> dict[Payer, Counters]:
+        keys = [[one.account for one in payers], [one.period.start for one in payers]]
+        async with self._sessions.session() as session:
+            cursor = await session.execute(statements.COUNTERS_OF, keys)
+            found = {nth: rows.counters(rest) for nth, *rest in await cursor.fetchall()}
+        return {
+            # A month that nobody has used yet is opened, one at a time: it happens once.
+            one: found[nth].on_day(one.day) if nth in found else await self.counters(one)
+            for nth, one in enumerate(payers, start=1)
+        }
 
     async def line_counters(self, account: str, line: str, *, now: datetime) -> LineCounters:
         async with self._sessions.session() as session:
@@ -121,12 +138,25 @@ class PostgresBooks:
             range(len(entries)),
             key=lambda nth: (entries[nth].payer.account, entries[nth].payer.period.start, nth),
         )
-        documents = Jsonb([rows.entry_json(entries[nth]) for nth in order])
         async with self._sessions.session() as session:
-            cursor = await session.execute(statements.SETTLE, (now, documents))
-            found = [Outcome(text) for (text,) in await cursor.fetchall()]
+            if sum(map(rows.is_copied, entries)) < COPY_MIN:
+                found = await _settle_each(session, [entries[nth] for nth in order], now)
+            else:
+                found = await _settle_copied(session, [entries[nth] for nth in order], now)
         placed = sorted(zip(order, found, strict=True), key=lambda pair: pair[0])
         return tuple(outcome for _, outcome in placed)
+
+    async def close_month(self, closing: Closing, *, now: datetime) -> ClosedStatement | None:
+        async with self._sessions.session() as session:
+            document = Jsonb(rows.closing_json(closing))
+            cursor = await session.execute(statements.CLOSE_MONTH, (document, now))
+            found = await cursor.fetchone()
+        return None if found is None else ClosedStatement(*found)
+
+    async def statements(self, account: str | None = None) -> tuple[ClosedStatement, ...]:
+        async with self._sessions.session() as session:
+            cursor = await session.execute(statements.STATEMENTS, (account, account))
+            return tuple(ClosedStatement(*found) for found in await cursor.fetchall())
 
     async def months(self, account: str | None = None) -> tuple[AccountMonth, ...]:
         async with self._sessions.session() as session:
@@ -144,12 +174,17 @@ class PostgresBooks:
             return tuple(map(rows.call_row, await cursor.fetchall()))
 
     async def suspend(self, records: Sequence[Suspended], *, now: datetime) -> None:
-        async with self._sessions.session() as session, session.transaction():
-            for one in records:
-                key = (one.source, one.attempt_id, one.leg)
-                await session.execute(
-                    statements.SUSPEND, (*key, one.reason, Jsonb(dict(one.record)), now)
-                )
+        if not records:
+            return
+        columns = (
+            [one.source for one in records],
+            [one.attempt_id for one in records],
+            [one.leg for one in records],
+            [one.reason for one in records],
+            [Jsonb(dict(one.record)) for one in records],
+        )
+        async with self._sessions.session() as session:
+            await session.execute(statements.SUSPEND, (now, *columns))
 
     async def suspended(self) -> tuple[Suspended, ...]:
         async with self._sessions.session() as session:
@@ -157,9 +192,10 @@ class PostgresBooks:
             return tuple(map(rows.suspended, await cursor.fetchall()))
 
     async def resume(self, keys: Sequence[tuple[str, str, str]]) -> None:
-        async with self._sessions.session() as session, session.transaction():
-            for key in keys:
-                await session.execute(statements.RESUME, key)
+        if keys:
+            columns = [list(column) for column in zip(*keys, strict=True)]
+            async with self._sessions.session() as session:
+                await session.execute(statements.RESUME, columns)
 
     async def redact(self, account: str, *, before: datetime) -> int:
         async with self._sessions.session() as session:
@@ -169,3 +205,31 @@ class PostgresBooks:
 
 def _month(payer: Payer) -> tuple[str, datetime, datetime, str]:
     return (payer.account, payer.period.start, payer.period.end, payer.currency)
+
+
+async def _settle_each(
+    session: AsyncConnection, entries: Sequence[Entry], now: datetime
+) -> list[Outcome]:
+    documents = Jsonb([rows.entry_json(entry) for entry in entries])
+    cursor = await session.execute(statements.SETTLE, (now, documents))
+    return [Outcome(text) for (text,) in await cursor.fetchall()]
+
+
+async def _settle_copied(
+    session: AsyncConnection, entries: Sequence[Entry], now: datetime
+) -> list[Outcome]:
+    """Copy all of them; those that the database does not settle together follow one by one."""
+    async with session.transaction():
+        await session.execute(statements.COPY_TABLE)
+        cursor = session.cursor()
+        async with cursor.copy(statements.COPY) as copy:
+            for row in rows.copied(entries):
+                await copy.write_row(row)
+        await cursor.execute(statements.SETTLE_COPIED, (now,))
+        found = [text for (text,) in await cursor.fetchall()]
+        alone = [nth for nth, text in enumerate(found) if text == "single"]
+        if not alone:
+            return [Outcome(text) for text in found]
+        each = await _settle_each(session, [entries[nth] for nth in alone], now)
+    late = dict(zip(alone, each, strict=True))
+    return [late[nth] if nth in late else Outcome(text) for nth, text in enumerate(found)]

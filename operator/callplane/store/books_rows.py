@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +17,7 @@ from callplane.billing.terms import CapScope, Limits
 from callplane.store.books_ports import (
     AccountMonth,
     CallRow,
+    Closing,
     Entry,
     Reservation,
     ReservationState,
@@ -170,6 +173,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
             "leg": leg.leg,
             "caller": leg.caller,
             "destination": leg.destination,
+            "inbound": leg.inbound,
             "setup": leg.setup.isoformat(),
             "answered": None if leg.answered is None else leg.answered.isoformat(),
             "released": leg.released.isoformat(),
@@ -177,16 +181,100 @@ def entry_json(entry: Entry) -> dict[str, Any]:
     return found
 
 
+def is_copied(entry: Entry) -> bool:
+    """A record of a call that nothing was reserved for, as far as its reader knew."""
+    return entry.leg is not None and entry.granted_seconds is None
+
+
+def copied(entries: Sequence[Entry]) -> Iterator[Columns]:
+    """Rows of `COPY_TABLE`. A price is written out once, however many calls have it."""
+    prices: dict[int, str] = {}
+    for nth, entry in enumerate(entries):
+        done, leg, payer = entry.settlement, entry.leg, entry.payer
+        if leg is None:
+            # Only its month is locked with the others'.
+            key = (entry.attempt_id, "", payer.account, payer.period.start, payer.period.end)
+            yield (nth, True, "", *key, payer.currency, payer.day, *([None] * 18))
+            continue
+        price = None
+        if entry.price is not None:
+            price = prices.get(id(entry.price))
+            if price is None:
+                price = prices[id(entry.price)] = json.dumps(price_json(entry.price))
+        lines: list[Any] = []
+        for line in done.lines:
+            if line.amount_micros:
+                lines += (line.kind.value, line.amount_micros)
+        yield (
+            nth,
+            entry.granted_seconds is not None,
+            leg.source,
+            entry.attempt_id,
+            leg.leg,
+            payer.account,
+            payer.period.start,
+            payer.period.end,
+            payer.currency,
+            payer.day,
+            entry.line,
+            entry.mode.value,
+            leg.caller,
+            leg.destination,
+            leg.inbound,
+            leg.setup,
+            leg.answered,
+            leg.released,
+            done.duration_seconds,
+            done.pool_seconds,
+            done.grace_seconds,
+            done.slack_seconds + done.overrun_seconds,
+            done.charge_micros,
+            *lines,
+            *([None] * (4 - len(lines))),
+            price,
+        )
+
+
+def closing_json(closing: Closing) -> dict[str, Any]:
+    """What `books.close_statement` reads."""
+    payer, counters = closing.payer, closing.counters
+    return {
+        "account": payer.account,
+        "start": payer.period.start.isoformat(),
+        "end": payer.period.end.isoformat(),
+        "next_end": payer.period.following.end.isoformat(),
+        "currency": payer.currency,
+        "entitlement": counters.entitlement_seconds,
+        "used": counters.used_seconds,
+        "grace": counters.grace_used_seconds,
+        "posted": counters.posted_micros,
+        "digest": closing.digest,
+        "document": closing.document,
+        "postings": [
+            {
+                "debit": one.debit,
+                "credit": one.credit,
+                "unit": one.unit,
+                "amount": one.amount,
+                "purpose": one.purpose.value,
+                "attempt": one.attempt_id,
+            }
+            for one in closing.postings
+        ],
+    }
+
+
 def stored_posting(columns: Columns) -> StoredPosting:
-    number, at, debit, credit, unit, amount, purpose, attempt_id, presumed, reverses = columns
+    number, at, debit, credit, unit, amount, purpose, *rest = columns
+    attempt_id, presumed, reverses, adjusts = rest
     posting = Posting(debit, credit, unit, amount, Purpose(purpose), attempt_id, presumed, reverses)
-    return StoredPosting(number, at, posting)
+    return StoredPosting(number, at, posting, adjusts)
 
 
 def call_row(columns: Columns) -> CallRow:
-    *facts, price = columns
+    *facts, price, inbound, adjusts = columns
     facts[8] = Mode(facts[8])
-    return CallRow(*[*facts, price_from(price)])
+    return CallRow(*[*facts, price_from(price), inbound, adjusts])
 
 
 def suspended(columns: Columns) -> Suspended:

@@ -1,4 +1,4 @@
-"""Every SQL statement the books send; what they call is made by `migrations/sql/v0002_books.sql`.
+"""Every SQL statement the books send; what they call is made by `migrations/sql`.
 
 Columns are listed in the order in which `books_rows` reads them.
 """
@@ -23,6 +23,11 @@ _COUNTERS = """entitlement_seconds, used_seconds, held_seconds, grace_used_secon
 COUNTERS = f"""
 select {_COUNTERS} from books.account_periods where account = %s and period_start = %s
 """
+COUNTERS_OF = f"""
+select nth, {_COUNTERS} from books.account_periods
+join unnest(%s::text[], %s::timestamptz[]) with ordinality as asked (account, period_start, nth)
+using (account, period_start)
+"""
 MONTHS = f"""
 select account, period_start, period_end, currency, {_COUNTERS} from books.account_periods
 where %s::text is null or account = %s order by account, period_start
@@ -45,18 +50,23 @@ select {_RESERVATION} from books.reservations
 where state in ('Held', 'Active') and expires_at <= %s order by expires_at, attempt_id limit %s
 """
 POSTINGS = """
-select id, at, debit, credit, unit, amount, purpose, attempt_id, presumed, reverses
+select id, at, debit, credit, unit, amount, purpose, attempt_id, presumed, reverses,
+    adjusts
 from books.postings where account = %s and period_start = %s order by id
 """
 CALLS = """
 select source, attempt_id, leg, line, caller, destination, setup_at, duration_seconds, mode,
-    pool_seconds, grace_seconds, uncharged_seconds, charge_micros, was_reserved, price
+    pool_seconds, grace_seconds, uncharged_seconds, charge_micros, was_reserved, price, inbound,
+    adjusts
 from books.cdrs where account = %s and period_start = %s
 order by setup_at, attempt_id collate "C", leg collate "C"
 """
 SUSPEND = """
 insert into books.suspense (source, attempt_id, leg, reason, record, at)
-values (%s, %s, %s, %s, %s, %s)
+select distinct on (source, attempt_id, leg) source, attempt_id, leg, reason, record, %s
+from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[]) with ordinality
+    as given (source, attempt_id, leg, reason, record, nth)
+order by source, attempt_id, leg, nth desc
 on conflict (source, attempt_id, leg)
 do update set reason = excluded.reason, record = excluded.record
 """
@@ -64,8 +74,34 @@ SUSPENDED = """
 select source, attempt_id, leg, reason, record from books.suspense
 order by source, attempt_id, leg
 """
-RESUME = "delete from books.suspense where source = %s and attempt_id = %s and leg = %s"
+RESUME = """
+delete from books.suspense using unnest(%s::text[], %s::text[], %s::text[]) as done (s, a, l)
+where source = s and attempt_id = a and leg = l
+"""
 REDACT = """
 update books.cdrs set caller = '', destination = ''
 where account = %s and setup_at < %s and (caller <> '' or destination <> '')
+"""
+
+#: Calls that nothing was reserved for, on their way into `settle_copied`.
+COPY_TABLE = """
+create temporary table if not exists callplane_entries (
+    nth bigint, is_single boolean, source text collate "C", attempt_id text collate "C",
+    leg text collate "C", account text collate "C", period_start timestamptz,
+    period_end timestamptz, currency text, day date, line text, mode text, caller text,
+    destination text, inbound boolean, setup_at timestamptz, answered_at timestamptz,
+    released_at timestamptz, duration bigint, pool bigint, grace bigint, uncharged bigint,
+    charge bigint, purpose_1 text, amount_1 bigint, purpose_2 text, amount_2 bigint, price jsonb
+) on commit delete rows
+"""
+COPY = "copy pg_temp.callplane_entries from stdin"
+SETTLE_COPIED = "select outcome from books.settle_copied(%s) order by place"
+
+CLOSE_MONTH = """
+select account, period_start, number, digest, closed_at, document
+from books.close_statement(%s, %s) where account is not null
+"""
+STATEMENTS = """
+select account, period_start, number, digest, closed_at, document from books.statements
+where %s::text is null or account = %s order by number
 """

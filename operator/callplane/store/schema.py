@@ -14,7 +14,7 @@ from psycopg import sql
 from callplane.errors import CallplaneError, scrub
 from callplane.store.ports import StoreUnavailable
 
-HEAD = "0002"
+HEAD = "0004"
 SERVICE_ROLE = "callplane_service"
 # Any fixed number will do.
 _UPGRADE_LOCK = 70910001

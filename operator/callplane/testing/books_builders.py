@@ -109,6 +109,19 @@ def entry(  # noqa: PLR0913 - all are facts of one call, all named
     )
 
 
+def unreserved(attempt_id: str, seconds: int, **changes: Any) -> Entry:
+    """A call at a penny a minute that nothing was reserved for."""
+    return entry(
+        attempt_id,
+        seconds,
+        Grant(priced_seconds=seconds),
+        pool=None,
+        price=PENNY,
+        known=False,
+        **changes,
+    )
+
+
 async def granted(books: Books, asked: Reserve) -> Grant:
     """Reserve what must be had."""
     found = await books.reserve(asked)

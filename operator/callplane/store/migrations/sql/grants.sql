@@ -15,7 +15,9 @@ grant insert on register.number_events, register.number_links, register.chain_ch
 grant usage on schema books to {role};
 grant select on all tables in schema books to {role};
 grant insert on books.postings, books.cdrs, books.leg_keys, books.account_periods,
-    books.entitlements, books.reservations to {role};
+    books.entitlements, books.reservations, books.statements, books.notices to {role};
 grant update on books.account_periods, books.entitlements, books.reservations to {role};
 grant update (caller, destination) on books.cdrs to {role};
+grant insert, update on books.active_users, books.evidence, books.charging_sources,
+    books.feed_positions, books.notice_deliveries to {role};
 grant insert, update, delete on books.plan_holders, books.suspense to {role};
