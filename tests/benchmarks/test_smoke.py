@@ -97,3 +97,11 @@ def test_rate() -> None:
     assert found["single_per_second"] > 0
     # What a call costs to rate does not grow with its length.
     assert found["rated_three_hours_per_second"] > found["rated_per_second"] / 3
+
+
+def test_intake() -> None:
+    found = last_line("intake", "--smoke")
+    assert found["cdrs_per_second"] > 0
+    assert found["bare_sql_per_second"] > 0
+    assert found["beside_cdrs_per_second"] > 0
+    assert 0 < found["beside_reserve_p50_ms"] <= found["beside_reserve_p99_ms"]

@@ -144,6 +144,62 @@ SQL_MUTANTS = (
         "a_call_that_never_came_about_frees_what_it_held",
     ),
     SqlMutant(
+        "a batch takes what others hold",
+        "settle_copied",
+        "a.entitlement_seconds - a.used_seconds - a.held_seconds",
+        "a.entitlement_seconds - a.used_seconds",
+        "a_batch_is_what_its_calls_are_one_by_one",
+    ),
+    SqlMutant(
+        "a batch draws for each call as if it were the only one",
+        "settle_copied",
+        "order by k.nth)",
+        "order by k.nth rows between current row and current row)",
+        "a_batch_is_what_its_calls_are_one_by_one",
+    ),
+    SqlMutant(
+        "a batch does not look for reservations",
+        "settle_copied",
+        "where r.attempt_id = e.attempt_id",
+        "where false",
+        "a_batch_with_reserved_calls_settles_them_by_their_grants",
+    ),
+    SqlMutant(
+        "a batch does not look for closed statements",
+        "settle_copied",
+        "where s.account = e.account and",
+        "where false and",
+        "what_comes_after_closing_is_charged_in_the_open_month",
+    ),
+    SqlMutant(
+        "months of a batch are not locked",
+        "settle_copied",
+        "for update of a",
+        "",
+        "many_batches_at_once_draw_the_pool_to_zero_and_never_below",
+    ),
+    SqlMutant(
+        "a closed month bears what comes late",
+        "bearing_month",
+        "where account = p_account and",
+        "where false and account = p_account and",
+        "what_comes_after_closing_is_charged_in_the_open_month",
+    ),
+    SqlMutant(
+        "a month is closed at its end",
+        "close_statement",
+        "interval '72 hours'",
+        "interval '0 hours'",
+        "a_month_is_closed_once_and_72_hours_after_its_end",
+    ),
+    SqlMutant(
+        "a statement of other counters is taken",
+        "close_statement",
+        "or (a.used_seconds",
+        "or false and (a.used_seconds",
+        "a_month_that_changed_meanwhile_is_not_closed",
+    ),
+    SqlMutant(
         "grace has no bound for the month",
         "grant_of",
         "a.entitlement_seconds * r.grace_percent / 100",
@@ -155,7 +211,7 @@ SQL_MUTANTS = (
 
 EMPTY = """
 truncate books.account_periods, books.plan_holders, books.entitlements, books.reservations,
-    books.leg_keys, books.cdrs, books.postings, books.suspense
+    books.leg_keys, books.cdrs, books.postings, books.suspense, books.statements
 """
 
 
@@ -210,7 +266,7 @@ def _keep_holding(books: MemoryBooks, held: Any, state: Any) -> None:
     held.row = replace(held.row, state=state)
 
 
-def _no_take_back(books: MemoryBooks, held: Any, month: Any, now: Any) -> None:
+def _no_take_back(books: MemoryBooks, held: Any, month: Any, bears: Any, now: Any) -> None:
     """In place of the reversal of what was presumed."""
 
 
@@ -240,6 +296,12 @@ PYTHON_MUTANTS = (
     ),
     PythonMutant(
         MemoryBooks, "_take_back", _no_take_back, "what_is_presumed_is_replaced_by_the_record"
+    ),
+    PythonMutant(
+        MemoryBooks,
+        "_bearing",
+        lambda books, month, now: month,
+        "what_comes_after_closing_is_charged_in_the_open_month",
     ),
 )
 

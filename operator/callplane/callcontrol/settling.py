@@ -8,7 +8,9 @@ nothing: whatever took place after that is rated from the tariff of now.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from callplane.billing import rating
 from callplane.billing.mediation import Leg
@@ -60,15 +62,39 @@ class Tariff:
     """
 
     books: Books
-    _free_seconds: dict[Payer, int] = field(default_factory=dict)
+    _free_seconds: dict[tuple[str, datetime], int] = field(default_factory=dict)
+    _payers: dict[tuple[str, int], Payer] = field(default_factory=dict)
+
+    async def look_up(self, calls: Iterable[tuple[Leg, Line]]) -> None:
+        """Read the pools of many calls to be rated in one question."""
+        wanted: dict[tuple[str, datetime], Payer] = {}
+        for leg, line in calls:
+            if line.plan is not None:
+                payer = self._payer(leg, line)
+                wanted[(payer.account, payer.period.start)] = payer
+        missing = [key for key in wanted if key not in self._free_seconds]
+        if missing:
+            found = await self.books.free_seconds([wanted[key] for key in missing])
+            self._free_seconds.update(zip(missing, found, strict=True))
 
     async def rate(self, leg: Leg, line: Line) -> Entry | RefusalReason:
-        account = line.account
-        payer = Payer.at(account.name, account.currency, account.zone, leg.setup)
-        if payer not in self._free_seconds:
-            self._free_seconds[payer] = (await self.books.counters(payer)).free_seconds
-        free_seconds = self._free_seconds[payer]
+        payer, free_seconds = self._payer(leg, line), 0
+        key = (payer.account, payer.period.start)
+        if line.plan is not None:
+            if key not in self._free_seconds:
+                await self.look_up([(leg, line)])
+            free_seconds = self._free_seconds[key]
         entry = by_tariff(leg, line, payer, free_seconds=free_seconds)
-        if isinstance(entry, Entry):
-            self._free_seconds[payer] -= entry.settlement.pool_seconds
+        if isinstance(entry, Entry) and entry.settlement.pool_seconds:
+            self._free_seconds[key] -= entry.settlement.pool_seconds
         return entry
+
+    def _payer(self, leg: Leg, line: Line) -> Payer:
+        account = line.account
+        # Days and months begin on quarters of an hour, whatever the zone.
+        key = (account.name, int(leg.setup.timestamp()) // 900)
+        payer = self._payers.get(key)
+        if payer is None:
+            payer = Payer.at(account.name, account.currency, account.zone, leg.setup)
+            self._payers[key] = payer
+        return payer

@@ -80,8 +80,8 @@ class MemoryBooks:
     async def counters(self, payer: Payer) -> Counters:
         return self._month(payer, payer.period.start).counters.on_day(payer.day)
 
-    async def counters_of(self, payers: Sequence[Payer]) -> dict[Payer, Counters]:
-        return {one: await self.counters(one) for one in payers}
+    async def free_seconds(self, payers: Sequence[Payer]) -> tuple[int, ...]:
+        return tuple([(await self.counters(one)).free_seconds for one in payers])
 
     async def line_counters(self, account: str, line: str, *, now: datetime) -> LineCounters:
         self._ask()
@@ -191,6 +191,7 @@ class MemoryBooks:
             self._let_go(held, ReservationState.VOIDED)
             return Outcome.GONE
         if entry.leg is not None:
+            self._suspended.pop(entry.leg.key, None)
             if entry.leg.key in self._legs:
                 return Outcome.DUPLICATE
             self._legs.add(entry.leg.key)
@@ -393,7 +394,7 @@ class MemoryBooks:
                 self._post_of(month, bears, posting.reversal(stored.id), now)
         held.row = replace(held.row, state=ReservationState.POSTED)
 
-    def _use(
+    def _use(  # noqa: PLR0913 - what counts where, all named
         self,
         month: _Month,
         bears: _Month,

@@ -214,8 +214,8 @@ class Books(Protocol):
         """The account's month as seen on the payer's day, opened if nobody has used it yet."""
         ...
 
-    async def counters_of(self, payers: Sequence[Payer]) -> Mapping[Payer, Counters]:
-        """The months of many payers at once, as `counters` gives one."""
+    async def free_seconds(self, payers: Sequence[Payer]) -> tuple[int, ...]:
+        """What nobody has used or holds of many pools at once, in the order of the payers."""
         ...
 
     async def line_counters(self, account: str, line: str, *, now: datetime) -> LineCounters: ...
@@ -249,7 +249,8 @@ class Books(Protocol):
     async def settle(self, entries: Sequence[Entry], *, now: datetime) -> tuple[Outcome, ...]:
         """Account for calls: all of them in one transaction, each leg once.
 
-        What belongs to a month whose statement is closed is charged in the first that is open.
+        What belongs to a month whose statement is closed is charged in the first that is open. A
+        leg that is accounted for leaves suspense.
         """
         ...
 

@@ -69,16 +69,17 @@ class PostgresBooks:
                 (found,) = await cursor.fetchall()
         return rows.counters(found).on_day(payer.day)
 
-    async def counters_of(self, payers: Sequence[Payer]) -> dict[Payer, Counters]:
+    async def free_seconds(self, payers: Sequence[Payer]) -> tuple[int, ...]:
         keys = [[one.account for one in payers], [one.period.start for one in payers]]
         async with self._sessions.session() as session:
-            cursor = await session.execute(statements.COUNTERS_OF, keys)
-            found = {nth: rows.counters(rest) for nth, *rest in await cursor.fetchall()}
-        return {
-            # A month that nobody has used yet is opened, one at a time: it happens once.
-            one: found[nth].on_day(one.day) if nth in found else await self.counters(one)
-            for nth, one in enumerate(payers, start=1)
-        }
+            cursor = await session.execute(statements.FREE_SECONDS, keys)
+            found = dict(await cursor.fetchall())
+        free = []
+        for nth, one in enumerate(payers, start=1):
+            # A month that nobody has used yet is opened: it happens once.
+            seconds = found[nth] if nth in found else (await self.counters(one)).free_seconds
+            free.append(seconds)
+        return tuple(free)
 
     async def line_counters(self, account: str, line: str, *, now: datetime) -> LineCounters:
         async with self._sessions.session() as session:

@@ -23,8 +23,8 @@ _COUNTERS = """entitlement_seconds, used_seconds, held_seconds, grace_used_secon
 COUNTERS = f"""
 select {_COUNTERS} from books.account_periods where account = %s and period_start = %s
 """
-COUNTERS_OF = f"""
-select nth, {_COUNTERS} from books.account_periods
+FREE_SECONDS = """
+select nth, entitlement_seconds - used_seconds - held_seconds from books.account_periods
 join unnest(%s::text[], %s::timestamptz[]) with ordinality as asked (account, period_start, nth)
 using (account, period_start)
 """

@@ -629,9 +629,18 @@ async def many_batches_at_once_draw_the_pool_to_zero_and_never_below(books: Book
 
 
 @check
-async def counters_of_many_are_those_of_each(books: Books) -> None:
-    payers = [payer(), payer("sales/other"), payer(setup=NOW + timedelta(days=30))]
+async def what_is_free_can_be_asked_of_many_at_once(books: Books) -> None:
+    payers = [payer(), payer("sales/other"), payer(setup=NOW + timedelta(days=30)), payer()]
     await books.set_plans(payer(), [holder("anna", 5)], now=NOW)
-    found = await books.counters_of(payers)
-    assert dict(found) == {one: await books.counters(one) for one in payers}
-    assert [found[one].entitlement_seconds for one in payers] == [300, 0, 300]
+    await granted(books, request("one", pool_quote(first_slice_seconds=60)))
+    assert await books.free_seconds(payers) == (240, 0, 300, 240)
+
+
+@check
+async def a_leg_that_is_accounted_for_leaves_suspense(books: Books) -> None:
+    for count in (1, 12):
+        batch = [unreserved(f"{count}-{n}", 60) for n in range(count)]
+        waits = [Suspended("sbc", one.attempt_id, "1", "NoRate", {}) for one in batch]
+        await books.suspend([*waits, Suspended("csv", "other", "1", "NoRate", {})], now=NOW)
+        await books.settle(batch, now=NOW)
+        assert [one.source for one in await books.suspended()] == ["csv"]

@@ -171,6 +171,8 @@ begin
         return 'gone';
     end if;
     if not v_presumed then
+        delete from books.suspense
+        where source = p ->> 'source' and attempt_id = v_attempt and leg = p ->> 'leg';
         insert into books.leg_keys values (p ->> 'source', v_attempt, p ->> 'leg')
         on conflict do nothing;
         if not found then
@@ -254,6 +256,8 @@ begin
     join (select account, min(period_start) as first from pg_temp.callplane_entries group by account)
         as e on a.account = e.account and a.period_start >= e.first
     order by a.account, a.period_start for update of a;
+    delete from books.suspense as s using pg_temp.callplane_entries as e
+    where s.source = e.source and s.attempt_id = e.attempt_id and s.leg = e.leg and not e.is_single;
     return query
     with given as materialized (
         select e.*, e.is_single
