@@ -17,7 +17,10 @@ __all__ = ["database_dsn", "throw_away_postgres"]
 
 # The asserts of the checks then show what they compared.
 pytest.register_assert_rewrite(
-    "callplane.testing.register_contract", "callplane.testing.books_contract"
+    "callplane.testing.register_contract",
+    "callplane.testing.books_contract",
+    "callplane.testing.books_months_contract",
+    "callplane.testing.evidence_contract",
 )
 
 

@@ -12,7 +12,7 @@ from callplane.store import schema
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.books_ports import Books, Suspended
 from callplane.store.books_postgres import PostgresBooks
-from callplane.testing import books_contract
+from callplane.testing import books_contract, books_months_contract
 from callplane.testing.billing_builders import ACCOUNT
 from callplane.testing.books_builders import (
     NOW,
@@ -43,7 +43,10 @@ def books(request: pytest.FixtureRequest) -> Books:
     return found
 
 
-@pytest.mark.parametrize("check", books_contract.CHECKS.values(), ids=books_contract.CHECKS)
+CHECKS = books_contract.CHECKS | books_months_contract.CHECKS
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 async def test_books(books: Books, check: books_contract.Check) -> None:
     await check(books)
 

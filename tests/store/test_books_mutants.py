@@ -20,10 +20,10 @@ from callplane.billing import clip, entitlements
 from callplane.billing.counters import LineCounters
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.books_postgres import PostgresBooks
-from callplane.testing import books_contract
+from callplane.testing import books_contract, books_months_contract
 from callplane.testing.books_machine import BooksMachine
 
-CHECKS = books_contract.CHECKS
+CHECKS = books_contract.CHECKS | books_months_contract.CHECKS
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def fees(package: Package, month: Month) -> Iterator[FeeLine]:
     """The lines of a month. A hosted number has one line of its own, so that it can be checked."""
     if package.platform_micros:
         yield FeeLine("Platform", 1, package.platform_micros)
-    if month.has_bolt_on:
+    if month.has_bolt_on and package.bolt_on_micros:
         yield FeeLine("Extended provisioning", 1, package.bolt_on_micros)
     if not month.is_hosted:
         return

@@ -16,6 +16,7 @@ from callplane.billing import reading
 from callplane.billing.terms import AccountTerms, Line, PlanTerms
 from callplane.cli import manifests
 from callplane.cli.manifests import Tree
+from callplane.desired.account_months import AccountFacts, account_facts
 from callplane.errors import CallplaneError
 
 Found = TypeVar("Found", CallingAccount, CallingPlan, DestinationSet, RateCard)
@@ -48,6 +49,10 @@ class CallTree:
             return reading.account_terms(resource, prices)
         except ValueError as error:
             raise CallplaneError(f"CallingAccount {label}: {error}") from None
+
+    def account_facts(self, label: str) -> AccountFacts:
+        """What an account is billed for beside calls."""
+        return account_facts(self.account(label), self._tree.resources)
 
     def plan_terms(self, label: str) -> PlanTerms:
         resource = self._named(CallingPlan, label)

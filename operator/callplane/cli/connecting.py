@@ -13,7 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 import typer
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from callplane.cluster.client import KubernetesClient
     from callplane.engine.observations import Observations
     from callplane.store.books_ports import Books
+    from callplane.store.evidence_ports import EvidenceBook
     from callplane.store.ports import Register
 
 DATABASE_VARIABLE = PREFIX + "DATABASE_URL"
@@ -115,19 +116,43 @@ async def register(url: str) -> AsyncIterator[Register]:
 async def books(url: str) -> AsyncIterator[Books]:
     """The books at a URL. Raises CallplaneError when they do not answer."""
     from callplane.store.books_postgres import PostgresBooks
+
+    async with _opened(PostgresBooks(url)) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def evidence(url: str) -> AsyncIterator[EvidenceBook]:
+    """The evidence beside the books. Raises CallplaneError when it does not answer."""
+    from callplane.store.evidence_postgres import PostgresEvidence
+
+    async with _opened(PostgresEvidence(url)) as opened:
+        yield opened
+
+
+class _Openable(Protocol):
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+Opened = TypeVar("Opened", bound=_Openable)
+
+
+@asynccontextmanager
+async def _opened(store: Opened) -> AsyncIterator[Opened]:
     from callplane.store.ports import StoreUnavailable
 
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
-    opened = PostgresBooks(url)
-    await opened.open()
+    await store.open()
     try:
-        yield opened
+        yield store
     except StoreUnavailable as error:
         raise CallplaneError(
             f"the books do not answer: {error}; is --database-url right?"
         ) from None
     finally:
-        await opened.close()
+        await store.close()
 
 
 async def observe_cluster(kubeconfig: Path, *, database: str | None) -> Observations:

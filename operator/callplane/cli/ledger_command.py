@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,7 @@ from callplane.values.money import amount_text
 if TYPE_CHECKING:
     from callplane.callcontrol.intake import Report
     from callplane.store.books_ports import AccountMonth, StoredPosting, Suspended
+    from callplane.store.evidence_ports import StoredSighting
 
 ROW_ERRORS_MAX = 100
 
@@ -106,7 +108,8 @@ def intake(
     """Account for the calls of a file. A file with a row that cannot be read changes nothing.
 
     Columns: attempt_id, caller, dialled, ingress, setup, answered, released; leg and direction if
-    wanted. The same call again is charged once; what cannot be rated waits in suspense.
+    wanted. The same call again is charged once; what cannot be rated waits in suspense. Calls of an
+    ingress that another feed charges are kept as evidence and charge nothing.
     """
     known = CallTree(paths).lines(lines)
     legs = _read(file, source)
@@ -132,8 +135,9 @@ def _read(file: Path, source: str) -> list[Leg]:
 async def _take(url: str, legs: list[Leg], lines: Mapping[str, Line]) -> Report:
     from callplane.callcontrol import intake as books_intake
 
-    async with connecting.books(url) as opened:
-        return await books_intake.take(opened, legs, lines=lines, now=SystemClock().now())
+    async with connecting.books(url) as books, connecting.evidence(url) as evidence:
+        now = SystemClock().now()
+        return await books_intake.take(books, legs, lines=lines, now=now, evidence=evidence)
 
 
 def _print(report: Report, calls: int) -> None:
@@ -142,6 +146,8 @@ def _print(report: Report, calls: int) -> None:
         f"{output.count(calls, 'call')}: {report.settled:,} accounted for, "
         f"{report.duplicates:,} known before, {waiting:,} in suspense"
     )
+    if report.evidence:
+        typer.echo(f"  kept as evidence, since another feed charges: {report.evidence:,}")
     for reason, count in sorted(report.suspended.items()):
         typer.echo(f"  {reason.value}: {count:,}")
 
@@ -185,5 +191,107 @@ def replay(paths: Manifests, lines: Lines, database_url: DatabaseUrl = None) -> 
 async def _replay(url: str, lines: Mapping[str, Line]) -> Report:
     from callplane.callcontrol import intake as books_intake
 
-    async with connecting.books(url) as opened:
-        return await books_intake.replay(opened, lines=lines, now=SystemClock().now())
+    async with connecting.books(url) as books, connecting.evidence(url) as evidence:
+        now = SystemClock().now()
+        return await books_intake.replay(books, lines=lines, now=now, evidence=evidence)
+
+
+@group.command()
+def sources(
+    appoint: Annotated[
+        list[str] | None,
+        typer.Option("--appoint", metavar="INGRESS=FEED", help="This feed charges it; repeatable."),
+    ] = None,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """List which feed charges the calls of each ingress; every other one is evidence.
+
+    The first feed of an ingress charges it until another is appointed. Records that either of them
+    has had settled stay as they are.
+    """
+    wanted = [_appointment(one) for one in appoint or ()]
+    found = asyncio.run(_sources(connecting.required_database_url(database_url), wanted))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    typer.echo("\n".join(output.table([("INGRESS", "CHARGED BY"), *found.items()])))
+
+
+def _appointment(text: str) -> tuple[str, str]:
+    ingress, _, source = text.partition("=")
+    if not ingress or not source:
+        raise CallplaneError(f"--appoint {text}: must be INGRESS=FEED, as in trunks/teams=sbc")
+    return ingress, source
+
+
+async def _sources(url: str, wanted: list[tuple[str, str]]) -> dict[str, str]:
+    async with connecting.evidence(url) as opened:
+        for ingress, source in wanted:
+            await opened.appoint(ingress, source, now=SystemClock().now())
+        return dict(await opened.charging_sources())
+
+
+@group.command()
+def evidence(
+    state: Annotated[
+        str, typer.Option("--state", help="Open, Confirmed or MissingCdr; else all.")
+    ] = "",
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what feeds that do not charge have seen, and which charged call each confirms.
+
+    MissingCdr: a day after the call there is still no record of it in the books.
+    """
+    found = asyncio.run(_evidence(connecting.required_database_url(database_url), state))
+    rows = [
+        {
+            "state": one.state.value,
+            "source": one.sighting.source,
+            "id": one.sighting.external_id,
+            "time": one.sighting.setup.strftime("%Y-%m-%d %H:%M:%S"),
+            "seconds": one.sighting.duration_seconds,
+            "holder": mask_number(one.sighting.holder),
+            "confirms": "" if one.leg is None else f"{one.leg[0]}/{one.leg[1]}",
+        }
+        for one in found
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    heads = ("STATE", "FEED", "ID", "TIME (UTC)", "SECONDS", "HOLDER", "CONFIRMS")
+    table = [tuple(str(value) for value in row.values()) for row in rows]
+    typer.echo("\n".join(output.table([heads, *table])))
+    connecting.say(output.count(len(rows), "sighting"))
+
+
+async def _evidence(url: str, state: str) -> tuple[StoredSighting, ...]:
+    from callplane.store.evidence_ports import EvidenceState
+
+    try:
+        wanted = EvidenceState(state) if state else None
+    except ValueError:
+        known = ", ".join(one.value for one in EvidenceState)
+        raise CallplaneError(f"--state {state}: must be one of {known}") from None
+    async with connecting.evidence(url) as opened:
+        await opened.match(now=SystemClock().now())
+        return await opened.sightings(wanted)
+
+
+@group.command()
+def redact(
+    days: Annotated[int, typer.Option("--days", min=1, help="Calls older than so many days.")],
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Take people's digits out of old calls. Postings, balances and statements stay as they are."""
+    calls, sightings = asyncio.run(_redact(connecting.required_database_url(database_url), days))
+    typer.echo(f"redacted {output.count(calls, 'call')} and {output.count(sightings, 'sighting')}")
+
+
+async def _redact(url: str, days: int) -> tuple[int, int]:
+    before = SystemClock().now() - timedelta(days=days)
+    async with connecting.books(url) as books, connecting.evidence(url) as opened:
+        accounts = {month.account for month in await books.months()}
+        calls = sum([await books.redact(one, before=before) for one in sorted(accounts)])
+        return calls, await opened.redact(before=before)

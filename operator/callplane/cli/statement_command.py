@@ -1,30 +1,38 @@
-"""`callplane statement`: a month as its payer reads it, from what the books hold."""
+"""`callplane statement`: a month as its payer reads it, and closing it for good."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections import defaultdict
-from datetime import timedelta
+from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from callplane.billing import fees, reading, statements
-from callplane.billing.statements import Statement, StatementLine, Usage
-from callplane.billing.taxes import TaxTreatment, rate_on
-from callplane.cli import connecting, output
+from callplane.billing import statements
+from callplane.billing.statements import StatementState
+from callplane.cli import connecting, statement_rendering
 from callplane.cli.call_tree import CallTree
 from callplane.cli.connecting import DatabaseUrl
 from callplane.cli.ledger_command import find_month
 from callplane.cli.numbers_command import AsJson
+from callplane.clock import SystemClock
 from callplane.errors import CallplaneError
 from callplane.values import Period
-from callplane.values.money import amount_text
 
 if TYPE_CHECKING:
-    from callplane.apis.calling_accounts import CallingAccount
-    from callplane.store.books_ports import AccountMonth, CallRow
+    from callplane.billing.tariff import RateCard
+    from callplane.desired.account_months import AccountFacts
+    from callplane.store.books_ports import ClosedStatement
+
+
+class Format(StrEnum):
+    """How a statement is printed."""
+
+    TEXT = "text"
+    CSV = "csv"
+    JSON = "json"
+    HTML = "html"
 
 
 def register(app: typer.Typer) -> None:
@@ -38,10 +46,18 @@ def statement(
     paths: Annotated[list[str], typer.Option("--manifests", help="Where the account is declared.")],
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
+    printed: Annotated[
+        Format, typer.Option("--format", help="text, csv, json, or html for paper.")
+    ] = Format.TEXT,
+    close: Annotated[
+        bool,
+        typer.Option("--close", help="Number it for good; from 72 hours after the month on."),
+    ] = False,
 ) -> None:
-    """Add a month up: the platform fee, calls by destination, tax, and minutes. Changes nothing.
+    """Add a month up: fees, hosting, seats, plans, calls, tax, and minutes.
 
-    Hosting, seats and plans are not counted by the books yet and are not on it.
+    A closed month is printed as it was closed, whatever is declared by now. An open one is a
+    preview that changes nothing.
     """
     tree = CallTree(paths)
     declared = tree.account(account)
@@ -50,104 +66,50 @@ def statement(
     except ValueError as error:
         raise CallplaneError(str(error)) from None
     url = connecting.required_database_url(database_url)
-    found, calls = asyncio.run(_month(url, account, month))
     terms = tree.account_terms(account)
-    sample = terms.card is not None and terms.card.sample
-    made = _statement(declared, period, found, calls, sample=sample)
-    typer.echo(json.dumps(_json(made), indent=2) if as_json else "\n".join(_text(made)))
-
-
-async def _month(url: str, account: str, label: str) -> tuple[AccountMonth, tuple[CallRow, ...]]:
-    async with connecting.books(url) as opened:
-        found = find_month(await opened.months(account), account, label)
-        return found, await opened.calls(account, found.period_start)
-
-
-def _statement(
-    declared: CallingAccount,
-    period: Period,
-    found: AccountMonth,
-    calls: tuple[CallRow, ...],
-    *,
-    sample: bool,
-) -> Statement:
-    treatment = TaxTreatment(declared.spec.tax.treatment.value)
-    last_day = period.local_day(period.end - timedelta(seconds=1))
-    package = fees.package_on(reading.packages(declared), last_day)
-    lines: list[StatementLine] = []
-    if package is not None:
-        platform = fees.fees(package, fees.Month(is_hosted=False))
-        lines += statements.fee_lines(platform, treatment)
-    groups: dict[str, list[CallRow]] = defaultdict(list)
-    for call in calls:
-        if call.charge_micros and call.price is not None:
-            groups[call.price.name].append(call)
-    for name, rows in sorted(groups.items()):
-        total = sum(row.charge_micros for row in rows)
-        lines.append(StatementLine(f"Calls to {name}", len(rows), total, treatment))
-    usage = Usage(
-        entitlement_seconds=found.counters.entitlement_seconds,
-        pool_seconds=found.counters.used_seconds,
-        grace_seconds=found.counters.grace_used_seconds,
-        uncharged_seconds=sum(call.uncharged_seconds for call in calls),
+    content = asyncio.run(
+        _content(url, tree.account_facts(account), terms.card, period, close=close)
     )
-    return statements.statement(
-        found.account,
-        period,
-        currency=found.currency,
-        lines=lines,
-        tax=rate_on(reading.tax_rates(declared), last_day),
-        usage=usage,
-        sample_prices=sample,
-    )
+    shown = Format.JSON if as_json else printed
+    typer.echo(statement_rendering.FORMATS[shown.value](content))
 
 
-def _text(made: Statement) -> list[str]:
-    rows = [("", "COUNT", made.currency)]
-    rows += [
-        (line.description, f"{line.quantity:,}", amount_text(line.amount_micros))
-        for line in made.lines
-    ]
-    rows.append(("Net", "", amount_text(made.net_micros)))
-    rows += [(name, "", amount_text(tax)) for name, _, _, tax in made.taxes]
-    rows.append(("Total", "", amount_text(made.gross.micros)))
-    usage = made.usage
-    minutes = (
-        f"minutes: {usage.pool_seconds / 60:,.1f} of {usage.entitlement_seconds / 60:,.1f} used, "
-        f"{usage.grace_seconds / 60:,.1f} of grace and {usage.uncharged_seconds / 60:,.1f} others "
-        "not charged"
-    )
-    texts = [
-        f"{made.account}, {made.period}",
-        *output.table(rows),
-        minutes,
-    ]
-    return [*texts, "made with sample prices: these are nobody's"] if made.sample_prices else texts
+async def _content(
+    url: str, facts: AccountFacts, card: RateCard | None, period: Period, *, close: bool
+) -> dict[str, Any]:
+    from callplane.engine import month_statements
+
+    now = SystemClock().now()
+    async with connecting.books(url) as books, connecting.evidence(url) as evidence:
+        for one in await books.statements(facts.label):
+            if one.period_start == period.start:
+                return _closed(one)
+        month = find_month(await books.months(facts.label), facts.label, period.label)
+        records = await month_statements.records(books, evidence, month)
+        made = month_statements.made(facts, records, card=card)
+        if close:
+            closed = await month_statements.close(books, month, made, now=now)
+            if closed is None:
+                raise CallplaneError(_not_closed(period, now))
+            return _closed(closed)
+    state = statements.state_of(period, now, is_closed=False)
+    return {**statements.document(made), "state": state.value, "number": None, "digest": None}
 
 
-def _json(made: Statement) -> dict[str, Any]:
+def _closed(one: ClosedStatement) -> dict[str, Any]:
     return {
-        "account": made.account,
-        "month": made.period.label,
-        "currency": made.currency,
-        "lines": [
-            {
-                "description": line.description,
-                "quantity": line.quantity,
-                "amount": amount_text(line.amount_micros),
-            }
-            for line in made.lines
-        ],
-        "net": amount_text(made.net_micros),
-        "taxes": [
-            {"name": name, "on": amount_text(net), "amount": amount_text(tax)}
-            for name, _, net, tax in made.taxes
-        ],
-        "rounding": amount_text(made.rounding_micros),
-        "total": amount_text(made.gross.micros),
-        "poolSeconds": made.usage.pool_seconds,
-        "entitlementSeconds": made.usage.entitlement_seconds,
-        "graceSeconds": made.usage.grace_seconds,
-        "unchargedSeconds": made.usage.uncharged_seconds,
-        "samplePrices": made.sample_prices,
+        **one.document,
+        "state": StatementState.CLOSED.value,
+        "number": one.number,
+        "digest": one.digest,
+        "closedAt": one.closed_at.isoformat(),
     }
+
+
+def _not_closed(period: Period, now: datetime) -> str:
+    if not statements.may_close(period, now):
+        return (
+            f"{period} is closed {statements.CLOSING_HOURS} hours after its end at the earliest, "
+            "since records may still come"
+        )
+    return f"{period} changed while it was being added up; nothing was closed, try again"

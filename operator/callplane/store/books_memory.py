@@ -46,6 +46,8 @@ class _Month:
     payer: Payer
     counters: Counters = field(default_factory=Counters)
     brought: dict[str, int] = field(default_factory=dict)
+    #: The plan that each holder brought last: the highest so far.
+    plans: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -281,6 +283,16 @@ class MemoryBooks:
             if account in (None, name)
         )
 
+    async def plans(self, account: str, period_start: datetime) -> tuple[PlanHolder, ...]:
+        self._ask()
+        month = self._months.get((account, period_start))
+        brought = {} if month is None else month.brought
+        return tuple(
+            PlanHolder(holder, month.plans[holder], seconds)
+            for holder, seconds in sorted(brought.items())
+            if month is not None
+        )
+
     async def postings(self, account: str, period_start: datetime) -> tuple[StoredPosting, ...]:
         self._ask()
         key = (account, period_start)
@@ -342,6 +354,8 @@ class MemoryBooks:
         held = [(one.holder, one.seconds) for one in self._holders.get(account, [])]
         for holder, seconds in sorted(entitlements.to_post(month.brought, held).items()):
             month.brought[holder] = month.brought.get(holder, 0) + seconds
+            own = [one for one in self._holders[account] if one.holder == holder]
+            month.plans[holder] = min(own, key=lambda one: (-one.seconds, one.plan)).plan
             self._post(month.payer, postings.entitlement(account, holder, seconds), now)
             total = month.counters.entitlement_seconds + seconds
             month.counters = replace(month.counters, entitlement_seconds=total)

@@ -164,6 +164,11 @@ class PostgresBooks:
             cursor = await session.execute(statements.MONTHS, (account, account))
             return tuple(map(rows.account_month, await cursor.fetchall()))
 
+    async def plans(self, account: str, period_start: datetime) -> tuple[PlanHolder, ...]:
+        async with self._sessions.session() as session:
+            cursor = await session.execute(statements.PLANS, (account, period_start))
+            return tuple(PlanHolder(*found) for found in await cursor.fetchall())
+
     async def postings(self, account: str, period_start: datetime) -> tuple[StoredPosting, ...]:
         async with self._sessions.session() as session:
             cursor = await session.execute(statements.POSTINGS, (account, period_start))

@@ -32,6 +32,10 @@ MONTHS = f"""
 select account, period_start, period_end, currency, {_COUNTERS} from books.account_periods
 where %s::text is null or account = %s order by account, period_start
 """
+PLANS = """
+select holder, plan, seconds from books.entitlements where account = %s and period_start = %s
+order by holder
+"""
 LINE_COUNTERS = """
 select count(*) filter (where state in ('Held', 'Active')),
     count(*) filter (where reserved_at > %s::timestamptz - interval '1 minute')

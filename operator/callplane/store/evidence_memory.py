@@ -8,7 +8,8 @@ from datetime import datetime
 
 from callplane.billing.matching import PATIENCE, TOLERANCE, Candidate, Sighting, assign
 from callplane.store.books_memory import MemoryBooks
-from callplane.store.evidence_ports import EvidenceState, StoredSighting
+from callplane.store.books_ports import Payer
+from callplane.store.evidence_ports import ActiveUser, EvidenceState, StoredSighting
 
 
 class MemoryEvidence:
@@ -19,6 +20,7 @@ class MemoryEvidence:
         self._sources: dict[str, str] = {}
         self._kept: dict[tuple[str, str], StoredSighting] = {}
         self._positions: dict[str, str] = {}
+        self._active: dict[tuple[str, datetime], dict[tuple[str, str], ActiveUser]] = {}
 
     async def claim(
         self, ingresses: Sequence[str], source: str, *, now: datetime
@@ -76,6 +78,19 @@ class MemoryEvidence:
         found = [one for one in self._kept.values() if state in (None, one.state)]
         found.sort(key=lambda s: (s.sighting.setup, s.sighting.source, s.sighting.external_id))
         return tuple(found[:limit])
+
+    async def note_active(
+        self, payer: Payer, users: Sequence[ActiveUser], *, now: datetime
+    ) -> None:
+        month = self._active.setdefault((payer.account, payer.period.start), {})
+        for one in users:
+            known = month.setdefault((one.platform.value, one.identity), one)
+            if known.users < one.users:
+                month[(one.platform.value, one.identity)] = replace(known, users=one.users)
+
+    async def active_users(self, account: str, period_start: datetime) -> tuple[ActiveUser, ...]:
+        month = self._active.get((account, period_start), {})
+        return tuple(one for _, one in sorted(month.items()))
 
     async def position(self, feed: str) -> str | None:
         return self._positions.get(feed)

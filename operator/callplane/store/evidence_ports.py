@@ -8,7 +8,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol
 
+from callplane.billing.active_users import SeatPlatform
 from callplane.billing.matching import Sighting
+from callplane.store.books_ports import Payer
 
 
 class EvidenceState(Enum):
@@ -26,6 +28,16 @@ class StoredSighting:
     sighting: Sighting
     state: EvidenceState
     leg: tuple[str, str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveUser:
+    """Who counts as a user of a month, and what showed it. A PBX counts as many as it declares."""
+
+    platform: SeatPlatform
+    identity: str
+    evidence: str
+    users: int = 1
 
 
 class EvidenceBook(Protocol):
@@ -55,6 +67,18 @@ class EvidenceBook(Protocol):
         self, state: EvidenceState | None = None, *, limit: int = 1_000
     ) -> tuple[StoredSighting, ...]:
         """The oldest first."""
+        ...
+
+    async def note_active(
+        self, payer: Payer, users: Sequence[ActiveUser], *, now: datetime
+    ) -> None:
+        """These were active in the payer's month. The first evidence of each stays, and so does
+        the highest count of a PBX.
+        """
+        ...
+
+    async def active_users(self, account: str, period_start: datetime) -> tuple[ActiveUser, ...]:
+        """Of one month, by platform and identity."""
         ...
 
     async def position(self, feed: str) -> str | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from callplane.billing.active_users import SeatPlatform
 from callplane.billing.matching import PATIENCE, TOLERANCE, Candidate, Sighting, assign
-from callplane.store.evidence_ports import EvidenceState, StoredSighting
+from callplane.store.books_ports import Payer
+from callplane.store.evidence_ports import ActiveUser, EvidenceState, StoredSighting
 from callplane.store.sessions import SessionLimits, Sessions
 
 CLAIM = """
@@ -58,6 +60,21 @@ select source, external_id, ingress, inbound, holder, other, setup_at, duration_
     cdr_source, attempt_id, leg
 from books.evidence where %s::text is null or state = %s
 order by setup_at, source, external_id limit %s
+"""
+NOTE_ACTIVE = """
+insert into books.active_users (account, period_start, platform, identity, users, first_seen_at,
+    evidence)
+select %s, %s, platform, identity, users, %s, evidence
+from unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])
+    as given (platform, identity, users, evidence)
+order by platform, identity
+on conflict (account, period_start, platform, identity) do update
+set users = greatest(active_users.users, excluded.users)
+where active_users.users < excluded.users
+"""
+ACTIVE_USERS = """
+select platform, identity, evidence, users from books.active_users
+where account = %s and period_start = %s order by platform, identity
 """
 POSITION = "select position from books.feed_positions where feed = %s"
 REMEMBER = """
@@ -149,6 +166,26 @@ class PostgresEvidence:
             )
             for *facts, found, cdr_source, attempt_id, leg in rows
         )
+
+    async def note_active(
+        self, payer: Payer, users: Sequence[ActiveUser], *, now: datetime
+    ) -> None:
+        once = {(one.platform, one.identity): one for one in users}
+        columns = (
+            [one.platform.value for one in once.values()],
+            [one.identity for one in once.values()],
+            [one.users for one in once.values()],
+            [one.evidence for one in once.values()],
+        )
+        key = (payer.account, payer.period.start, now)
+        async with self._sessions.session() as session:
+            await session.execute(NOTE_ACTIVE, (*key, *columns))
+
+    async def active_users(self, account: str, period_start: datetime) -> tuple[ActiveUser, ...]:
+        async with self._sessions.session() as session:
+            cursor = await session.execute(ACTIVE_USERS, (account, period_start))
+            rows = await cursor.fetchall()
+        return tuple(ActiveUser(SeatPlatform(platform), *rest) for platform, *rest in rows)
 
     async def position(self, feed: str) -> str | None:
         async with self._sessions.session() as session:

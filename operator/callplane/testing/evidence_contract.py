@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
+from callplane.billing.active_users import SeatPlatform
 from callplane.billing.matching import PATIENCE, TOLERANCE, Sighting
 from callplane.billing.mediation import SuspenseReason
 from callplane.callcontrol import intake
 from callplane.store.books_ports import Books
-from callplane.store.evidence_ports import EvidenceBook, EvidenceState
+from callplane.store.evidence_ports import ActiveUser, EvidenceBook, EvidenceState
 from callplane.testing.billing_builders import ACCOUNT, CALLER, INGRESS, account, line, plan
 from callplane.testing.books_builders import NOW, leg, payer, unreserved
 
@@ -180,3 +181,23 @@ async def a_feed_is_read_on_from_where_it_was(books: Books, evidence: EvidenceBo
     for where in ("2026-11-02T09:00:00Z", "2026-11-02T10:00:00Z"):
         await evidence.remember("teams", where, now=NOW)
         assert await evidence.position("teams") == where
+
+
+@check
+async def whoever_was_active_counts_once_in_the_month(books: Books, evidence: EvidenceBook) -> None:
+    anna = ActiveUser(SeatPlatform.TEAMS, "anna", "listing")
+    desk = ActiveUser(SeatPlatform.PBX, "trunks/desk", "declared", 50)
+    await evidence.note_active(payer(), [anna, desk, anna], now=NOW)
+    later = [
+        replace(anna, evidence="another"),
+        replace(desk, users=40),
+        replace(anna, platform=SeatPlatform.WEBEX),
+    ]
+    await evidence.note_active(payer(), later, now=LATER)
+    found = await evidence.active_users(ACCOUNT, payer().period.start)
+    assert found == (desk, anna, later[2])
+    await evidence.note_active(payer(), [replace(desk, users=60)], now=LATER)
+    (grown, *_) = await evidence.active_users(ACCOUNT, payer().period.start)
+    assert (grown.users, grown.evidence) == (60, "declared")
+    following = payer(setup=NOW + timedelta(days=30))
+    assert await evidence.active_users(ACCOUNT, following.period.start) == ()

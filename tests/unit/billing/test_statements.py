@@ -9,6 +9,7 @@ import pytest
 from callplane.billing.fees import FeeLine, HostingStarts, Package, package_on
 from callplane.billing.postings import Posting, Purpose, balances, entitlement
 from callplane.billing.statements import (
+    Section,
     StatementLine,
     closing_postings,
     fee_lines,
@@ -76,7 +77,7 @@ def test_a_rate_of_more_than_everything_is_refused() -> None:
 
 def test_fees_become_lines() -> None:
     (found,) = fee_lines([FeeLine("Users", 3, 5)], TaxTreatment.EXEMPT)
-    assert found == StatementLine("Users", 3, 15, TaxTreatment.EXEMPT)
+    assert found == StatementLine("Users", 3, 15, TaxTreatment.EXEMPT, Section.FEES)
 
 
 def test_a_posting_is_positive_and_moves_something() -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from callplane.cli import app, connecting
+from callplane.cli import app, connecting, statement_rendering
 from callplane.clock import SystemClock
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.books_ports import Payer, PlanHolder, Suspended
+from callplane.store.evidence_memory import MemoryEvidence
 
 SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
 URL = "--database-url=postgresql://localhost/memory"
@@ -31,7 +33,14 @@ def books(monkeypatch: pytest.MonkeyPatch) -> MemoryBooks:
     async def opened(_: str) -> AsyncIterator[MemoryBooks]:
         yield made
 
+    seen = MemoryEvidence(made)
+
+    @asynccontextmanager
+    async def opened_evidence(_: str) -> AsyncIterator[MemoryEvidence]:
+        yield seen
+
     monkeypatch.setattr(connecting, "books", opened)
+    monkeypatch.setattr(connecting, "evidence", opened_evidence)
     return made
 
 
@@ -120,7 +129,7 @@ def test_calls_of_a_file_reach_pool_ledger_and_statement(
     now = SystemClock().now()
     payer = Payer.at(ACCOUNT, "GBP", "Europe/London", now - timedelta(hours=1))
     month = payer.period.label
-    asyncio.run(books.set_plans(payer, [PlanHolder("anna", "plan", 600)], now=now))
+    asyncio.run(books.set_plans(payer, [PlanHolder("anna", "default/domestic-300", 600)], now=now))
     file = calls(
         tmp_path,
         row("one", "02079460123", 300),
@@ -150,13 +159,20 @@ def test_calls_of_a_file_reach_pool_ledger_and_statement(
     made = json.loads(run("statement", ACCOUNT, month, f"--manifests={SAMPLES}", URL, "--json"))
     assert [(one["description"], one["amount"]) for one in made["lines"]] == [
         ("Platform", "100.00"),
+        ("Calling plan default/domestic-300", "3.00"),
         ("Calls to North America", "0.022"),
     ]
-    assert (made["net"], made["taxes"][0]["amount"]) == ("100.022", "20.0044")
-    assert (made["total"], made["rounding"], made["samplePrices"]) == ("120.03", "0.0036", True)
+    assert (made["net"], made["taxes"][0]["amount"]) == ("103.022", "20.6044")
+    assert (made["total"], made["rounding"], made["samplePrices"]) == ("123.63", "0.0036", True)
+    # Five minutes at 0.008 are less than the plan costs.
+    assert (made["planFees"], made["plansPaidOff"]) == ("3.00", False)
+    assert made["state"] in ("Open", "Closing")
     text = run("statement", ACCOUNT, month, f"--manifests={SAMPLES}", URL)
     assert "minutes: 5.0 of 10.0 used" in text
     assert "made with sample prices" in text
+    assert "plans were DEARER" in text
+    too_early = ("statement", ACCOUNT, month, f"--manifests={SAMPLES}", URL, "--close")
+    assert "72 hours after its end at the earliest" in run(*too_early, code=1)
     replayed = run("ledger", "replay", f"--manifests={SAMPLES}", f"--lines={lines}", URL)
     assert "1 in suspense" in replayed
 
@@ -214,3 +230,84 @@ def test_a_line_of_a_spool_that_cannot_be_read_is_listed_and_outlasts_a_replay(
     assert "unreadable-1" in run("ledger", "suspense", URL)
     run("ledger", "replay", f"--manifests={SAMPLES}", f"--lines={lines}", URL)
     assert "unreadable-1" in run("ledger", "suspense", URL)
+
+
+SEPTEMBER = datetime(2026, 9, 15, 12, tzinfo=UTC)
+STATEMENT = ("statement", ACCOUNT, "2026-09", f"--manifests={SAMPLES}", URL)
+
+
+def test_a_closed_month_is_printed_as_it_was_closed(
+    run: Run, books: MemoryBooks, tmp_path: Path
+) -> None:
+    payer = Payer.at(ACCOUNT, "GBP", "Europe/London", SEPTEMBER)
+    asyncio.run(books.counters(payer))
+    assert "closing" in run(*STATEMENT).splitlines()[0]
+    closed = json.loads(run(*STATEMENT, "--close", "--json"))
+    assert (closed["number"], closed["state"], closed["total"]) == (1, "Closed", "120.00")
+    assert len(closed["digest"]) == 64
+    # Whatever is declared by now, and however often it is asked for.
+    assert json.loads(run(*STATEMENT, "--close", "--json")) == closed
+    (tmp_path / "account.yaml").write_text(
+        (SAMPLES / "callingaccount.yaml").read_text().replace("100", "200")
+    )
+    again = (*STATEMENT[:3], f"--manifests={SAMPLES}", URL, "--json")
+    assert json.loads(run(*again)) == closed
+    text = run(*STATEMENT)
+    assert text.startswith("statement 1, default/example, 2026-09, closed")
+    assert closed["digest"] in text
+    purposes = [
+        (one.posting.purpose.value, one.posting.amount)
+        for one in asyncio.run(books.postings(ACCOUNT, payer.period.start))
+    ]
+    assert purposes == [("Fee", 100_000_000), ("Tax", 20_000_000)]
+
+
+def test_a_statement_is_printed_for_machines_and_for_paper(run: Run, books: MemoryBooks) -> None:
+    asyncio.run(books.counters(Payer.at(ACCOUNT, "GBP", "Europe/London", SEPTEMBER)))
+    rows = list(csv.DictReader(run(*STATEMENT, "--format=csv").splitlines()))
+    assert [(row["section"], row["amount"]) for row in rows] == [
+        ("Fees", "100.00"),
+        ("Net", "100.00"),
+        ("Tax", "20.00"),
+        ("Rounding", "0.00"),
+        ("Total", "120.00"),
+    ]
+    page = run(*STATEMENT, "--format=html")
+    assert page.startswith("<!doctype html>")
+    assert "120.00" in page
+    # It is whole by itself, and text of users is text.
+    assert "http" not in page
+    assert "<script" not in page
+    made = {**json.loads(run(*STATEMENT, "--json"))}
+    made["lines"][0]["description"] = "<b>&"
+    assert "&lt;b&gt;&amp;" in statement_rendering.as_html(made)
+    made["lines"][0]["description"] = "=1+1"
+    assert "'=1+1" in statement_rendering.as_csv(made)
+
+
+def test_a_file_about_what_another_feed_charges_is_evidence(
+    run: Run, books: MemoryBooks, lines: Path, tmp_path: Path
+) -> None:
+    file = calls(tmp_path, row("one", "02079460123", 300))
+    intake = ("ledger", "intake", file, f"--manifests={SAMPLES}", f"--lines={lines}", URL)
+    assert "1 accounted for" in run(*intake)
+    again = run(*intake, "--source=carrier")
+    assert "0 accounted for" in again
+    assert "kept as evidence, since another feed charges: 1" in again
+    (seen,) = json.loads(run("ledger", "evidence", URL, "--json"))
+    assert (seen["state"], seen["confirms"]) == ("Confirmed", "csv/one")
+    assert CALLER not in run("ledger", "evidence", "--state=Confirmed", URL)
+    assert "must be one of Open, Confirmed, MissingCdr" in run(
+        "ledger", "evidence", "--state=Lost", URL, code=1
+    )
+    assert json.loads(run("ledger", "sources", URL, "--json")) == {INGRESS: "csv"}
+    assert "carrier" in run("ledger", "sources", f"--appoint={INGRESS}=carrier", URL)
+    assert "must be INGRESS=FEED" in run("ledger", "sources", "--appoint=x", URL, code=1)
+
+
+def test_digits_are_taken_out_of_old_calls(
+    run: Run, books: MemoryBooks, lines: Path, tmp_path: Path
+) -> None:
+    file = calls(tmp_path, row("one", "02079460123", 300))
+    run("ledger", "intake", file, f"--manifests={SAMPLES}", f"--lines={lines}", URL)
+    assert "redacted 0 calls and 0 sightings" in run("ledger", "redact", "--days=1", URL)

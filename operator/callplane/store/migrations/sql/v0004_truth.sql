@@ -9,6 +9,7 @@ alter table books.cdrs
 create index cdrs_of_holder on books.cdrs
     ((case when inbound then destination else caller end), setup_at);
 alter table books.postings add column adjusts timestamptz;
+alter table books.entitlements add column plan text not null default '';
 
 -- A month as it was closed. `document` is what the paper says; it and its number never change.
 create table books.statements (
@@ -96,6 +97,32 @@ create table books.notice_deliveries (
 );
 create index notice_deliveries_waiting on books.notice_deliveries (next_at)
     where state in ('Waiting', 'Sending');
+
+-- As before, and remembers which plan it was: that is what a holder pays for in this month.
+create or replace function books.entitle(p_account text, p_start timestamptz, p_now timestamptz)
+returns void language plpgsql as $$
+declare
+    v record;
+begin
+    for v in
+        select holder, (array_agg(plan order by seconds desc, plan))[1] as plan,
+            max(seconds) - coalesce((
+            select seconds from books.entitlements as brought
+            where brought.account = p_account and brought.period_start = p_start
+            and brought.holder = held.holder), 0) as missing
+        from books.plan_holders as held where account = p_account group by holder order by holder
+    loop
+        continue when v.missing <= 0;
+        insert into books.entitlements (account, period_start, holder, seconds, plan)
+        values (p_account, p_start, v.holder, v.missing, v.plan)
+        on conflict (account, period_start, holder)
+        do update set seconds = entitlements.seconds + excluded.seconds, plan = excluded.plan;
+        perform books.post(p_now, p_account, p_start, 'pool:' || p_account, 'issued:minutes', 's',
+            v.missing, 'Entitlement', v.holder);
+        update books.account_periods set entitlement_seconds = entitlement_seconds + v.missing
+        where account = p_account and period_start = p_start;
+    end loop;
+end $$;
 
 -- The month that bears what is charged for a month: itself, or, once its statement is closed, the first
 -- that is open. Closing makes the month that follows, so there is one.
