@@ -33,6 +33,7 @@ class SuspenseReason(StrEnum):
     NO_PLAN = "NoPlan"
     NO_RATE = "NoRate"
     STILL_CHANGING = "StillChanging"
+    OTHER_FEED = "OtherFeed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from callplane.billing import mediation
+from callplane.billing.matching import family
 from callplane.billing.mediation import Leg, SuspenseReason
 from callplane.billing.quotes import RefusalReason
 from callplane.billing.terms import Line
@@ -23,6 +24,7 @@ from callplane.callcontrol.settling import Tariff, pinned, pins
 from callplane.clock import Clock
 from callplane.numbering.destinations import destination_of
 from callplane.store.books_ports import Books, Entry, Outcome, Reservation, Suspended
+from callplane.store.evidence_ports import EvidenceBook
 
 SOURCE: Final = "sbc"
 #: A grant may grow between reading and settling; more often than this it does not.
@@ -35,12 +37,18 @@ class NotSettled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BooksRecordBook:
-    """Settles records of one SBC. `source` keeps two SBCs' legs apart."""
+    """Settles records of one SBC. `source` keeps two SBCs' legs apart, as in `sbc:london`.
+
+    With `evidence`, the SBC claims every ingress that it sees; records of one whose calls another
+    feed was appointed to charge wait in suspense.
+    """
 
     books: Books
     directory: Directory
     clock: Clock
     source: str = SOURCE
+    evidence: EvidenceBook | None = None
+    _own: set[str] = field(default_factory=set)
 
     async def post(self, records: Sequence[CallRecord]) -> None:
         waiting = list({record.attempt_id: record for record in records}.values())
@@ -63,6 +71,7 @@ class BooksRecordBook:
             reservation.attempt_id: reservation
             for reservation in await self.books.reservations([one.attempt_id for one in records])
         }
+        await self._claim(records)
         entries: list[Entry] = []
         settled: list[CallRecord] = []
         suspended: list[Suspended] = []
@@ -84,6 +93,13 @@ class BooksRecordBook:
             if outcome is Outcome.CHANGED
         ]
 
+    async def _claim(self, records: Sequence[CallRecord]) -> None:
+        asked = {record.ingress for record in records} - self._own
+        if self.evidence is None or not asked:
+            return
+        found = await self.evidence.claim(sorted(asked), self.source, now=self.clock.now())
+        self._own.update(one for one in asked if family(found[one]) == family(self.source))
+
     async def _entry(
         self, record: CallRecord, reservation: Reservation | None, tariff: Tariff
     ) -> Entry | SuspenseReason | RefusalReason:
@@ -91,6 +107,8 @@ class BooksRecordBook:
         objection = mediation.objection(leg, now=self.clock.now())
         if objection is not None:
             return objection
+        if self.evidence is not None and record.ingress not in self._own:
+            return SuspenseReason.OTHER_FEED
         if reservation is not None and pins(reservation):
             # Of a call that was asked about the payer was chosen then, whoever its line is now.
             account = self.directory.account(reservation.account)

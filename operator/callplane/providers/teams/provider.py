@@ -39,6 +39,7 @@ from callplane.providers.protocol import (
     Unsupported,
 )
 from callplane.providers.teams import manual_steps, mapping
+from callplane.providers.teams.call_reports import TeamsCallReports
 from callplane.providers.teams.graph_client import GraphClient, Write
 from callplane.providers.teams.policy_book import CALLING_POLICY_TYPES, PolicyBook
 from callplane.providers.transport import describe
@@ -117,6 +118,7 @@ class TeamsProvider:
         self._judge = judge
         self._on_close = on_close
         self._policies = PolicyBook(client, clock=clock)
+        self.call_reports = TeamsCallReports(client)
 
     def unsupported(self, change: Change) -> Unsupported | None:
         return self._judge(change)

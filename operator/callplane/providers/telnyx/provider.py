@@ -22,6 +22,7 @@ from callplane.providers.carrier_protocol import (
 )
 from callplane.providers.protocol import Observed, ProviderError, Unavailable
 from callplane.providers.telnyx import mapping
+from callplane.providers.telnyx.call_reports import TelnyxCallReports
 from callplane.providers.telnyx.client import Call, No, TelnyxClient
 from callplane.resources.carriers import (
     Balance,
@@ -59,6 +60,7 @@ class TelnyxProvider:
         self.capabilities = CAPABILITIES
         self._client = client
         self._clock = clock
+        self.call_reports = TelnyxCallReports(client)
 
     def canonical_route(self, route: TrunkRoute) -> TrunkRoute:
         return mapping.canonical_route(route)

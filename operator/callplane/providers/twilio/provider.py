@@ -29,6 +29,7 @@ from callplane.providers.protocol import (
     Unsupported,
 )
 from callplane.providers.twilio import mapping
+from callplane.providers.twilio.call_reports import TwilioCallReports
 from callplane.providers.twilio.client import Said, TwilioClient
 from callplane.resources.carriers import (
     Balance,
@@ -75,6 +76,7 @@ class TwilioProvider:
         self.capabilities = CAPABILITIES
         self._client = client
         self._clock = clock
+        self.call_reports = TwilioCallReports(client)
 
     def canonical_route(self, route: TrunkRoute) -> TrunkRoute:
         return mapping.canonical_route(route)

@@ -29,6 +29,14 @@ class ApiPage:
     last: bool
 
 
+class InAnotherRegion(Unavailable):
+    """The organisation's records are kept elsewhere; `text` is the answer, which says where."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(f"{name}: the organisation's records are in another region")
+        self.text = text
+
+
 class WebexClient:
     """Requests to one organisation. Addresses from answers are followed on our own host only,
     because the token goes with them.
@@ -135,6 +143,8 @@ class WebexClient:
 
 
 def _object(name: str, answer: Answer) -> Mapping[str, Any]:
+    if answer.status == 451:
+        raise InAnotherRegion(name, answer.body.decode("utf-8", "replace"))
     if not answer.ok:
         raise Unavailable(f"{name}: {describe(answer)}")
     content = answer.json()

@@ -8,10 +8,13 @@ from callplane.providers.protocol import AuthenticationFailed
 from callplane.providers.registry import Ingredients
 from callplane.providers.tokens import TokenSource
 from callplane.providers.transport import Transport
+from callplane.providers.webex.call_reports import ANALYTICS_URL, WebexCallReports
 from callplane.providers.webex.client import WebexClient
 from callplane.providers.webex.provider import WebexProvider
 from callplane.providers.webex.sdk_transport import SdkTransport
 from callplane.providers.webex.sign_in import ServiceApp, SignIn
+
+PUBLIC_URL = "https://webexapis.com/v1"
 
 
 def create(ingredients: Ingredients) -> WebexProvider:
@@ -49,14 +52,18 @@ def create(ingredients: Ingredients) -> WebexProvider:
         await transport.close()
         await plain.close()
 
+    def client_at(url: str) -> WebexClient:
+        return WebexClient(url, transport=transport, tokens=tokens, clock=ingredients.clock)
+
+    # Somebody who stands in for Webex does so for all of its hosts.
+    is_public = spec.endpoint.api.rstrip("/") == PUBLIC_URL
     return WebexProvider(
         spec.org_id,
-        client=WebexClient(
-            spec.endpoint.api, transport=transport, tokens=tokens, clock=ingredients.clock
-        ),
+        client=client_at(spec.endpoint.api),
         clock=ingredients.clock,
         ends_at=lambda: sign_in.ends_at,
         on_close=close,
+        call_reports=WebexCallReports(ANALYTICS_URL if is_public else spec.endpoint.api, client_at),
     )
 
 

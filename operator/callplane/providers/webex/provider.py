@@ -31,6 +31,7 @@ from callplane.providers.protocol import (
     Unsupported,
 )
 from callplane.providers.webex import manual_steps, mapping, paths
+from callplane.providers.webex.call_reports import WebexCallReports
 from callplane.providers.webex.client import WebexClient
 from callplane.providers.webex.directory import Directory
 from callplane.providers.webex.line_writing import LICENCE_OPERATION, LineWriting
@@ -52,7 +53,7 @@ SERVICES_A_PAGE = "1000"
 class WebexProvider:
     """One organisation. Build it with `factory.create`; close it on the event loop that used it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a provider is made of, all named
         self,
         org_id: str,
         *,
@@ -60,6 +61,7 @@ class WebexProvider:
         clock: Clock,
         ends_at: Callable[[], datetime | None],
         on_close: Callable[[], Any],
+        call_reports: WebexCallReports,
     ) -> None:
         self.connection = ConnectionId("webex", org_id)
         self.capabilities = Capabilities(
@@ -72,6 +74,7 @@ class WebexProvider:
         self._on_close = on_close
         self._directory = Directory(client)
         self._is_verified = False
+        self.call_reports = call_reports
 
     @property
     def credentials_end_at(self) -> datetime | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from callplane.clock import Clock, SystemClock
 from callplane.simulators.agenda import Agenda, Deed
+from callplane.simulators.call_log import CallLog
 from callplane.simulators.carriers import misfortunes
 from callplane.simulators.carriers.rows import (
     SOMEBODY_ELSE,
@@ -54,6 +55,7 @@ class Account:
     orders: dict[str, Order] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
     extras: dict[str, dict[str, dict[str, object]]] = field(default_factory=dict)
+    calls: CallLog = field(default_factory=CallLog)
 
     def shelf(self, name: str) -> dict[str, dict[str, object]]:
         """Things of one sort by id, in the order they were made."""

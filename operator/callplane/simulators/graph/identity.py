@@ -30,6 +30,7 @@ ALL_PERMISSIONS = frozenset(
         "TeamsUserConfiguration.Read.All",
         "User.Read.All",
         "ServiceHealth.Read.All",
+        "CallRecords.Read.All",
     }
 )
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from callplane.simulators.graph import refusals, service
+from callplane.simulators.graph import call_records, refusals, service
 from callplane.simulators.graph.service import Handler
 
 _NUMBERS = "/v1.0/admin/teams/telephoneNumberManagement/numberAssignments"
@@ -24,6 +24,10 @@ _POLICIES = frozenset({"TeamsPolicyUserAssign.ReadWrite.All"})
 _CONFIGURATIONS = frozenset({"TeamsUserConfiguration.Read.All"})
 _USERS = frozenset({"User.Read.All"})
 _HEALTH = frozenset({"ServiceHealth.Read.All"})
+_CALLS = frozenset({"CallRecords.Read.All"})
+_CALL_RECORDS = "/v1.0/communications/callRecords/"
+_CALL_NAMESPACE = "microsoft.graph.callRecords."
+_CALL_WINDOW = re.compile(r"(\w+)\(fromDateTime=([^,()]+),toDateTime=([^,()]+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,14 @@ _STATIC_PATHS = frozenset(path for _, path in _STATIC)
 _OPERATION = Route("getOperation", service.get_operation, _READS_NUMBERS)
 _POLICY_ID = Route("getPolicyId", service.get_policy_id, _POLICIES)
 
+_CALL_LOGS = {
+    route.kind: route
+    for route in (
+        Route("getDirectRoutingCalls", call_records.direct_routing_calls, _CALLS, is_listing=True),
+        Route("getPstnCalls", call_records.pstn_calls, _CALLS, is_listing=True),
+    )
+}
+
 # The longest prefix of a family first: `numberAssignments/` would swallow nothing else here.
 _KEYED: tuple[tuple[str, str, Route], ...] = (
     (f"{service.OPERATIONS_PATH}('", "')", _OPERATION),
@@ -113,6 +125,7 @@ KINDS = frozenset(
     for route in (
         *_STATIC.values(),
         *(keyed for *_, keyed in _KEYED),
+        *_CALL_LOGS.values(),
         _FIND_NUMBER,
         _FIND_USER,
         _POLICY_ID,
@@ -141,6 +154,11 @@ def route_of(method: str, raw_path: str, filter_expression: str) -> tuple[Route,
         found = _POLICY_KEY.fullmatch(path[len(_POLICY) + 1 :].removeprefix(_NAMESPACE))
         if found is not None:
             return _POLICY_ID, "\0".join(part.replace("''", "'") for part in found.groups())
+    if path.startswith(_CALL_RECORDS) and method == "GET":
+        name = path.removeprefix(_CALL_RECORDS).removeprefix(_CALL_NAMESPACE)
+        asked = _CALL_WINDOW.fullmatch(name)
+        if asked is not None and asked[1] in _CALL_LOGS:
+            return _CALL_LOGS[asked[1]], f"{asked[2]}\0{asked[3]}"
     for prefix, suffix, route in _KEYED:
         if path.startswith(prefix) and path.endswith(suffix):
             key = path[len(prefix) : len(path) - len(suffix)]

@@ -42,6 +42,10 @@ class WorldSettings:
     token_seconds: float = 3599.0
     refusals_in_operation: bool = False
     """Precondition failures show up in the order's `statusDetail` in place of a 400."""
+    call_page_size: int = 1000
+    """Rows a page of the logs of calls."""
+    masks_call_numbers: bool = True
+    """Numbers of others in the logs of calls end in stars."""
     wraps_operations: bool = False
     """Orders are answered inside `{"value": {...}}`, as the documentation sample has it."""
     numbers_have_next_link: bool = False

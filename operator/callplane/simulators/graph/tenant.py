@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from callplane.clock import Clock
 from callplane.simulators.agenda import Agenda
+from callplane.simulators.call_log import CallLog
 from callplane.simulators.graph.operations import Operation
 from callplane.simulators.graph.rows import (
     NumberRow,
@@ -50,6 +51,8 @@ class Tenant:
         self.deleted_users: Shelf[UserRow] = Shelf(is_sorted=False)
         self.teams: Shelf[TeamsRow] = Shelf(is_sorted=False)
         self.locations: set[str] = set()
+        self.direct_routing_calls = CallLog()
+        self.pstn_calls = CallLog()
         self.health = "serviceOperational"
         self.health_issues: list[dict[str, object]] = []
         self.operations: dict[str, Operation] = {}
@@ -66,6 +69,10 @@ class Tenant:
     def now(self) -> float:
         """Seconds of the world's monotonic clock."""
         return self._clock.monotonic()
+
+    def wall_time(self) -> datetime.datetime:
+        """The world's wall clock."""
+        return self._clock.now()
 
     def timestamp(self) -> str:
         """Wall time as Graph writes it."""

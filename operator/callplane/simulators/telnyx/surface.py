@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from callplane.simulators.call_log import LoggedCall, instant
 from callplane.simulators.carriers.refusals import Refusal
 from callplane.simulators.carriers.routing import Call, Handler, Route, RouteTable
 from callplane.simulators.carriers.rows import AccessKey, decimal_text
@@ -11,7 +12,7 @@ from callplane.simulators.carriers.surface import Surface, json_body, key_with_s
 from callplane.simulators.carriers.world import Account, CarrierWorld
 from callplane.simulators.exchange import Request, Response
 from callplane.simulators.telnyx import orders, owned, ports, refusals, searching, things
-from callplane.simulators.telnyx.wire import data, paged, wanted
+from callplane.simulators.telnyx.wire import data, paged, wanted, whole
 
 
 def balance(call: Call) -> Response:
@@ -29,11 +30,40 @@ def balance(call: Call) -> Response:
     )
 
 
+_RECORDS_PAGE_MAX = 50
+
+
 def detail_records(call: Call) -> Response:
-    """GET detail_records: no calls cross this world, so there are none."""
-    if wanted(call, "record_type") is None:
+    """GET detail_records: legs of SIP trunks by the time they were made."""
+    kind = wanted(call, "record_type")
+    if kind is None:
         raise Refusal(400, "10015", "filter[record_type] is required")
-    return paged(call, [], lambda row: row)
+    whole(call, "page[size]", 20, largest=_RECORDS_PAGE_MAX)
+    now = call.world.clock.now()
+    try:
+        start = instant(wanted(call, "created_at", "gte") or "2000-01-01T00:00:00Z")
+        end = instant(wanted(call, "created_at", "lt") or now.isoformat())
+    except ValueError:
+        raise Refusal(400, "10015", "filter[created_at] is not a time") from None
+    rows = call.account.calls.ended_within(start, end, now=now) if kind == "sip-trunking" else []
+    return paged(call, rows, _detail_record)
+
+
+def _detail_record(row: LoggedCall) -> dict[str, object]:
+    return {
+        "record_type": "sip-trunking",
+        "id": row.id,
+        "session_id": row.id,
+        "direction": "inbound" if row.inbound else "outbound",
+        "cli": row.caller,
+        "cld": row.called,
+        "call_sec": row.seconds,
+        "billed_sec": -(-row.seconds // 60) * 60,
+        "finished_at": row.ended.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "currency": "GBP",
+        "cost": "0.00",
+        "rate": "0.00",
+    }
 
 
 def _read(kind: str, path: str, handler: Handler) -> Route:

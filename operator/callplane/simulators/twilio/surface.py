@@ -13,7 +13,7 @@ from callplane.simulators.carriers.rows import AccessKey
 from callplane.simulators.carriers.surface import Surface, basic_credentials
 from callplane.simulators.carriers.world import Account, CarrierWorld
 from callplane.simulators.exchange import Request, Response
-from callplane.simulators.twilio import inventory, things, wire
+from callplane.simulators.twilio import calls, inventory, things, wire
 from callplane.simulators.twilio.world import TwilioPortal
 
 _ACCOUNT = "/2010-04-01/Accounts/{account}"
@@ -36,6 +36,7 @@ def _write(kind: str, method: str, path: str, handler: Handler) -> Route:
 
 _ROUTES = (
     _read("getBalance", _ACCOUNT + "/Balance.json", things.balance),
+    _listing("listCalls", _ACCOUNT + "/Calls.json", calls.list_calls),
     _listing(
         "searchNumbers", _ACCOUNT + "/AvailablePhoneNumbers/{country}/{kind}.json", inventory.search
     ),

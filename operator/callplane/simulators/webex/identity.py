@@ -29,6 +29,7 @@ ALL_SCOPES = frozenset(
         "telephony_pstn_write",
         "locations_read",
         "locations_write",
+        "calling_cdr_read",
     )
 )
 

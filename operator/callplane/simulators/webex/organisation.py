@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from callplane.clock import Clock
 from callplane.simulators.agenda import Agenda
+from callplane.simulators.call_log import CallLog
 from callplane.simulators.invented import derive_guid
 from callplane.simulators.recording import ChangeLog
 from callplane.simulators.shelves import Shelf
@@ -61,6 +62,8 @@ class Organisation:
         self.pending_licences: dict[str, tuple[str, ...]] = {}
         """Licences on their way to a person, by person id."""
         self.jobs: dict[str, Job] = {}
+        self.calls = CallLog()
+        self.call_feed_asked_at: float | None = None
         self.damage: list[str] = []
         """What a caller broke although it must not: locations written to that others manage."""
         self.used_licences: Counter[str] = Counter()
@@ -77,6 +80,10 @@ class Organisation:
     def now(self) -> float:
         """Seconds of the world's monotonic clock."""
         return self._clock.monotonic()
+
+    def wall_time(self) -> datetime.datetime:
+        """The world's wall clock."""
+        return self._clock.now()
 
     def timestamp(self) -> str:
         """Wall time as Webex writes it."""

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from callplane.simulators.exchange import Response
 from callplane.simulators.webex import (
+    call_feed,
     emergency,
     inventory,
     licences,
@@ -60,6 +61,7 @@ _CONFIG = _scopes("telephony_config_read", "telephony_config_write")
 _PSTN = _scopes("telephony_pstn_read", "telephony_pstn_write")
 _PLACES = _scopes("locations_read", "locations_write")
 _OWN = _scopes("organizations_read", "organizations_read")
+_CALLS = _scopes("calling_cdr_read", "calling_cdr_read")
 
 _CALLING = "telephony/config/"
 _LOCATION = _CALLING + "locations/{location}"
@@ -70,6 +72,7 @@ _JOBS = _CALLING + "jobs/numbers/manageNumbers"
 _PREMISES = _CALLING + "premisePstn/"
 
 _TABLE: tuple[tuple[str, str, str, Handler, _Scopes], ...] = (
+    ("GET", "cdr_feed", "cdrFeed", call_feed.cdr_feed, _CALLS),
     ("GET", "people", "listPeople", people.list_people, _PEOPLE),
     ("POST", "people", "createPerson", people.create_person, _PEOPLE),
     ("GET", "people/me", "getMe", people.get_me, _PEOPLE),

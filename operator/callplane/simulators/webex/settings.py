@@ -66,6 +66,8 @@ class WorldSettings:
     """`isCallTypeRestrictionEnabled: null` in an outgoing permission, as the SDK sends it."""
     people_page_size: int = 100
     """People a page when `max` is not sent."""
+    limits_call_feed: bool = True
+    """One question a minute for the call history; the next is throttled."""
     numbers_page_size: int = 2000
     """Numbers a page when `max` is not sent, and the most that it may ask for."""
 
