@@ -54,7 +54,8 @@ WRITE_VERBS = frozenset({"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLE
 class StageOptions:
     """`rates` are fields of the TeamsTenant's spec, `world` settings of the simulator.
 
-    The first `holders` of the `users` people have their numbers in the tenant from the beginning.
+    The first `holders` of the `users` people have their numbers in the tenant from the beginning;
+    `others` are further simulators that run beside it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class StageOptions:
     rates: dict[str, Any]
     world: dict[str, Any] = field(default_factory=dict)
     holders: int = 0
+    others: tuple[Component, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,7 +407,8 @@ async def stage(options: StageOptions) -> AsyncIterator[Stage]:
     caller's to start.
     """
     extra = () if not options.holders else (f"--holders={options.holders}",)
-    up = UpOptions(components=(simulator(options.users, options.world, *extra),))
+    graph = simulator(options.users, options.world, *extra)
+    up = UpOptions(components=(graph, *options.others))
     say(f"starting {options.name}: {options.users} people, rates {options.rates}")
     # One that an interrupted run has left would not be as fresh as it looks.
     lifecycle.down(options.name, report=lambda _: None)

@@ -62,6 +62,16 @@ def test_failover() -> None:
     assert found["redundant_writes"] == 0
 
 
+def test_move() -> None:
+    found = last_line("move", "--smoke")
+    assert found["moves"] == 40
+    # The number leaves Teams, joins the inventory of Webex and gets its person there, once each.
+    assert found["teams_writes_per_move"] == 1
+    assert found["webex_writes_per_move"] == 2
+    # Both systems' own bursts make the beginning free.
+    assert 0.4 < found["throttle_bound_ratio"] < 10
+
+
 def test_plan() -> None:
     found = last_line("plan", "--users=200", "--runs=1", "--no-cluster")
     assert found["manifests"] > 200

@@ -80,10 +80,22 @@ class WriteBudget:
         first = self._first()
         return first is not None and first <= priority
 
+    def took(self, requests: int) -> None:
+        """A write that had its token took so many requests in the end; those that come after it
+        wait for the rest.
+        """
+        for _ in range(requests - 1):
+            self._pace.sent()
+            self._tokens -= 1.0
+
     def close_for(self, seconds: float) -> None:
         """The provider has refused a write and asked for patience."""
         self._refill()
-        self._pace.refused()
+        if self._monotonic() < self._closed_until:
+            # It was under way when the first one was refused, and teaches nothing more.
+            self._pace.unsent()
+        else:
+            self._pace.refused()
         self._closed_until = max(self._closed_until, self._monotonic() + seconds)
         self._tokens = 0.0
 

@@ -45,11 +45,15 @@ class Pace:
         while self._sent[0] <= now - WINDOW_SECONDS:
             self._sent.popleft()
 
+    def unsent(self) -> None:
+        """One of them was not taken."""
+        if self._sent:
+            self._sent.pop()
+
     def refused(self) -> None:
         """The provider has refused one of them because they come too fast."""
         now = self._monotonic()
-        if self._sent:
-            self._sent.pop()
+        self.unsent()
         lately = [at for at in self._sent if at > now - WINDOW_SECONDS]
         seconds = min(max(now - lately[0], 1.0), WINDOW_SECONDS) if lately else WINDOW_SECONDS
         accepted = max(len(lately) / seconds, SLOWEST_PER_SECOND)

@@ -21,6 +21,7 @@ from callplane.plan.gate_policy import is_gated
 from callplane.providers.protocol import (
     Accepted,
     AuthenticationFailed,
+    Done,
     ProviderError,
     RefusalClass,
     Refused,
@@ -73,6 +74,7 @@ async def _carry_out(scope: Scope, gathered: Gathered, holder: HolderId, change:
         intent = await _open_intent(scope, gathered, holder, change)
         answer = await _send(scope, gathered, intent, change)
     log.info("%s for %s: sent", intents.describe(change), scope.key)
+    runtime.writes.took(answer.requests)
     runtime.touch(change)
     undone = _undone(scope, gathered, holder, change)
     if isinstance(answer, Accepted):
@@ -167,7 +169,9 @@ def check_fence(scope: Scope) -> None:
         )
 
 
-async def _send(scope: Scope, gathered: Gathered, intent: Intent, change: Change) -> object:
+async def _send(
+    scope: Scope, gathered: Gathered, intent: Intent, change: Change
+) -> Done | Accepted:
     """Send once; an answer that is not a yes becomes a verdict, with the intent to match."""
     runtime = gathered.runtime
     try:

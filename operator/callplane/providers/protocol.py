@@ -68,14 +68,19 @@ class Unsupported:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The system says that the change has taken effect; it is still read back."""
+    """The system says that the change has taken effect; it is still read back. `requests` is how
+    many writes it took, each of which the system counts.
+    """
+
+    requests: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An asynchronous order; `operation` is an opaque token for `poll`."""
+    """An asynchronous order; `operation` is an opaque token for `poll`, `requests` as above."""
 
     operation: str
+    requests: int = field(default=1, compare=False)
 
 
 class OperationState(Enum):

@@ -21,7 +21,7 @@ LOG_LINES = 12
 INTRODUCTION = """
     A real Kubernetes API, a real PostgreSQL and the real operator run on this machine. Microsoft
     365 is simulated: a tenant that answers Microsoft Graph over HTTP, holds state and counts what
-    it is asked.
+    it is asked. So are a Webex organisation and a carrier.
 """
 PACE = """
     So that nobody has to wait, the demo sets its own pace: 50 writes a second, a look for drift

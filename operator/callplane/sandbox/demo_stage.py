@@ -202,6 +202,7 @@ def opened(
             components.carrier_simulator(
                 SIMWOOD, f"--first={CARRIER_FIRST}", f"--account={ACCOUNT}"
             ),
+            components.webex_simulator("--users=1"),
             components.operator(operation_poll_seconds=POLL_SECONDS),
         ),
     )

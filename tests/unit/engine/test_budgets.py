@@ -129,3 +129,18 @@ def test_the_configured_rate_comes_back_when_the_provider_grants_it_again() -> N
     stage.take_many(100, Priority.RETRY)
     stage.wait(5.0)
     assert len(stage.woken) == pytest.approx(50, abs=2)
+
+
+def test_a_write_that_took_two_requests_delays_the_next_ones_by_both() -> None:
+    stage = Stage(10.0, burst=2.0)
+    stage.take_many(100, Priority.RETRY)
+    stage.wait(1.0)
+    stage.woken.clear()
+    done = 0
+    for _ in range(500):
+        stage.wait(0.01)
+        for name in stage.woken[done:]:
+            assert stage.take(name, Priority.RETRY)
+            stage.budget.took(2)
+        done = len(stage.woken)
+    assert done == pytest.approx(5.0 * 10.0 / 2, abs=2)

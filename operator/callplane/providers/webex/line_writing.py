@@ -14,6 +14,7 @@ number taken away                     the whole person without it; without an ex
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from callplane.apis.reasons import Reason
@@ -57,12 +58,18 @@ class LineWriting:
         self._client = client
         self._directory = directory
         self._deadline = deadline
-        self._has_written = False
+        self._written = 0
 
     async def carry_out(
         self, order: AssignNumber | UnassignNumber | SetLocation | SetPolicy
     ) -> Ended:
         """Raises as `Provider.send` does."""
+        ended = await self._carry_out(order)
+        return replace(ended, requests=max(self._written, 1))
+
+    async def _carry_out(
+        self, order: AssignNumber | UnassignNumber | SetLocation | SetPolicy
+    ) -> Ended:
         try:
             match order:
                 case AssignNumber():
@@ -74,7 +81,7 @@ class LineWriting:
                 case SetLocation():
                     raise _refused(Reason.UNSUPPORTED, MOVE_PERSON)
         except Unavailable as error:
-            if self._has_written:
+            if self._written:
                 # A part of it is done; what is true has to be read.
                 raise OutcomeUnknown(str(error)) from error
             raise
@@ -394,9 +401,9 @@ class LineWriting:
         try:
             answer = await self._client.write(name, method, url, body, deadline=self._deadline)
         except OutcomeUnknown:
-            self._has_written = True
+            self._written += 1
             raise
-        self._has_written = True
+        self._written += 1
         return answer
 
 
