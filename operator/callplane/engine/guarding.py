@@ -71,6 +71,7 @@ async def guard(
     )
     supported, unsupported = split_unsupported(gathered, changes)
     await pass_gate(scope, gathered, supported)
+    transfers.let_receivers_ask(scope, gathered, supported)
     if number.waits_for_transfer is not None:
         row = number.waits_for_transfer
         waiting = Waiting(

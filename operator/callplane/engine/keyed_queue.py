@@ -181,6 +181,10 @@ class KeyedQueue:
         self._failures.pop(key, None)
         self._again.pop(key, None)
 
+    def is_asked_for(self, key: ObjectKey) -> bool:
+        """Does a pass of the key wait for its turn?"""
+        return key in self._waiting or key in self._again
+
     def depth(self) -> dict[Priority, int]:
         return {priority: self._counts[priority] for priority in Priority}
 

@@ -26,7 +26,7 @@ from callplane.desired.declarations import (
     is_person,
     person_key,
 )
-from callplane.values import ObjectKey
+from callplane.values import E164, ObjectKey
 
 RECONCILE_REQUEST = "callplane.dev/reconcile-requested-at"
 DETACH = "callplane.dev/detach"
@@ -102,7 +102,7 @@ class ObjectCache:
         # In order of arrival, so that who is woken first does not change from run to run.
         self._dependents: dict[ObjectKey, dict[ObjectKey, None]] = {}
         self._declared: dict[tuple[ObjectKey, str], set[ObjectKey]] = {}
-        self._stating: set[ObjectKey] = set()
+        self._stating: dict[str, dict[ObjectKey, None]] = {}
         self._projections: dict[ObjectKey, bytes] = {}
 
     def put(self, key: ObjectKey, body: dict[str, Any]) -> tuple[Arrival, bool]:
@@ -178,7 +178,11 @@ class ObjectCache:
 
     def stating_numbers(self) -> tuple[ObjectKey, ...]:
         """Objects that state a number by itself, whichever object may hold it."""
-        return tuple(self._stating)
+        return tuple(key for keys in self._stating.values() for key in keys)
+
+    def stating(self, number: E164) -> tuple[ObjectKey, ...]:
+        """Those of them that state this number."""
+        return tuple(self._stating.get(number.text, ()))
 
     def declaring(self, connection: ObjectKey, person: str) -> list[CachedObject]:
         """Objects that declare a person of a connection by that name or id, oldest first."""
@@ -202,17 +206,28 @@ class ObjectCache:
         declared = _declared(cached)
         if declared is not None:
             self._declared.setdefault(declared, set()).add(cached.key)
-        number = getattr(getattr(cached.resource, "spec", None), "phone_number", None)
-        if getattr(number, "e164", None) is not None:
-            self._stating.add(cached.key)
+        number = _stated(cached)
+        if number is not None:
+            self._stating.setdefault(number, {})[cached.key] = None
 
     def _unindex(self, cached: CachedObject) -> None:
-        self._stating.discard(cached.key)
+        number = _stated(cached)
+        if number is not None and (stating := self._stating.get(number)) is not None:
+            stating.pop(cached.key, None)
+            if not stating:
+                del self._stating[number]
         for target in self._targets.pop(cached.key, ()):
             self._dependents.get(target, {}).pop(cached.key, None)
         declared = _declared(cached)
         if declared is not None:
             self._declared.get(declared, set()).discard(cached.key)
+
+
+def _stated(cached: CachedObject) -> str | None:
+    """The number that a person or service states by itself."""
+    declared = getattr(getattr(cached.resource, "spec", None), "phone_number", None)
+    number: str | None = getattr(declared, "e164", None)
+    return number
 
 
 def _declared(cached: CachedObject) -> tuple[ObjectKey, str] | None:

@@ -8,8 +8,10 @@ at any point leaves the number kept for the receiver.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+from callplane.apis.reasons import Reason
 from callplane.desired import references
 from callplane.desired.declarations import PersonObject, is_person
 from callplane.engine.connections import ConnectionRuntime
@@ -18,10 +20,14 @@ from callplane.engine.holders import claim_of_holder
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import CachedObject
 from callplane.engine.scope import Scope
+from callplane.errors import Waiting
 from callplane.numbering.lifecycle import Cause, NumberState
+from callplane.plan.change import Change, Operation
 from callplane.resources.lines import NumberType
 from callplane.store.ports import Commit, Move, NumberRow
 from callplane.values import E164, DeclaringObject, HolderId, ObjectKey, Platform
+
+ASKING_LOOK_SECONDS = 0.2
 
 
 async def begin(scope: Scope, gathered: Gathered, row: NumberRow, *, receiver: HolderId) -> bool:
@@ -46,6 +52,34 @@ async def begin(scope: Scope, gathered: Gathered, row: NumberRow, *, receiver: H
         await giving.mirror.commit(Commit(moves=(transfer,)), now=now)
     scope.engine.queue.add(giver.key, Priority.DEPENDENCY)
     return True
+
+
+def let_receivers_ask(scope: Scope, gathered: Gathered, changes: Sequence[Change]) -> None:
+    """A number that is about to be given up goes to whoever states it. In a flood of edits their
+    pass may still wait for its turn, and a number that nobody has asked for would rest: they go
+    first. Raises Waiting.
+    """
+    for change in changes:
+        if change.operation is not Operation.UNASSIGN_NUMBER or change.number is None:
+            continue
+        number = E164(change.number)
+        row = gathered.runtime.mirror.numbers.get(number)
+        if row is None or row.state is NumberState.TRANSFERRING or scope.cached.is_deleting:
+            continue
+        queue = scope.engine.queue
+        asking = [
+            key
+            for key in scope.engine.cache.stating(number)
+            if key != scope.key and queue.is_asked_for(key)
+        ]
+        for key in asking:
+            queue.add(key, Priority.USER)
+        if asking:
+            raise Waiting(
+                Reason.PROGRESSING,
+                f"{number.masked} is stated by {asking[0]}, which has not asked for it yet",
+                after_seconds=ASKING_LOOK_SECONDS,
+            )
 
 
 async def cancel(scope: Scope, gathered: Gathered, row: NumberRow) -> None:
