@@ -71,3 +71,61 @@ class OperatorSettings(BaseModel):
                 continue
             values[name] = tuple(text.split(",")) if name == "token_folders" else text
         return cls.model_validate(values)
+
+
+class CallControlSettings(BaseModel):
+    """How call control runs. Times are seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: str = Field(
+        default="", description="PostgreSQL of the tables and the books, as call control's role."
+    )
+    listen_url: str = Field(
+        default="",
+        description="The same straight to the server, where database_url goes to a pooler.",
+    )
+    sbcs: tuple[str, ...] = Field(
+        default=(), description="Addresses of SBCs' evapi, HOST:PORT; loopback unless tunnelled."
+    )
+    spools: tuple[str, ...] = Field(
+        default=(), description="Spool files of these SBCs in the same order, where they are here."
+    )
+    source: str = Field(
+        default="sbc", description="Name of these SBCs in the books; another for each group."
+    )
+    http_host: str = Field(default="127.0.0.1", description="Address of the HTTP endpoint.")
+    http_port: int = Field(default=0, description="Port of the HTTP endpoint; 0 = none.")
+    outside_lines: tuple[str, ...] = Field(
+        default=(),
+        description="PEER=DIGITS: what callers of a peer dial to get out; PbxTrunks say it too.",
+    )
+    phones_outside_line: str = Field(
+        default="", description="What phones dial to get out, as the SBC's values say."
+    )
+    poll_seconds: float = Field(
+        default=10.0, gt=0, description="Longest time between two looks at the tables."
+    )
+    reap_seconds: float = Field(
+        default=60.0, gt=0, description="Pause between looks for reservations whose time is over."
+    )
+    drain_seconds: float = Field(
+        default=5.0, ge=0, description="How long a stop waits for records to be taken."
+    )
+    sessions: int = Field(default=16, ge=2, le=200, description="Sessions with the database.")
+    probe_host: str = Field(default="127.0.0.1", description="Address of the probes.")
+    probe_port: int = Field(
+        default=8081, description="Port of /healthz, /readyz and /metrics; 0 = none."
+    )
+    show_numbers: bool = Field(default=False, description="Full numbers in logs.")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> CallControlSettings:
+        """Read `CALLPLANE_<FIELD>`; fields that are lists are separated by commas."""
+        lists = ("sbcs", "spools", "outside_lines")
+        values: dict[str, object] = {}
+        for name in cls.model_fields:
+            text = environment.get(PREFIX + name.upper())
+            if text is not None:
+                values[name] = tuple(filter(None, text.split(","))) if name in lists else text
+        return cls.model_validate(values)

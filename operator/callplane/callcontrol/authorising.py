@@ -4,6 +4,9 @@ Deciding is `billing.decision.decide`, which knows no database; holding what it 
 trip to the books. A live call asks for more when four fifths of its grant are over, and the SBC
 ends it by itself when nobody extends it.
 
+While the books are away, or do not answer in time, what a call could cost decides: see
+`billing.fail_policy`.
+
 Emergency and exempt services are granted before anything else is looked at: to callers whom nobody
 knows, and while the books are away. Who may use an SBC at all is decided there: Kamailio refuses
 sources that it does not know before it asks, and passes emergency calls on without asking; any
@@ -14,21 +17,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final, Protocol
 
+from callplane.billing import fail_policy
 from callplane.billing.clip import Grant
+from callplane.billing.counters import Counters
 from callplane.billing.decision import Attempt, CallContext, decide, service_dialled
+from callplane.billing.fail_policy import AtGrant, Outage
 from callplane.billing.quotes import Mode, Quote, Refusal, RefusalReason
 from callplane.callcontrol.directory import Caller, Directory, caller_of
 from callplane.callcontrol.messages import Authorise, EmergencyAlert, Extend, Started
 from callplane.callcontrol.ports import Granted, Refused, Send
 from callplane.clock import Clock
+from callplane.numbering.countries import foreign_country
 from callplane.numbering.destinations import destination_of
 from callplane.numbering.dialled_services import OUTSIDE_LINE, DialledMatch
 from callplane.store.books_ports import Books, Payer, Reserve
+from callplane.store.ports import StoreUnavailable
 
 #: How long a call may ring, as the SBC does, and a little more.
 RING: Final = timedelta(seconds=130)
@@ -39,6 +48,13 @@ EXTEND_AT: Final = 0.8
 #: Of a call that nothing counts: the SBC has a limit of its own.
 UNCOUNTED_SECONDS: Final = 14_400
 RETRY_SECONDS: Final = 1.0
+#: So long before its end a call goes on without the books, if it may.
+LAST_MOMENT_SECONDS: Final = 3.0
+#: How long the books may take for one question: less than the SBC waits, so that the fail policy
+#: can still be its answer.
+BOOKS_SECONDS: Final = 0.5
+#: What a pool is taken to have while nobody can say: the mode of a call does not hang on it.
+_AMPLE: Final = Counters(entitlement_seconds=2**31 - 1)
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +65,13 @@ class _Held:
     quote: Quote
     grant: Grant
     expires_at: datetime
+    country: str = ""
+
+
+class FirstCalls(Protocol):
+    """Keeps for good which countries an account has called."""
+
+    async def note(self, account: str, country: str) -> None: ...
 
 
 @dataclass
@@ -66,8 +89,12 @@ class BooksAuthoriser:
     clock: Clock
     outside_lines: Mapping[str, str] = field(default_factory=dict)
     phones_outside_line: str = ""
+    first_calls: FirstCalls | None = None
+    books_seconds: float = BOOKS_SECONDS
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _held: dict[str, _Held] = field(default_factory=dict)
     _tending: set[asyncio.Task[None]] = field(default_factory=set)
+    _are_away: bool = False
 
     def __post_init__(self) -> None:
         for prefix in (*self.outside_lines.values(), self.phones_outside_line):
@@ -76,8 +103,8 @@ class BooksAuthoriser:
                 raise ValueError(f"{prefix!r} is no outside line: at most three digits")
 
     async def authorise(self, question: Authorise) -> Granted | Refused:
-        """Decide and reserve. Raises StoreUnavailable, which is an outage and no refusal; never for
-        emergency and exempt services.
+        """Decide and reserve. Raises StoreUnavailable, which is an outage and no refusal, for what
+        may cost money while the books are away; never for emergency and exempt services.
         """
         service = service_dialled(question.dialled, self._outside_line(question))
         if service is not None:
@@ -86,15 +113,7 @@ class BooksAuthoriser:
         caller = caller_of(question, self.directory)
         if caller is None:
             return Refused(RefusalReason.UNKNOWN_LINE.value)
-        account = caller.line.account
         destination = destination_of(question.dialled)
-        payer = Payer.at(account.name, account.currency, account.zone, now)
-        context = CallContext(
-            line=caller.line,
-            counters=await self.books.counters(payer),
-            line_counters=await self.books.line_counters(account.name, caller.line.name, now=now),
-            on_net=self.directory.is_ours(destination),
-        )
         attempt = Attempt(
             attempt_id=question.attempt_id,
             dialled=question.dialled,
@@ -104,28 +123,91 @@ class BooksAuthoriser:
             setup=now,
             outside_line=self._outside_line(question),
         )
-        decision = decide(context, attempt)
-        if isinstance(decision, Refusal):
-            return self._refused(decision, caller, attempt)
-        if not decision.is_metered:
-            return _unmetered(decision, caller, attempt)
-        reserve = Reserve(
-            question.attempt_id, payer, caller.line.name, decision, now, expires_at=now + RING
+        country = foreign_country(destination)
+        account = caller.line.account
+        context = CallContext(
+            line=caller.line,
+            byoc=self.directory.is_byoc(caller.line),
+            on_net=self.directory.is_ours(destination),
+            new_country=bool(country) and not self.directory.has_called(account.name, country),
         )
-        grant = await self.books.reserve(reserve)
-        if isinstance(grant, RefusalReason):
-            enforced = account.enforcement is account.enforcement.ENFORCE
-            return self._refused(Refusal(grant, enforced), caller, attempt)
+        asking = asyncio.create_task(self._ask_books(caller, attempt, context))
+        # What was asked of the books and came too late is given back, whoever waits for it.
+        await asyncio.wait((asking,), timeout=self.books_seconds)
+        if not asking.done():
+            self._start(self._give_back(question.attempt_id, asking))
+            return self._without_books(caller, attempt, context, None)
+        try:
+            answer = asking.result()
+        except StoreUnavailable as error:
+            return self._without_books(caller, attempt, context, error)
+        if not isinstance(answer, _Held):
+            return answer
         self._forget_expired(now)
         self._held.pop(question.attempt_id, None)
-        self._held[question.attempt_id] = _Held(caller, decision, grant, reserve.expires_at)
+        self._held[question.attempt_id] = replace(answer, country=country)
         return Granted(
-            max_seconds=grant.seconds,
+            max_seconds=answer.grant.seconds,
             account=account.name,
             reservation_id=question.attempt_id,
             dialled=destination,
             caller=caller.number,
         )
+
+    async def _ask_books(
+        self, caller: Caller, attempt: Attempt, context: CallContext
+    ) -> _Held | Granted | Refused:
+        """Decide by what the books say, and reserve."""
+        line, now = caller.line, attempt.setup
+        account = line.account
+        payer = Payer.at(account.name, account.currency, account.zone, now)
+        context = replace(
+            context,
+            counters=await self.books.counters(payer),
+            line_counters=await self.books.line_counters(account.name, line.name, now=now),
+        )
+        decision = decide(context, attempt)
+        if isinstance(decision, Refusal):
+            return self._refused(decision, caller, attempt)
+        if not decision.is_metered:
+            return _unmetered(decision, caller, attempt)
+        expires_at = now + RING
+        reserve = Reserve(attempt.attempt_id, payer, line.name, decision, now, expires_at)
+        grant = await self.books.reserve(reserve)
+        if isinstance(grant, RefusalReason):
+            enforced = account.enforcement is account.enforcement.ENFORCE
+            return self._refused(Refusal(grant, enforced), caller, attempt)
+        return _Held(caller, decision, grant, expires_at)
+
+    def _without_books(
+        self,
+        caller: Caller,
+        attempt: Attempt,
+        context: CallContext,
+        error: StoreUnavailable | None,
+    ) -> Granted | Refused:
+        """What the fail policy says. Who may not call at all is refused as ever."""
+        decision = decide(replace(context, counters=_AMPLE), attempt)
+        if isinstance(decision, Refusal):
+            return self._refused(decision, caller, attempt)
+        account = caller.line.account
+        allowed = fail_policy.new_call(
+            decision.mode, Outage.DATABASE, allows_bundled=account.bundled_on_outage
+        )
+        if allowed.seconds is None:
+            return _unmetered(decision, caller, attempt)
+        if allowed.seconds == 0:
+            raise error or StoreUnavailable("the books do not answer in time")
+        log.warning("allowed while the books are away attempt=%s", attempt.attempt_id)
+        return replace(_unmetered(decision, caller, attempt), max_seconds=allowed.seconds)
+
+    async def _give_back(
+        self, attempt_id: str, asking: asyncio.Task[_Held | Granted | Refused]
+    ) -> None:
+        """Nobody was told of what is reserved too late."""
+        with suppress(StoreUnavailable):
+            if isinstance(await asking, _Held):
+                await self.books.void(attempt_id)
 
     async def withdraw(self, attempt_id: str) -> None:
         self._held.pop(attempt_id, None)
@@ -139,7 +221,17 @@ class BooksAuthoriser:
         is_held = await self.books.answered(started.attempt_id, at=now, expires_at=expires_at)
         if held is None or not is_held:
             return
-        task = asyncio.create_task(self._tend(started, held, send))
+        self._start(self._tend(started, held, send))
+        if held.country and self.first_calls is not None:
+            await self.first_calls.note(held.caller.line.account.name, held.country)
+
+    def changed(self) -> None:
+        """Lines or accounts are others by now: calls that got all there was may get more."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _start(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(doing)
         self._tending.add(task)
         task.add_done_callback(self._tending.discard)
 
@@ -163,7 +255,8 @@ class BooksAuthoriser:
     def _outside_line(self, question: Authorise) -> str:
         if question.digest_user:
             return self.phones_outside_line
-        return self.outside_lines.get(question.ingress, "")
+        stated = self.outside_lines.get(question.ingress)
+        return self.directory.outside_line(question.ingress) if stated is None else stated
 
     async def _tend(self, started: Started, held: _Held, send: Send) -> None:
         """Extend a call as long as it holds something and more can be had. Nothing more is held
@@ -172,39 +265,73 @@ class BooksAuthoriser:
         answered = self.clock.monotonic()
         grant = held.grant
         told_seconds = grant.seconds
-        while not (grant.is_final and told_seconds == grant.seconds):
+        may_go_unsecured = _goes_on_unsecured(held)
+        while True:
             elapsed = self.clock.monotonic() - answered
-            await asyncio.sleep(max(RETRY_SECONDS, told_seconds * EXTEND_AT - elapsed))
-            if told_seconds == grant.seconds:
+            if grant.is_final and told_seconds >= grant.seconds:
+                # It got all there was. Only when something changes is there more to be had.
+                if not await self._news_within(told_seconds - elapsed):
+                    return
+            else:
+                await asyncio.sleep(max(RETRY_SECONDS, told_seconds * EXTEND_AT - elapsed))
+            if told_seconds >= grant.seconds:
                 more = await self._more(started.attempt_id, held, grant)
                 if more is None:
                     return
                 grant = more
             elapsed = self.clock.monotonic() - answered
+            wanted_seconds = grant.seconds
+            is_last_moment = elapsed >= told_seconds - LAST_MOMENT_SECONDS
+            if self._are_away and is_last_moment and may_go_unsecured:
+                # One slice that nothing holds; what it used is settled with the record.
+                unsecured = min(held.quote.slice_seconds, fail_policy.UNSECURED_SECONDS_MAX)
+                wanted_seconds = told_seconds + unsecured
+                may_go_unsecured = False
             # The SBC counts from the moment it hears of it.
-            seconds = max(1, round(grant.seconds - elapsed))
-            if grant.seconds > told_seconds and _tell(started, seconds, send):
-                told_seconds = grant.seconds
+            seconds = max(1, round(wanted_seconds - elapsed))
+            if wanted_seconds > told_seconds and _tell(started, seconds, send):
+                told_seconds = wanted_seconds
             elif elapsed > told_seconds:
                 return
+
+    async def _news_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _more(self, attempt_id: str, held: _Held, grant: Grant) -> Grant | None:
         now = self.clock.now()
         longest = timedelta(seconds=grant.seconds + held.quote.slice_seconds)
+        line = held.caller.line
+        known = self.directory.line(line.ingress, held.caller.number)
+        limits = held.quote.limits if known is None or known.name != line.name else known.limits
         try:
-            return await self.books.extend(
-                attempt_id, held.quote.limits, now=now, expires_at=now + longest + OVERTIME
+            more = await self.books.extend(
+                attempt_id, limits, now=now, expires_at=now + longest + OVERTIME
             )
         except Exception:
             # The call ends at its grant unless the books come back before.
             log.exception("a live call could not be extended attempt=%s", attempt_id)
+            self._are_away = True
             return grant
+        self._are_away = False
+        return more
 
     def _refused(self, refusal: Refusal, caller: Caller, attempt: Attempt) -> Granted | Refused:
         if refusal.enforced:
             return Refused(refusal.reason.value)
         log.warning("would be refused: %s attempt=%s", refusal.reason.value, attempt.attempt_id)
         return _unmetered(Quote(Mode.FREE), caller, attempt)
+
+
+def _goes_on_unsecured(held: _Held) -> bool:
+    """May the call have one slice without a reservation when the books are away?"""
+    at_grant = fail_policy.at_grant(held.quote.mode)
+    account = held.caller.line.account
+    return at_grant is AtGrant.ONE_EXTENSION and account.bundled_on_outage
 
 
 def _tell(started: Started, seconds: int, send: Send) -> bool:

@@ -37,6 +37,15 @@ class Directory(Protocol):
     def is_ours(self, destination: str) -> bool:
         """Is this a number of the register?"""
 
+    def is_byoc(self, line: Line) -> bool:
+        """Does the customer pay the carrier of this line's number by himself?"""
+
+    def has_called(self, account: str, country: str) -> bool:
+        """Has the account ever called that country?"""
+
+    def outside_line(self, ingress: str) -> str:
+        """What callers of that connection dial to get out; empty where nobody has said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -77,6 +86,9 @@ class MemoryDirectory:
 
     lines: dict[tuple[str, str], Line] = field(default_factory=dict)
     numbers: frozenset[str] = frozenset()
+    byoc: frozenset[str] = frozenset()
+    countries: set[tuple[str, str]] = field(default_factory=set)
+    outside_lines: dict[str, str] = field(default_factory=dict)
 
     def line(self, ingress: str, number: str) -> Line | None:
         return self.lines.get((ingress, number))
@@ -91,3 +103,12 @@ class MemoryDirectory:
 
     def is_ours(self, destination: str) -> bool:
         return destination in self.numbers
+
+    def is_byoc(self, line: Line) -> bool:
+        return line.name in self.byoc
+
+    def has_called(self, account: str, country: str) -> bool:
+        return (account, country) in self.countries
+
+    def outside_line(self, ingress: str) -> str:
+        return self.outside_lines.get(ingress, "")

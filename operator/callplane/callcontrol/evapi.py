@@ -36,7 +36,7 @@ _TCP_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 log = logging.getLogger(__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Way:
     """Sends orders to one SBC by the connection that is up when they are sent. A call outlives the
     connection that announced it; what an order means is safe by the boot id that it carries.
@@ -51,9 +51,16 @@ class _Way:
 
 
 async def serve(
-    host: str, port: int, handler: Handler, *, reconnect_seconds: float = RECONNECT_SECONDS
+    host: str,
+    port: int,
+    handler: Handler,
+    *,
+    connected: Callable[[Send], None] = lambda _: None,
+    reconnect_seconds: float = RECONNECT_SECONDS,
 ) -> None:
-    """Speak with one SBC until cancelled. Whatever a message does to its handler stays its own."""
+    """Speak with one SBC until cancelled. Whatever a message does to its handler stays its own.
+    `connected` is called with each new connection: the SBC may be another process by then.
+    """
     way = _Way()
     while True:
         try:
@@ -62,6 +69,7 @@ async def serve(
             await asyncio.sleep(reconnect_seconds)
             continue
         way.writer = writer
+        connected(way)
         try:
             await _converse(reader, writer, handler, way)
         finally:

@@ -8,7 +8,7 @@ spool, what is held ends by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 from callplane.callcontrol import evapi
 from callplane.callcontrol.conversation import Conversation
-from callplane.callcontrol.ports import Authoriser, RecordBook
+from callplane.callcontrol.ports import Authoriser, RecordBook, Send
 from callplane.callcontrol.recording import RETRY_SECONDS, Recorder, SpoolFollower
 
 
@@ -35,14 +35,18 @@ class SbcPlace:
 
 @asynccontextmanager
 async def running(
-    authoriser: Authoriser, book: RecordBook, sbcs: Sequence[SbcPlace]
+    authoriser: Authoriser,
+    book: RecordBook,
+    sbcs: Sequence[SbcPlace],
+    *,
+    connected: Callable[[Send], None] = lambda _: None,
 ) -> AsyncGenerator[Conversation]:
     """Speak with the SBCs while the block runs. Yields the conversation, for HTTP to join."""
     recorder = Recorder(book)
     conversation = Conversation(authoriser, recorder)
     parts: list[Coroutine[Any, Any, None]] = [recorder.run()]
     for sbc in sbcs:
-        parts.append(evapi.serve(sbc.host, sbc.port, conversation.handle))
+        parts.append(evapi.serve(sbc.host, sbc.port, conversation.handle, connected=connected))
         if sbc.spool is not None:
             mark = sbc.mark or sbc.spool.with_name(sbc.spool.name + ".mark")
             follower = SpoolFollower(book, sbc.spool, mark, pause_seconds=sbc.pause_seconds)

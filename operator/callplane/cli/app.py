@@ -38,6 +38,7 @@ VERBS: Final[dict[str, str]] = {
     "sandbox": "callplane.cli.sandbox_command",
     "sbc": "callplane.cli.sbc_command",
     "operator": "callplane.cli.operator_command",
+    "callcontrol": "callplane.cli.callcontrol_command",
     "database": "callplane.cli.database_command",
 }
 

@@ -88,6 +88,7 @@ async def _work(operator: Operator, readiness: Readiness, stop: asyncio.Event) -
         while True:
             await asyncio.sleep(engine.settings.sweep_seconds)
             ghosts = await sweep(engine)
+            engine.calls.sweep()
             if ghosts:
                 log.warning("dropped %d objects that the watch had not reported as gone", ghosts)
 

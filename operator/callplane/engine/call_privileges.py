@@ -18,6 +18,7 @@ async def run(scope: Scope) -> Succeeded:
         raise Gone
     privilege = call_terms.valid(scope)
     assert isinstance(privilege, CallPrivilege)
+    call_terms.project(scope, privilege)
     kinds = [key.kind for key in scope.engine.cache.dependents(scope.key)]
     scope.status["users"] = sum(kind in PERSON_KINDS for kind in kinds)
     # People come and go without waking what they name.

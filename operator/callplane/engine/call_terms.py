@@ -15,11 +15,13 @@ from callplane.apis.rate_cards import RateCard
 from callplane.apis.reasons import Reason
 from callplane.apis.references import ObjectRef
 from callplane.billing import reading
+from callplane.engine.call_lines import owner_of
 from callplane.engine.gathering import consenting
 from callplane.engine.scope import Gone, Scope
 from callplane.errors import Stalled
 from callplane.rules import validation
 from callplane.status.conditions import Succeeded
+from callplane.store.call_tables import Entry
 
 
 async def run_account(scope: Scope) -> Succeeded:
@@ -32,6 +34,7 @@ async def run_account(scope: Scope) -> Succeeded:
         reading.account_terms(account, None if card is None else reading.rate_card(card))
     except ValueError as error:
         raise Stalled(Reason.INVALID_SPEC, f"spec.rateCardRef: {error}") from None
+    project(scope, account, card=reference)
     return Succeeded("can be charged" if card is not None else "has no rate card: bundles only")
 
 
@@ -40,6 +43,7 @@ async def run_plan(scope: Scope) -> Succeeded:
     plan: Any = valid(scope)
     assert isinstance(plan, CallingPlan)
     await _named(scope, "DestinationSet", plan.spec.destination_set_ref)
+    project(scope, plan, set=plan.spec.destination_set_ref)
     return Succeeded(f"brings {plan.spec.minutes} minutes a month")
 
 
@@ -48,6 +52,7 @@ async def run_card(scope: Scope) -> Succeeded:
     card: Any = valid(scope)
     assert isinstance(card, RateCard)
     found = reading.rate_card(card)
+    project(scope, card)
     scope.status["rows"] = len(found)
     scope.status["version"] = found.version
     return Succeeded("sample prices" if found.sample else f"{len(found)} prices")
@@ -55,11 +60,11 @@ async def run_card(scope: Scope) -> Succeeded:
 
 async def run_alone(scope: Scope) -> Succeeded:
     """What names nothing is fine when it is valid."""
-    valid(scope)
+    project(scope, valid(scope))
     return Succeeded("as declared")
 
 
-def valid(scope: Scope) -> object:
+def valid(scope: Scope) -> Any:
     """The object, unless it is going or breaks a rule: then Stalled with every reason."""
     if scope.cached.is_deleting:
         raise Gone
@@ -69,6 +74,21 @@ def valid(scope: Scope) -> object:
         reasons = [f"{one.field_path}: {one.message}" for one in errors]
         raise Stalled(Reason.INVALID_SPEC, "; ".join(reasons))
     return found
+
+
+def project(scope: Scope, resource: Any, **names: ObjectRef | None) -> None:
+    """Let call control decide by the object as it is now. `names` are the objects it needs."""
+    key = scope.key
+    content: dict[str, Any] = {
+        "metadata": {"name": key.name, "namespace": key.namespace},
+        "spec": resource.spec.to_manifest(),
+    }
+    for field, reference in names.items():
+        if reference is not None:
+            content[field] = f"{reference.namespace or key.namespace}/{reference.name}"
+    owner = owner_of(key)
+    entry = Entry(key.kind, f"{key.namespace}/{key.name}", owner, content)
+    scope.engine.calls.put(owner, [entry])
 
 
 async def _named(scope: Scope, kind: str, reference: ObjectRef) -> Any:

@@ -21,6 +21,8 @@ from callplane.cluster.namespaces import namespace_labels
 from callplane.cluster.ports import EventSink, ObjectStore, SecretReader, WriteFence
 from callplane.cluster.resource_kinds import ResourceKind, callplane_kind
 from callplane.engine import change_approvals, provider_incidents
+from callplane.engine.call_lines import CallSurroundings
+from callplane.engine.call_projection import CallProjection
 from callplane.engine.carrier_connections import CarrierRuntime
 from callplane.engine.connection_core import ConnectionCore
 from callplane.engine.connections import ConnectionRuntime
@@ -34,6 +36,8 @@ from callplane.providers.protocol import Provider
 from callplane.providers.registry import CarrierRegistry, Ingredients
 from callplane.providers.transport import CallRecord
 from callplane.settings import OperatorSettings
+from callplane.store.call_tables import CallTables
+from callplane.store.call_tables_memory import MemoryCallTables
 from callplane.store.ports import Move, NumberRow, Register
 from callplane.telemetry import Telemetry
 from callplane.values import E164, ConnectionId, HolderId, ObjectKey, Platform
@@ -63,6 +67,7 @@ class Surroundings:
     telemetry: Telemetry
     chance: random.Random
     carrier_factory: CarrierFactory = field(default_factory=lambda: CarrierRegistry().create)
+    calls: CallTables = field(default_factory=MemoryCallTables)
 
 
 class Engine:
@@ -90,6 +95,9 @@ class Engine:
         self.namespace_labels: dict[str, dict[str, str]] = {}
         self.waiters = NumberWaiters(self.cache, self.queue)
         self.progress = UnreportedProgress(clock.monotonic)
+        self.calls = CallProjection(
+            surroundings.calls, self.installation, clock, CallSurroundings(self)
+        )
         self.barrier_passed = False
         self.last_pass_at = clock.monotonic()
         self._workers: list[asyncio.Task[None]] = []
@@ -231,6 +239,7 @@ class Engine:
         for number in range(self.settings.workers):
             task = asyncio.create_task(self._work(), name=f"worker:{number}")
             self._workers.append(task)
+        self._workers.append(asyncio.create_task(self.calls.run(), name="calls"))
 
     async def stop(self) -> None:
         for task in self._workers:

@@ -13,6 +13,7 @@ from callplane.apis.webex_users import WebexUser
 from callplane.desired.declarations import PersonObject, is_person
 from callplane.desired.webex_users import unlisted_types
 from callplane.engine import (
+    call_lines,
     claims,
     creating,
     evidence,
@@ -36,7 +37,7 @@ from callplane.plan.change import Change
 from callplane.plan.diff import LinePlan, plan
 from callplane.resources.lines import Line
 from callplane.status.conditions import NotKnown, Succeeded
-from callplane.values import HolderId
+from callplane.values import E164, HolderId
 
 
 async def run(scope: Scope) -> Succeeded | NotKnown:
@@ -61,8 +62,12 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
         return _observed_only(scope, planned.line_plan)
     await holders.adopt(scope, gathered, holder, planned.desired, planned.observed)
     await leftovers.give_back(scope, gathered, holder, planned.number, planned.observed)
+    if planned.number_is_there:
+        # Who pays and what may be dialled does not wait for what providers are told.
+        call_lines.say(scope, user, gathered, holder, planned.wanted)
     changes = await guarding.guard(scope, gathered, holder, planned.number, planned.line_plan)
     await writing.apply(scope, gathered, holder, changes)
+    call_lines.say(scope, user, gathered, holder, planned.wanted)
     return Succeeded(_sentence(planned.observed))
 
 
@@ -74,6 +79,19 @@ class PlannedLine:
     desired: Line
     observed: Line
     line_plan: LinePlan
+
+    @property
+    def wanted(self) -> E164 | None:
+        """The number that the line has when all is done."""
+        desired = self.number.desired
+        found = desired.number if desired.managed else self.observed.number
+        return found.number if found is not None else None
+
+    @property
+    def number_is_there(self) -> bool:
+        """Does the line have that number already?"""
+        observed = self.observed.number
+        return self.wanted == (observed.number if observed is not None else None)
 
 
 async def plan_line(

@@ -22,6 +22,7 @@ START_TIMEOUT_SECONDS = 30.0
 REQUEST_TIMEOUT_SECONDS = 2.0
 GRAPH = "graph"
 WEBEX = "webex"
+CALL_CONTROL = "callcontrol"
 TLS = "tls"
 GRAPH_USERS = 100
 SIMWOOD = "simwood"
@@ -188,11 +189,38 @@ def operator(
     )
 
 
+def call_control(
+    *, name: str = CALL_CONTROL, timeout_seconds: float = START_TIMEOUT_SECONDS, **settings: str
+) -> Component:
+    """Call control, after the operator, which brings the database's schema up to date; `settings`
+    are fields of `CallControlSettings` as text. Its port `http` is the HTTP endpoint.
+    """
+
+    def environment(known: Surroundings) -> Mapping[str, str]:
+        fields = {
+            "database_url": known.database_url,
+            "http_port": str(known.ports[name, "http"]),
+            "probe_port": str(known.ports[name, "probes"]),
+            **settings,
+        }
+        return {f"CALLPLANE_{field.upper()}": value for field, value in fields.items()}
+
+    return Component(
+        name=name,
+        command=lambda known: python_module("callplane.cli.app", "callcontrol"),
+        environment=environment,
+        ports=("http", "probes"),
+        ready=("probes", "/readyz"),
+        timeout_seconds=timeout_seconds,
+    )
+
+
 STANDARD: tuple[Component, ...] = (
     graph_simulator(f"--users={GRAPH_USERS}"),
     webex_simulator(f"--users={WEBEX_USERS}"),
     carrier_simulator(SIMWOOD, f"--first={CARRIER_FIRST}"),
     operator(),
+    call_control(),
 )
 
 

@@ -16,6 +16,7 @@ from callplane.store.ports import StoreUnavailable
 
 HEAD = "0004"
 SERVICE_ROLE = "callplane_service"
+CALL_ROLE = "callplane_calls"
 # Any fixed number will do.
 _UPGRADE_LOCK = 70910001
 MIGRATIONS = resources.files("callplane.store") / "migrations"
@@ -46,12 +47,12 @@ def check(version: str | None) -> None:
     )
 
 
-def upgrade(dsn: str, *, service_role: str = SERVICE_ROLE) -> None:
+def upgrade(dsn: str, *, service_role: str = SERVICE_ROLE, call_role: str = CALL_ROLE) -> None:
     """Bring the database at `dsn` (a `postgresql://` URI) to HEAD; nothing to do is no error.
 
-    Needs the rights of the schema's owner, and gives `service_role`, where there is such a role,
-    the rights the service needs. Raises SchemaMismatch for a database that is newer, and
-    StoreUnavailable.
+    Needs the rights of the schema's owner, and gives `service_role` and `call_role`, where there
+    are such roles, the rights that the operator and call control need. Raises SchemaMismatch for a
+    database that is newer, and StoreUnavailable.
     """
     # Alembic and SQLAlchemy cost more to import than a whole command; only upgrades need them.
     import sqlalchemy
@@ -83,7 +84,8 @@ def upgrade(dsn: str, *, service_role: str = SERVICE_ROLE) -> None:
             engine.dispose()
         # From last month on, for what comes late; upgrades and the service make more in time.
         guard.execute("select books.make_months((now() - interval '1 month')::date, 15)")
-        _grant(guard, service_role)
+        _grant(guard, service_role, "grants.sql")
+        _grant(guard, call_role, "call_grants.sql")
 
 
 def _guard(dsn: str) -> psycopg.Connection:
@@ -93,8 +95,8 @@ def _guard(dsn: str) -> psycopg.Connection:
         raise StoreUnavailable(f"PostgreSQL: {scrub(str(error))}") from error
 
 
-def _grant(connection: psycopg.Connection, role: str) -> None:
+def _grant(connection: psycopg.Connection, role: str, file: str) -> None:
     found = connection.execute("select from pg_roles where rolname = %s", (role,))
     if found.fetchone() is not None:
-        template = (MIGRATIONS / "sql" / "grants.sql").read_text(encoding="utf-8")
+        template = (MIGRATIONS / "sql" / file).read_text(encoding="utf-8")
         connection.execute(sql.SQL(template).format(role=sql.Identifier(role)))

@@ -39,6 +39,7 @@ from callplane.providers.registry import Ingredients
 from callplane.resources.lines import NumberType
 from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.settings import OperatorSettings
+from callplane.store.call_tables_memory import MemoryCallTables
 from callplane.store.memory import MemoryRegister
 from callplane.store.ports import NumberRow
 from callplane.telemetry import Telemetry
@@ -125,6 +126,7 @@ class EngineWorld:
         self.engine: Engine | None = None
         self.wire = Tripwire()
         # The client secret that is accepted, and how often another one was tried.
+        self.calls = MemoryCallTables()
         self.accepted_secret = SECRET
         self.refused_sign_ins = 0
         self._chance = random.Random(chance)
@@ -166,6 +168,7 @@ class EngineWorld:
                 provider_factory=provider,
                 installation=body["metadata"]["uid"],
                 telemetry=Telemetry(),
+                calls=self.calls,
                 chance=self._chance,
                 carrier_factory=lambda name, ingredients: wired(
                     carrier_provider(self, name, ingredients), wire, CARRIER_WRITES

@@ -106,6 +106,25 @@ class OperatorProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class CallControlProcess(OperatorProcess):
+    """A call control that was started. `endpoint` is its HTTP endpoint."""
+
+    endpoint: str = ""
+
+    def ask(self, **question: str) -> dict[str, Any]:
+        """The verdict on a question over HTTP, as its JSON."""
+        body = {"ev": "authorise", "i": 1, "l": 1, "boot_id": "http", **question}
+        parts = urllib.parse.urlsplit(self.endpoint)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 0, timeout=5)
+        try:
+            connection.request("POST", "/v1/authorise", json.dumps(body))
+            answer: dict[str, Any] = json.loads(connection.getresponse().read())
+            return answer
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True, slots=True)
 class SimulatedCarrier:
     """A carrier of one test: where it is, and the first number that it sells."""
 
@@ -233,6 +252,20 @@ class LiveWorld(ThrowAway):
         started = OperatorProcess(record=self.state.processes[-1], probes=known.url(name, "probes"))
         self.operators.append(started)
         return started
+
+    def start_call_control(self, **settings: str) -> CallControlProcess:
+        """Start one more call control over the world's database, which has its schema by then.
+        Settings are fields of `CallControlSettings` as text.
+        """
+        name = f"callcontrol-{next(self._names)}"
+        fields = {"database_url": self.database_url, "poll_seconds": "10"}
+        component = components.call_control(name=name, timeout_seconds=60, **(fields | settings))
+        known = components.start(component, self.state, self._surroundings())
+        return CallControlProcess(
+            record=self.state.processes[-1],
+            probes=known.url(name, "probes"),
+            endpoint=known.url(name, "http"),
+        )
 
     @contextmanager
     def operating(self, **options: Any) -> Iterator[OperatorProcess]:

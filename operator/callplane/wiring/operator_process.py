@@ -22,6 +22,7 @@ from callplane.controller.watching import stop_on_signals
 from callplane.engine.operator_engine import Engine, Surroundings
 from callplane.providers.registry import Registry
 from callplane.settings import LEASE_NAME, OperatorSettings
+from callplane.store.call_tables_postgres import PostgresCallTables
 from callplane.store.postgres import PostgresRegister
 from callplane.telemetry import Telemetry
 
@@ -45,7 +46,9 @@ async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
     stop_on_signals(stop)
     async with KubernetesClient(connection) as objects:
         register = PostgresRegister(settings.database_url)
+        calls = PostgresCallTables(settings.database_url)
         await register.open()
+        await calls.open()
         elector = LeaderElector(
             objects,
             lease=LeaseName(settings.namespace, LEASE_NAME, identity),
@@ -61,6 +64,7 @@ async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
                 events=events,
                 fence=elector,
                 register=register,
+                calls=calls,
                 provider_factory=Registry().create,
                 installation=await installation_id(objects),
                 telemetry=Telemetry(),
@@ -68,4 +72,7 @@ async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
             ),
             settings,
         )
-        return await operate(Operator(engine, connection, elector, events), stop)
+        try:
+            return await operate(Operator(engine, connection, elector, events), stop)
+        finally:
+            await calls.close()

@@ -8,13 +8,21 @@ from typing import Any
 
 import pytest
 
-from callplane.billing.terms import AccountTerms, Enforcement, Line
-from callplane.callcontrol.authorising import RING, UNCOUNTED_SECONDS, BooksAuthoriser
+from callplane.billing.clip import Grant
+from callplane.billing.quotes import Mode, RefusalReason
+from callplane.billing.terms import AccountTerms, Enforcement, Line, OnExhaustion, Privilege
+from callplane.callcontrol.authorising import (
+    BOOKS_SECONDS,
+    RING,
+    UNCOUNTED_SECONDS,
+    BooksAuthoriser,
+)
 from callplane.callcontrol.directory import MemoryDirectory, caller_of
 from callplane.callcontrol.messages import Authorise, Extend, Order, Started
 from callplane.callcontrol.ports import Granted, Refused
+from callplane.numbering.destinations import DOMESTIC, DestinationClass
 from callplane.store.books_memory import MemoryBooks
-from callplane.store.books_ports import Payer, PlanHolder
+from callplane.store.books_ports import Payer, PlanHolder, ReservationState, Reserve
 from callplane.store.ports import StoreUnavailable
 from callplane.testing import billing_builders as build
 from callplane.testing.loop_clock import LoopClock
@@ -22,6 +30,7 @@ from callplane.testing.loop_clock import LoopClock
 pytestmark = pytest.mark.looptime
 
 OTHER = "+442079460002"
+CHARGED = DestinationClass.HIGHER_SERVICE_CHARGE
 QUESTION = Authorise(
     i=1,
     l=2,
@@ -43,8 +52,8 @@ class Desk:
         lines = {(build.INGRESS, build.CALLER): self.line, (build.INGRESS, OTHER): other}
         self.books = MemoryBooks()
         self.clock = LoopClock(build.SETUP)
-        directory = MemoryDirectory(lines, frozenset({"+442079460009"}))
-        self.authoriser = BooksAuthoriser(self.books, directory, self.clock)
+        self.directory = MemoryDirectory(lines, frozenset({"+442079460009"}))
+        self.authoriser = BooksAuthoriser(self.books, self.directory, self.clock)
         self.minutes = minutes
 
     @property
@@ -114,10 +123,150 @@ async def test_a_number_of_ours_stays_on_net() -> None:
 
 
 async def test_books_that_are_away_are_an_outage() -> None:
-    desk = Desk()
+    desk = Desk(bundled_on_outage=False)
     desk.books.available = False
     with pytest.raises(StoreUnavailable):
         await desk.authoriser.authorise(QUESTION)
+
+
+class HungBooks(MemoryBooks):
+    """Books whose database takes questions and answers late."""
+
+    hangs_seconds = 5.0
+
+    async def reserve(self, request: Reserve) -> Grant | RefusalReason:
+        await asyncio.sleep(self.hangs_seconds)
+        return await super().reserve(request)
+
+
+def questions_while_books_are_away() -> list[tuple[str, Authorise, dict[str, Any], int | str]]:
+    """What is asked, by which account, and seconds or a reason; Outage is a 503."""
+    return [
+        ("within the bundle", QUESTION, {}, 600),
+        ("bundled, not allowed", QUESTION, {"bundled_on_outage": False}, "Outage"),
+        ("priced", replace(QUESTION, dialled="08712345678"), {"rate_card_billing": True}, "Outage"),
+        ("on net", replace(QUESTION, dialled="02079460009"), {}, UNCOUNTED_SECONDS),
+        (
+            "not allowed by privilege",
+            replace(QUESTION, dialled=build.ABROAD),
+            {},
+            "PrivilegeDenied",
+        ),
+        ("suspended", QUESTION, {"suspended": True}, "LineSuspended"),
+        ("unknown", replace(QUESTION, caller="+442079460777"), {}, "UnknownLine"),
+        ("emergency", replace(QUESTION, dialled="999"), {}, UNCOUNTED_SECONDS),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "changes", "expected"),
+    [pytest.param(*row[1:], id=row[0]) for row in questions_while_books_are_away()],
+)
+@pytest.mark.parametrize("how", ["away", "hung"])
+async def test_the_fail_policy_decides_while_the_books_are_away(
+    how: str, question: Authorise, changes: dict[str, Any], expected: int | str
+) -> None:
+    desk = Desk(**changes)
+    if how == "hung":
+        desk.authoriser.books = desk.books = HungBooks()
+        await desk.books.set_plans(
+            desk.payer, [PlanHolder("anna", "plan", 600)], now=desk.clock.now()
+        )
+    else:
+        desk.books.available = False
+    desk.line = replace(desk.line, privilege=Privilege(frozenset(DOMESTIC | {CHARGED})))
+    desk.directory.lines[build.INGRESS, build.CALLER] = desk.line
+    began = desk.clock.monotonic()
+    if expected == "Outage":
+        with pytest.raises(StoreUnavailable):
+            await desk.authoriser.authorise(question)
+    else:
+        answer = await desk.authoriser.authorise(question)
+        if isinstance(expected, int):
+            assert isinstance(answer, Granted)
+            assert (answer.max_seconds, answer.reservation_id) == (expected, "")
+        else:
+            assert answer == Refused(expected)
+    assert desk.clock.monotonic() - began <= BOOKS_SECONDS
+
+
+async def test_what_hung_books_reserve_too_late_is_given_back() -> None:
+    desk = Desk()
+    desk.authoriser.books = desk.books = HungBooks()
+    granted = await desk.ask()
+    assert isinstance(granted, Granted)
+    assert (granted.max_seconds, granted.reservation_id) == (600, "")
+    await asyncio.sleep(HungBooks.hangs_seconds + 1)
+    assert await desk.held() == 0
+    assert (await desk.books.reservations(["a-1"]))[0].state is ReservationState.VOIDED
+
+
+@dataclass
+class KeepingWhatCameTooLate(BooksAuthoriser):
+    """The mutant: it forgets what it asked of books that did not answer in time."""
+
+    async def _give_back(self, attempt_id: str, asking: asyncio.Task[Any]) -> None:
+        await asking
+
+
+async def test_a_late_reservation_that_is_kept_is_noticed() -> None:
+    desk = Desk()
+    desk.books = HungBooks()
+    desk.authoriser = KeepingWhatCameTooLate(desk.books, desk.directory, desk.clock)
+    await desk.ask()
+    await asyncio.sleep(HungBooks.hangs_seconds + 1)
+    assert await desk.held() > 0
+
+
+async def test_one_slice_goes_unsecured_when_the_books_stay_away() -> None:
+    desk = Desk(minutes=10)
+    await desk.ask()
+    sent: list[Order] = []
+    await desk.authoriser.answered(Started("a-1", "b-1", 3, 4), sent.append)
+    desk.books.available = False
+    await asyncio.sleep(75)
+    assert len(sent) == 1
+    # Seventy-five seconds were granted; it is told about 3 s before their end.
+    assert isinstance(sent[0], Extend)
+    assert sent[0].seconds == pytest.approx(603, abs=1)
+    await asyncio.sleep(700)
+    assert len(sent) == 1
+
+
+async def test_a_call_that_got_all_there_was_goes_on_when_there_is_more() -> None:
+    desk = Desk(minutes=1, on_exhaustion=OnExhaustion.CUT)
+    granted = await desk.ask()
+    assert isinstance(granted, Granted)
+    assert granted.max_seconds == 60
+    sent: list[Order] = []
+    await desk.authoriser.answered(Started("a-1", "b-1", 3, 4), sent.append)
+    await asyncio.sleep(50)
+    assert sent == []
+    desk.minutes = 20
+    holder = PlanHolder("anna", "plan", desk.minutes * 60)
+    await desk.books.set_plans(desk.payer, [holder], now=desk.clock.now())
+    desk.authoriser.changed()
+    await asyncio.sleep(1)
+    assert len(sent) == 1
+
+
+async def test_facts_of_the_carrier_and_the_country_reach_the_decision() -> None:
+    abroad = replace(QUESTION, dialled=build.ABROAD)
+    desk = Desk(minutes=0, rate_card_billing=True, overspend=True)
+    everywhere = Privilege(frozenset(DestinationClass))
+    desk.line = replace(desk.line, privilege=everywhere)
+    desk.directory.lines[build.INGRESS, build.CALLER] = desk.line
+    first = await desk.ask(abroad)
+    assert isinstance(first, Granted)
+    assert first.max_seconds == 120
+    desk.directory.countries.add((desk.terms.name, "US"))
+    again = await desk.ask(replace(abroad, attempt_id="a-2"))
+    assert isinstance(again, Granted)
+    assert again.max_seconds == 300
+    desk.directory.byoc = frozenset({desk.line.name})
+    own = await desk.ask(replace(abroad, attempt_id="a-3"))
+    assert isinstance(own, Granted)
+    assert (await desk.books.reservations(["a-3"]))[0].mode is Mode.BYOC
 
 
 class NoDirectory(MemoryDirectory):

@@ -21,3 +21,8 @@ grant update (caller, destination) on books.cdrs to {role};
 grant insert, update on books.active_users, books.evidence, books.charging_sources,
     books.feed_positions, books.notice_deliveries to {role};
 grant insert, update, delete on books.plan_holders, books.suspense to {role};
+-- What call control decides by is written by the operator; only call control adds countries.
+grant usage on schema calls to {role};
+grant select on all tables in schema calls to {role};
+grant insert, update on calls.entries to {role};
+grant update on calls.state to {role};

@@ -1,0 +1,51 @@
+"""Keeps the directory fresh: reads the tables when something is new, and every few seconds.
+
+While the database is away the directory stays as it is, and calls are decided by what was known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Final
+
+from callplane.callcontrol.tables_directory import TablesDirectory
+from callplane.store.call_tables import CallTables
+from callplane.store.ports import StoreUnavailable
+
+POLL_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = 1.0
+
+log = logging.getLogger(__name__)
+
+
+async def keep_fresh(
+    tables: CallTables,
+    directory: TablesDirectory,
+    *,
+    changed: Callable[[], None] = lambda: None,
+    poll_seconds: float = POLL_SECONDS,
+) -> None:
+    """Run until cancelled. `changed` is called after each time something was new."""
+    while True:
+        try:
+            async with aclosing(tables.listen(poll_seconds=poll_seconds)) as news:
+                async for _ in news:
+                    if await refresh(tables, directory):
+                        changed()
+        except StoreUnavailable as error:
+            log.warning("the tables cannot be read: %s", error)
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def refresh(tables: CallTables, directory: TablesDirectory) -> bool:
+    """Read what is new; was there anything? Raises StoreUnavailable."""
+    passage = await tables.read(directory.version)
+    if directory.is_known and passage.version == directory.version:
+        return False
+    if not directory.is_known:
+        directory.note_countries(await tables.countries())
+    await directory.take(passage)
+    return True

@@ -1,0 +1,261 @@
+"""The directory over call control's tables: what the operator wrote last, held in memory.
+
+Entries are read by version, whenever the database says that there is something new, and every few
+seconds in any case. What was read once outlives the database: while it is away decisions stand on
+what was known. An entry that cannot be understood leaves the one before it as it was, and is
+counted; a line without its account is nobody's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from callplane.apis.call_privileges import CallPrivilege
+from callplane.apis.calling_accounts import CallingAccount
+from callplane.apis.calling_plans import CallingPlan
+from callplane.apis.destination_sets import DestinationSet
+from callplane.apis.parsing import parse_lenient
+from callplane.apis.rate_cards import RateCard
+from callplane.billing import reading, tariff
+from callplane.billing.terms import (
+    DOMESTIC_ONLY,
+    NO_CALLS,
+    AccountTerms,
+    Line,
+    PlanTerms,
+    Privilege,
+)
+from callplane.store.call_tables import LINE, NUMBER, Passage
+
+#: Lines that are made in one go; answers to calls come in between.
+GO: Final = 500
+
+log = logging.getLogger(__name__)
+
+EntryKey = tuple[str, str]
+
+
+class NotUnderstood(ValueError):
+    """An entry's content is not what this version reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLine:
+    """A line, and what call control knows of it beside the decision's terms."""
+
+    line: Line
+    byoc: bool = False
+    outside_line: str = ""
+
+
+class TablesDirectory:
+    """`Directory` over entries that `take` is given. `version` is that of the last passage."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.is_known = False
+        self.refused: dict[EntryKey, str] = {}
+        self._contents: dict[EntryKey, Mapping[str, Any]] = {}
+        self._accounts: dict[str, AccountTerms] = {}
+        self._plans: dict[str, PlanTerms] = {}
+        self._cards: dict[str, tariff.RateCard] = {}
+        self._sets: dict[str, tariff.DestinationSet] = {}
+        self._privileges: dict[str, Privilege] = {}
+        self._lines: dict[str, KnownLine] = {}
+        self._callers: dict[tuple[str, str], KnownLine] = {}
+        self._holders: dict[str, KnownLine] = {}
+        self._countries: set[tuple[str, str]] = set()
+        self._outside_lines: dict[str, str] = {}
+
+    # What is asked for every call
+
+    def line(self, ingress: str, number: str) -> Line | None:
+        found = self._callers.get((ingress, number))
+        return found.line if found is not None else None
+
+    def line_of(self, number: str) -> Line | None:
+        found = self._holders.get(number)
+        return found.line if found is not None else None
+
+    def account(self, name: str) -> AccountTerms | None:
+        return self._accounts.get(name)
+
+    def is_ours(self, destination: str) -> bool:
+        return (NUMBER, destination) in self._contents
+
+    def is_byoc(self, line: Line) -> bool:
+        found = self._lines.get(line.name)
+        return found is not None and found.byoc
+
+    def has_called(self, account: str, country: str) -> bool:
+        return (account, country) in self._countries
+
+    def outside_line(self, ingress: str) -> str:
+        return self._outside_lines.get(ingress, "")
+
+    # What changes
+
+    def lines(self) -> Iterable[Line]:
+        """Every line, for what is pushed to SBCs."""
+        return [known.line for known in self._lines.values()]
+
+    def note_countries(self, called: Iterable[tuple[str, str]]) -> None:
+        """(account, country) of calls there were."""
+        self._countries.update(called)
+
+    async def take(self, passage: Passage) -> None:
+        """Take what is new. Whoever asks meanwhile gets the state before or after, of each line."""
+        changed: set[EntryKey] = set()
+        if passage.is_whole:
+            there = {(one.entry.kind, one.entry.name) for one in passage.entries}
+            for key in self._contents.keys() - there:
+                del self._contents[key]
+                changed.add(key)
+        for stored in passage.entries:
+            key = (stored.entry.kind, stored.entry.name)
+            content = stored.entry.content
+            if content is None:
+                self._contents.pop(key, None)
+            elif self._contents.get(key) == content:
+                continue
+            else:
+                self._contents[key] = content
+            changed.add(key)
+        await self._make(changed)
+        self.version = passage.version
+        self.is_known = True
+
+    async def _make(self, changed: set[EntryKey]) -> None:
+        """Make anew what changed and what stands on it."""
+        makers = (
+            ("RateCard", self._cards, _card, ()),
+            ("DestinationSet", self._sets, _set, ()),
+            ("CallPrivilege", self._privileges, _privilege, ()),
+            ("CallingAccount", self._accounts, self._account, (("card", "RateCard"),)),
+            ("CallingPlan", self._plans, self._plan, (("set", "DestinationSet"),)),
+        )
+        for kind, made, make, needs in makers:
+            names = {name for of, name in changed if of == kind}
+            names |= self._standing_on(kind, needs, changed)
+            for name in names:
+                self._one((kind, name), made, make)
+                changed.add((kind, name))
+        lines = {name for of, name in changed if of == LINE}
+        lines |= self._standing_on(LINE, _LINE_NEEDS, changed)
+        for count, name in enumerate(sorted(lines), start=1):
+            self._line(name)
+            if count % GO == 0:
+                await asyncio.sleep(0)
+
+    def _standing_on(
+        self, kind: str, needs: Iterable[tuple[str, str]], changed: set[EntryKey]
+    ) -> set[str]:
+        kinds = {of for of, _ in changed}
+        fields = [(field, of) for field, of in needs if of in kinds]
+        if not fields:
+            return set()
+        return {
+            name
+            for (of, name), content in self._contents.items()
+            if of == kind and any((to, content.get(field)) in changed for field, to in fields)
+        }
+
+    def _one(self, key: EntryKey, made: dict[str, Any], make: Any) -> None:
+        content = self._contents.get(key)
+        self.refused.pop(key, None)
+        if content is None:
+            made.pop(key[1], None)
+            return
+        try:
+            made[key[1]] = make(content)
+        except (ValueError, KeyError, TypeError) as error:
+            # What was understood last goes on; what was never understood is not there.
+            self.refused[key] = f"{type(error).__name__}: {error}"
+            log.error("an entry is not understood: %s %s: %s", *key, error)
+
+    def _account(self, content: Mapping[str, Any]) -> AccountTerms:
+        card = content.get("card")
+        found = _resource(content, "CallingAccount")
+        assert isinstance(found, CallingAccount)
+        return reading.account_terms(found, None if card is None else self._cards[card])
+
+    def _plan(self, content: Mapping[str, Any]) -> PlanTerms:
+        found = _resource(content, "CallingPlan")
+        assert isinstance(found, CallingPlan)
+        return reading.plan_terms(found, self._sets[content["set"]])
+
+    def _line(self, name: str) -> None:
+        before = self._lines.pop(name, None)
+        made: dict[str, KnownLine] = {}
+        self._one((LINE, name), made, lambda content: self._known_line(name, content))
+        known = made.get(name)
+        if known is None and (LINE, name) in self._contents:
+            known = before
+        if before is not None and before is not known:
+            for number in before.line.caller_ids:
+                _drop(self._callers, (before.line.ingress, number), before)
+                _drop(self._holders, number, before)
+        if known is None:
+            return
+        self._lines[name] = known
+        if known.outside_line:
+            self._outside_lines[known.line.ingress] = known.outside_line
+        for number in known.line.caller_ids:
+            self._callers[known.line.ingress, number] = known
+            self._holders[number] = known
+
+    def _known_line(self, name: str, content: Mapping[str, Any]) -> KnownLine:
+        plan, privilege = content.get("plan"), content.get("privilege")
+        named = DOMESTIC_ONLY if privilege is None else self._privileges[privilege]
+        line = Line(
+            name=name,
+            account=self._accounts[content["account"]],
+            ingress=content.get("ingress", ""),
+            caller_ids=frozenset(content["numbers"]),
+            plan=None if plan is None else self._plans[plan],
+            privilege=NO_CALLS if content.get("receivesOnly") else named,
+            suspended=bool(content.get("suspended")),
+        )
+        return KnownLine(line, bool(content.get("byoc")), content.get("outsideLine", ""))
+
+
+_LINE_NEEDS: Final = (
+    ("account", "CallingAccount"),
+    ("plan", "CallingPlan"),
+    ("privilege", "CallPrivilege"),
+)
+
+
+def _drop(index: dict[Any, KnownLine], key: Any, known: KnownLine) -> None:
+    # Somebody else may have the number by now.
+    if index.get(key) is known:
+        del index[key]
+
+
+def _card(content: Mapping[str, Any]) -> tariff.RateCard:
+    found = _resource(content, "RateCard")
+    assert isinstance(found, RateCard)
+    return reading.rate_card(found)
+
+
+def _set(content: Mapping[str, Any]) -> tariff.DestinationSet:
+    found = _resource(content, "DestinationSet")
+    assert isinstance(found, DestinationSet)
+    return reading.destination_set(found)
+
+
+def _privilege(content: Mapping[str, Any]) -> Privilege:
+    found = _resource(content, "CallPrivilege")
+    assert isinstance(found, CallPrivilege)
+    return reading.privilege(found)
+
+
+def _resource(content: Mapping[str, Any], kind: str) -> object:
+    parsed = parse_lenient({**content, "kind": kind}, kind=kind)
+    if parsed.resource is None:
+        raise NotUnderstood("; ".join(str(error) for error in parsed.errors))
+    return parsed.resource

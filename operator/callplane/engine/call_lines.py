@@ -1,0 +1,122 @@
+"""What a person's or a service's pass says of its calls: the line that may call, and the number
+that is ours. It is written beside what providers are told, after it.
+
+A connection's calls come into the SBC from one peer, which the SBC's values name: `Teams`, the
+trunk `Webex`, or the user of a phone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from callplane.apis.carriers import Carrier, Commercial
+from callplane.apis.model import Resource
+from callplane.apis.references import ObjectRef
+from callplane.apis.service_lines import ServiceLine
+from callplane.desired import references
+from callplane.desired.declarations import PLATFORM_KINDS
+from callplane.engine.gathering import Gathered
+from callplane.engine.scope import Scope
+from callplane.numbering.lifecycle import HELD
+from callplane.store.call_tables import LINE, NUMBER, Entry
+from callplane.values import E164, HolderId, ObjectKey, Platform
+
+if TYPE_CHECKING:
+    from callplane.engine.operator_engine import Engine
+
+INGRESSES: Final = {Platform.TEAMS: "Teams", Platform.WEBEX: "Webex"}
+
+
+def say(
+    scope: Scope, declaring: Resource, gathered: Gathered, holder: HolderId, number: E164 | None
+) -> None:
+    """Hand over the entries of an object that has this number now."""
+    row = gathered.runtime.mirror.numbers.get(number) if number is not None else None
+    source = row.range_name if row is not None else ""
+    entries = entries_of(scope, declaring, holder, number, source=source)
+    scope.engine.calls.put(owner_of(scope.key), entries)
+
+
+def entries_of(
+    scope: Scope, declaring: Resource, holder: HolderId, number: E164 | None, *, source: str = ""
+) -> list[Entry]:
+    """The entries of one object whose pass went well: none without a number, the number alone
+    without an account. `source` is the range or PhoneNumber of the number.
+    """
+    if number is None:
+        return []
+    key = scope.key
+    owner = owner_of(key)
+    found = [Entry(NUMBER, number.text, owner, {})]
+    spec: Any = declaring.spec  # type: ignore[attr-defined]
+    account = _named(spec, "account_ref", key.namespace)
+    if account:
+        content = {
+            "ingress": INGRESSES.get(holder.platform, ""),
+            "numbers": [number.text],
+            "account": account,
+            "plan": _named(spec, "calling_plan_ref", key.namespace),
+            "privilege": _named(spec, "call_privilege_ref", key.namespace),
+            "holder": str(holder),
+            "receivesOnly": isinstance(declaring, ServiceLine),
+            "byoc": is_paid_elsewhere(scope, source),
+        }
+        found.append(Entry(LINE, str(holder), owner, {k: v for k, v in content.items() if v}))
+    return found
+
+
+def owner_of(key: ObjectKey) -> str:
+    """An object as the tables name it."""
+    return f"{key.kind}/{key.namespace}/{key.name}"
+
+
+class CallSurroundings:
+    """What the projection asks of an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def may_write(self) -> bool:
+        engine = self._engine
+        return engine.fence.may_write(engine.settings.write_timeout_seconds)
+
+    def exists(self, owner: str) -> bool:
+        kind, namespace, name = owner.split("/", 2)
+        return self._engine.cache.get(ObjectKey(kind, namespace, name)) is not None
+
+    def is_held(self, number: str) -> bool:
+        """Connections that are not at work yet may hold it, for all we know."""
+        engine = self._engine
+        for kind in PLATFORM_KINDS:
+            for cached in engine.cache.of_kind(kind):
+                runtime = engine.connections.get(cached.key)
+                if runtime is None or not runtime.is_ready:
+                    return True
+                row = runtime.mirror.numbers.get(E164(number))
+                if row is not None and row.state in HELD:
+                    return True
+        return False
+
+
+def is_paid_elsewhere(scope: Scope, source: str) -> bool:
+    """Does the customer pay the carrier of a number by himself? `source` is the range or
+    PhoneNumber that the register says it is of.
+    """
+    namespace, _, name = source.partition("/")
+    cache = scope.engine.cache
+    for kind in ("NumberRange", "PhoneNumber"):
+        cached = cache.get(ObjectKey(kind, namespace, name))
+        spec: Any = getattr(cached and cached.resource, "spec", None)
+        if spec is None or spec.carrier_ref is None:
+            continue
+        carrier = cache.get(references.target("Carrier", spec.carrier_ref, namespace=namespace))
+        if carrier is not None and isinstance(carrier.resource, Carrier):
+            return carrier.resource.spec.who_pays is Commercial.BRING_YOUR_OWN
+    return False
+
+
+def _named(spec: Any, attribute: str, namespace: str) -> str:
+    reference = getattr(spec, attribute, None)
+    if not isinstance(reference, ObjectRef):
+        return ""
+    return f"{reference.namespace or namespace}/{reference.name}"

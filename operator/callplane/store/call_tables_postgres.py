@@ -1,0 +1,125 @@
+"""The tables of call control over PostgreSQL. What is written together is one transaction under
+the lock of one row, so that versions come in the order of commits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from typing import Final
+
+import psycopg
+
+from callplane.store import books_statements
+from callplane.store.call_tables import Entry, Holders, Passage, StoredEntry
+from callplane.store.sessions import SessionLimits, Sessions, session_options
+
+RETRY_SECONDS: Final = 0.5
+#: Reading everything of a large estate takes longer than an answer to a call may.
+LIMITS: Final = SessionLimits(sessions=2, answer_seconds=30.0)
+
+_WRITE = "select calls.write(%s, %s, %s, %s, %s)"
+# One statement sees one state of the database.
+_READ = """
+select state.version, state.version < %(known)s, kind, name, owner, content, installation
+from calls.state as state
+left join calls.entries as entries on entries.version >
+    case when state.version < %(known)s then 0 else %(known)s end
+"""
+_COUNTRIES = "select account, country from calls.countries"
+_CALLED = "insert into calls.countries values (%s, %s, %s) on conflict do nothing"
+_LISTEN = "listen callplane_calls"
+
+
+class PostgresCallTables:
+    """`CallTables` over the database at `dsn`, a `postgresql://` URI. `listen_dsn` goes straight
+    to the server where `dsn` goes to a pooler.
+    """
+
+    def __init__(
+        self, dsn: str, *, limits: SessionLimits | None = None, listen_dsn: str | None = None
+    ) -> None:
+        self._limits = limits or LIMITS
+        self._sessions = Sessions(dsn, self._limits)
+        self._listen_dsn = listen_dsn or dsn
+
+    async def open(self) -> None:
+        await self._sessions.open()
+
+    async def close(self) -> None:
+        await self._sessions.close()
+
+    async def write(
+        self,
+        installation: str,
+        entries: Sequence[Entry],
+        holders: Sequence[Holders],
+        *,
+        now: datetime,
+    ) -> int:
+        columns = (
+            [one.kind for one in entries],
+            [one.name for one in entries],
+            [one.owner for one in entries],
+            [None if one.content is None else json.dumps(one.content) for one in entries],
+        )
+        async with self._sessions.session() as session, session.transaction():
+            cursor = await session.execute(_WRITE, (installation, *columns))
+            ((version,),) = await cursor.fetchall()
+            # Accounts in one order, as everywhere where several are locked.
+            for one in sorted(holders, key=lambda each: each.payer.account):
+                period = one.payer.period
+                await session.execute(
+                    books_statements.SET_PLANS,
+                    (
+                        one.payer.account,
+                        period.start,
+                        period.end,
+                        one.payer.currency,
+                        now,
+                        [held.holder for held in one.holders],
+                        [held.plan for held in one.holders],
+                        [held.seconds for held in one.holders],
+                    ),
+                )
+        return int(version)
+
+    async def read(self, known: int) -> Passage:
+        async with self._sessions.session() as session:
+            cursor = await session.execute(_READ, {"known": known})
+            rows = await cursor.fetchall()
+        version, is_another = rows[0][:2]
+        entries = tuple(
+            StoredEntry(Entry(kind, name, owner, content), installation)
+            for _, _, kind, name, owner, content, installation in rows
+            if kind is not None
+        )
+        return Passage(version, entries, is_whole=is_another or known == 0)
+
+    async def countries(self) -> frozenset[tuple[str, str]]:
+        async with self._sessions.session() as session:
+            cursor = await session.execute(_COUNTRIES)
+            return frozenset(await cursor.fetchall())
+
+    async def called(self, account: str, country: str, *, now: datetime) -> None:
+        async with self._sessions.session() as session:
+            await session.execute(_CALLED, (account, country, now))
+
+    async def listen(self, *, poll_seconds: float) -> AsyncGenerator[None]:
+        while True:
+            try:
+                session = await psycopg.AsyncConnection.connect(
+                    self._listen_dsn, **session_options(self._limits)
+                )
+                async with session:
+                    await session.execute(_LISTEN)
+                    while True:
+                        yield
+                        # Many at one time are one reason to look.
+                        async for _ in session.notifies(timeout=poll_seconds, stop_after=1):
+                            pass
+            except psycopg.OperationalError:
+                await asyncio.sleep(RETRY_SECONDS)
+                # What was missed while nobody listened is looked at when somebody does again.

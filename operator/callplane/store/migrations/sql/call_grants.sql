@@ -1,0 +1,13 @@
+-- Call control reads what calls are decided by and cannot write it; of the register it sees nothing.
+-- In the books it may do what the service may. Run after every upgrade; granting twice changes
+-- nothing.
+grant select on alembic_version to {role};
+grant usage on schema calls to {role};
+grant select on all tables in schema calls to {role};
+grant insert on calls.countries to {role};
+grant usage on schema books to {role};
+grant select on all tables in schema books to {role};
+grant insert on books.postings, books.cdrs, books.leg_keys, books.account_periods,
+    books.entitlements, books.reservations to {role};
+grant update on books.account_periods, books.entitlements, books.reservations to {role};
+grant insert, update, delete on books.suspense to {role};

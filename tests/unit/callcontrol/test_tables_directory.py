@@ -1,0 +1,197 @@
+"""Rows become lines, accounts and plans; an edit changes what stands on it and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from callplane.billing.terms import DOMESTIC_ONLY, NO_CALLS
+from callplane.callcontrol.messages import Order, OutageFlag
+from callplane.callcontrol.outage_flags import OutageFlags
+from callplane.callcontrol.refreshing import keep_fresh, refresh
+from callplane.callcontrol.tables_directory import TablesDirectory
+from callplane.numbering.destinations import DestinationClass
+from callplane.store.call_tables import LINE, Entry
+from callplane.store.call_tables_memory import MemoryCallTables
+from callplane.testing import call_builders as build
+
+pytestmark = pytest.mark.looptime
+NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+
+
+class Desk:
+    """Tables, and the directory of one call control."""
+
+    def __init__(self) -> None:
+        self.tables = MemoryCallTables()
+        self.directory = TablesDirectory()
+
+    async def write(self, *entries: Entry) -> None:
+        await self.tables.write("here", entries, [], now=NOW)
+        await refresh(self.tables, self.directory)
+
+
+async def test_lines_stand_on_what_they_name() -> None:
+    desk = Desk()
+    await desk.write(*build.everything(ceiling="7"))
+    line = desk.directory.line("pbx", build.ANNA)
+    assert line is not None
+    assert line.account.ceiling_micros == 7_000_000
+    assert line.account.card is not None
+    assert line.plan is not None
+    assert line.plan.seconds == 300 * 60
+    assert line.privilege is DOMESTIC_ONLY
+    assert desk.directory.line("Teams", build.ANNA) is None
+    assert desk.directory.line_of(build.ANNA) is line
+    assert desk.directory.account(build.ACCOUNT) is line.account
+    assert desk.directory.is_ours(build.BEN)
+    assert not desk.directory.is_ours("+442079460099")
+    assert not desk.directory.is_byoc(line)
+
+
+async def test_an_edit_changes_every_line_that_stands_on_it() -> None:
+    desk = Desk()
+    await desk.write(*build.everything())
+    await desk.write(build.account(ceiling="5"))
+    for number in (build.ANNA, build.BEN):
+        line = desk.directory.line("pbx", number)
+        assert line is not None
+        assert line.account.ceiling_micros == 5_000_000
+        assert line.limits.ceiling_micros == 5_000_000
+    # What stands on the account's card, two steps away.
+    await desk.write(build.card(per_minute="0.42"))
+    line = desk.directory.line("pbx", build.BEN)
+    assert line is not None
+    assert line.account.card is not None
+    price = line.account.card.price_at("+12125550123", NOW)
+    assert price is not None
+    assert price.steepest_micros == 420_000
+    await desk.write(build.plan(5))
+    line = desk.directory.line("pbx", build.BEN)
+    assert line is not None
+    assert line.plan is not None
+    assert line.plan.seconds == 300
+
+
+async def test_a_privilege_and_what_only_receives() -> None:
+    desk = Desk()
+    wide = build.privilege("International")
+    lines = [
+        *build.line(build.ANNA, privilege=wide.name, byoc=True, outsideLine="9"),
+        *build.line(build.BEN, receivesOnly=True, ingress="pbx2"),
+    ]
+    await desk.write(*build.everything()[:4], wide, *lines)
+    anna, ben = desk.directory.line("pbx", build.ANNA), desk.directory.line("pbx2", build.BEN)
+    assert anna is not None
+    assert ben is not None
+    assert anna.privilege.classes == {DestinationClass.INTERNATIONAL}
+    assert ben.privilege is NO_CALLS
+    assert desk.directory.is_byoc(anna)
+    assert desk.directory.outside_line("pbx") == "9"
+    assert desk.directory.outside_line("pbx2") == ""
+    await desk.write(build.privilege("Mobile"))
+    anna = desk.directory.line("pbx", build.ANNA)
+    assert anna is not None
+    assert anna.privilege.classes == {DestinationClass.MOBILE}
+
+
+async def test_what_is_gone_is_gone_and_a_number_that_moved_is_the_new_ones() -> None:
+    desk = Desk()
+    await desk.write(*build.everything())
+    number, line = build.line(build.ANNA)
+    moved = Entry(LINE, "teams/tenant/9", "TeamsUser/sales/nina", line.content)
+    await desk.write(moved, replace(line, content=None))
+    found = desk.directory.line("pbx", build.ANNA)
+    assert found is not None
+    assert found.name == "teams/tenant/9"
+    await desk.write(replace(moved, content=None), replace(number, content=None))
+    assert desk.directory.line("pbx", build.ANNA) is None
+    assert not desk.directory.is_ours(build.ANNA)
+
+
+async def test_what_is_not_understood_leaves_what_was() -> None:
+    desk = Desk()
+    await desk.write(*build.everything(ceiling="7"))
+    await desk.write(build.account(ceiling="a lot"))
+    line = desk.directory.line("pbx", build.ANNA)
+    assert line is not None
+    assert line.account.ceiling_micros == 7_000_000
+    assert ("CallingAccount", build.ACCOUNT) in desk.directory.refused
+    await desk.write(build.account(ceiling="8"))
+    assert desk.directory.refused == {}
+
+
+async def test_a_line_without_its_account_is_nobodys() -> None:
+    desk = Desk()
+    await desk.write(*build.line(build.ANNA, plan=None))
+    assert desk.directory.line("pbx", build.ANNA) is None
+    await desk.write(build.card(), build.account())
+    assert desk.directory.line("pbx", build.ANNA) is not None
+
+
+async def test_another_database_replaces_everything() -> None:
+    desk = Desk()
+    await desk.write(*build.everything())
+    await desk.write(build.account(ceiling="1"))
+    desk.tables = MemoryCallTables()
+    await desk.tables.write("here", [build.card()], [], now=NOW)
+    assert await refresh(desk.tables, desk.directory)
+    assert desk.directory.line("pbx", build.ANNA) is None
+    assert desk.directory.account(build.ACCOUNT) is None
+
+
+async def test_it_is_kept_fresh_and_outlives_the_database() -> None:
+    desk = Desk()
+    news: list[int] = []
+    keeping = asyncio.create_task(
+        keep_fresh(desk.tables, desk.directory, changed=lambda: news.append(1))
+    )
+    await asyncio.sleep(0.1)
+    assert desk.directory.is_known
+    await desk.tables.write("here", build.everything(), [], now=NOW)
+    await asyncio.sleep(0.1)
+    assert desk.directory.line("pbx", build.ANNA) is not None
+    desk.tables.available = False
+    await asyncio.sleep(60)
+    assert desk.directory.line("pbx", build.ANNA) is not None
+    desk.tables.available = True
+    await desk.tables.write("here", [build.account(ceiling="3")], [], now=NOW)
+    await asyncio.sleep(2)
+    account = desk.directory.account(build.ACCOUNT)
+    assert account is not None
+    assert account.ceiling_micros == 3_000_000
+    assert len(news) == 3
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def told(flags: OutageFlags, sent: list[Order]) -> dict[str, int]:
+    await asyncio.sleep(0.1)
+    found = {order.caller: order.seconds for order in sent if isinstance(order, OutageFlag)}
+    sent.clear()
+    return found
+
+
+async def test_an_sbc_is_told_whose_bundled_calls_may_go_on() -> None:
+    desk = Desk()
+    await desk.write(*build.everything(), *build.line("+442079460003", plan=None))
+    flags = OutageFlags(desk.directory)
+    sent: list[Order] = []
+    send = sent.append
+    flags.connected(send)
+    assert await told(flags, sent) == {build.ANNA: 600, build.BEN: 600}
+    flags.changed()
+    assert await told(flags, sent) == {}
+    await desk.write(replace(build.line(build.BEN)[1], content=None))
+    flags.changed()
+    assert await told(flags, sent) == {build.BEN: 0}
+    await desk.write(build.account(onOutage="Refuse"))
+    flags.changed()
+    assert await told(flags, sent) == {build.ANNA: 0}
+    await desk.write(build.account())
+    flags.connected(send)
+    assert await told(flags, sent) == {build.ANNA: 600}
+    await flags.close()
