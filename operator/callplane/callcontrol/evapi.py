@@ -50,6 +50,11 @@ class _Way:
         self.writer.write(frame(messages.to_json(order)))
 
 
+def is_up(send: Send) -> bool:
+    """Has this way to an SBC a connection now? One that is none of ours always has."""
+    return not isinstance(send, _Way) or send.writer is not None
+
+
 async def serve(
     host: str,
     port: int,

@@ -60,9 +60,9 @@ class CallMetrics:
             "Version of the tables that calls are decided by.",
             registry=registry,
         )
-        self.tables_age = Gauge(
-            "callplane_call_tables_age_seconds",
-            "Time since the tables were last looked at.",
+        self.tables_read_at = Gauge(
+            "callplane_call_tables_read_timestamp_seconds",
+            "When the tables were last looked at, in seconds since 1970.",
             registry=registry,
         )
         self.lines = Gauge("callplane_call_lines", "Lines that may call.", registry=registry)

@@ -13,6 +13,7 @@ from typing import Final
 from callplane.billing.fail_policy import UNSECURED_SECONDS_MAX, Outage, new_call
 from callplane.billing.quotes import Mode
 from callplane.billing.terms import Line
+from callplane.callcontrol.evapi import is_up
 from callplane.callcontrol.messages import OutageFlag
 from callplane.callcontrol.ports import Send
 from callplane.callcontrol.tables_directory import TablesDirectory
@@ -39,6 +40,10 @@ class OutageFlags:
         """The directory is another one."""
         for send in self._told:
             self._start(send)
+
+    def connections(self) -> int:
+        """How many SBCs can be told something now."""
+        return sum(is_up(send) for send in self._told)
 
     async def close(self) -> None:
         for task in self._telling:

@@ -26,15 +26,17 @@ async def keep_fresh(
     directory: TablesDirectory,
     *,
     changed: Callable[[], None] = lambda: None,
+    looked: Callable[[], None] = lambda: None,
     poll_seconds: float = POLL_SECONDS,
 ) -> None:
-    """Run until cancelled. `changed` is called after each time something was new."""
+    """Run until cancelled. `looked` is called after each look, `changed` when it saw something."""
     while True:
         try:
             async with aclosing(tables.listen(poll_seconds=poll_seconds)) as news:
                 async for _ in news:
                     if await refresh(tables, directory):
                         changed()
+                    looked()
         except StoreUnavailable as error:
             log.warning("the tables cannot be read: %s", error)
         await asyncio.sleep(RETRY_SECONDS)

@@ -14,12 +14,11 @@ from callplane.apis.model import Resource
 from callplane.apis.references import ObjectRef
 from callplane.apis.service_lines import ServiceLine
 from callplane.desired import references
-from callplane.desired.declarations import PLATFORM_KINDS
 from callplane.engine.gathering import Gathered
 from callplane.engine.scope import Scope
 from callplane.numbering.lifecycle import HELD
 from callplane.store.call_tables import LINE, NUMBER, Entry
-from callplane.values import E164, HolderId, ObjectKey, Platform
+from callplane.values import E164, ConnectionId, HolderId, ObjectKey, Platform
 
 if TYPE_CHECKING:
     from callplane.engine.operator_engine import Engine
@@ -47,7 +46,7 @@ def entries_of(
         return []
     key = scope.key
     owner = owner_of(key)
-    found = [Entry(NUMBER, number.text, owner, {})]
+    found = [Entry(NUMBER, number.text, owner, {"holder": str(holder)})]
     spec: Any = declaring.spec  # type: ignore[attr-defined]
     account = _named(spec, "account_ref", key.namespace)
     if account:
@@ -84,18 +83,14 @@ class CallSurroundings:
         kind, namespace, name = owner.split("/", 2)
         return self._engine.cache.get(ObjectKey(kind, namespace, name)) is not None
 
-    def is_held(self, number: str) -> bool:
-        """Connections that are not at work yet may hold it, for all we know."""
-        engine = self._engine
-        for kind in PLATFORM_KINDS:
-            for cached in engine.cache.of_kind(kind):
-                runtime = engine.connections.get(cached.key)
-                if runtime is None or not runtime.is_ready:
-                    return True
-                row = runtime.mirror.numbers.get(E164(number))
-                if row is not None and row.state in HELD:
-                    return True
-        return False
+    def is_held(self, number: str, holder: str) -> bool:
+        """A connection that is not at work here may still have given it to him."""
+        platform, tenant, _ = holder.split("/", 2)
+        runtime = self._engine.runtime_on(ConnectionId(platform, tenant))
+        if runtime is None or not runtime.is_ready:
+            return True
+        row = runtime.mirror.numbers.get(E164(number))
+        return row is not None and row.state in HELD and str(row.holder) == holder
 
 
 def is_paid_elsewhere(scope: Scope, source: str) -> bool:

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 DEFAULT_ZONE: Final = "Europe/London"
 
 EntryKey = tuple[str, str]
-_READ_AGAIN: Final = (LINE, "CallingAccount", "CallingPlan")
+_READ_AGAIN: Final = (LINE, NUMBER, "CallingAccount", "CallingPlan")
 #: Which objects the content of an entry names: kind by field.
 _NAMES: Final[Mapping[str, Mapping[str, str]]] = {
     LINE: {"account": "CallingAccount", "plan": "CallingPlan", "privilege": "CallPrivilege"},
@@ -63,8 +63,8 @@ class Surroundings(Protocol):
     def exists(self, owner: str) -> bool:
         """Is that object in the cluster?"""
 
-    def is_held(self, number: str) -> bool:
-        """Does somebody hold this number, or may somebody as far as we know?"""
+    def is_held(self, number: str, holder: str) -> bool:
+        """Does he hold this number, or may he as far as we know?"""
 
 
 class CallProjection:
@@ -235,8 +235,11 @@ class CallProjection:
 
     def _is_held(self, key: EntryKey) -> bool:
         kind, name = key
-        numbers = [name] if kind == NUMBER else self._known[key].content.get("numbers", ())
-        return kind in (LINE, NUMBER) and any(map(self._around.is_held, numbers))
+        if kind not in (LINE, NUMBER):
+            return False
+        content = self._known[key].content
+        numbers = [name] if kind == NUMBER else content.get("numbers", ())
+        return any(self._around.is_held(number, content["holder"]) for number in numbers)
 
     def _is_known(self, key: EntryKey, entry: Entry) -> bool:
         known = self._known.get(key)

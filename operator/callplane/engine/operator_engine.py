@@ -21,7 +21,7 @@ from callplane.cluster.namespaces import namespace_labels
 from callplane.cluster.ports import EventSink, ObjectStore, SecretReader, WriteFence
 from callplane.cluster.resource_kinds import ResourceKind, callplane_kind
 from callplane.engine import change_approvals, provider_incidents
-from callplane.engine.call_lines import CallSurroundings
+from callplane.engine.call_lines import CallSurroundings, owner_of
 from callplane.engine.call_projection import CallProjection
 from callplane.engine.carrier_connections import CarrierRuntime
 from callplane.engine.connection_core import ConnectionCore
@@ -139,6 +139,7 @@ class Engine:
                 provider_incidents.gone(self, resource)
             elif isinstance(resource, ChangeApproval):
                 change_approvals.gone(self, resource)
+            self.calls.gone(owner_of(key))
             self.waiters.begin(key)
             self.wake_dependents(key)
             self.queue.add(key, Priority.USER)

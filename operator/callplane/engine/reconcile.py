@@ -28,7 +28,6 @@ from callplane.engine import (
     platforms,
     provider_incidents,
 )
-from callplane.engine.call_lines import owner_of
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.register_mirror import ReadAnew
 from callplane.engine.reporting import report
@@ -104,7 +103,6 @@ async def forget(engine: Engine, key: ObjectKey) -> None:
     """The object is gone: nobody is left who wants what it had proposed."""
     engine.queue.forget(key)
     engine.progress.forget(key)
-    engine.calls.gone(owner_of(key))
     for runtime in engine.all_at_work():
         # A gate that cannot be asked now is asked again after the next listing; one that another
         # installation works is not ours to ask.

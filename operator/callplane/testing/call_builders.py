@@ -64,7 +64,7 @@ def line(number: str = ANNA, *, ingress: str = "pbx", **content: Any) -> list[En
         "holder": holder,
     }
     merged = {key: value for key, value in {**usual, **content}.items() if value is not None}
-    return [Entry(NUMBER, number, owner, {}), Entry(LINE, holder, owner, merged)]
+    return [Entry(NUMBER, number, owner, {"holder": holder}), Entry(LINE, holder, owner, merged)]
 
 
 def everything(minutes: int = 300, **spec: Any) -> list[Entry]:

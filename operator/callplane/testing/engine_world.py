@@ -126,7 +126,7 @@ class EngineWorld:
         self.engine: Engine | None = None
         self.wire = Tripwire()
         # The client secret that is accepted, and how often another one was tried.
-        self.calls = MemoryCallTables()
+        self.call_tables = MemoryCallTables()
         self.accepted_secret = SECRET
         self.refused_sign_ins = 0
         self._chance = random.Random(chance)
@@ -168,7 +168,7 @@ class EngineWorld:
                 provider_factory=provider,
                 installation=body["metadata"]["uid"],
                 telemetry=Telemetry(),
-                calls=self.calls,
+                calls=self.call_tables,
                 chance=self._chance,
                 carrier_factory=lambda name, ingredients: wired(
                     carrier_provider(self, name, ingredients), wire, CARRIER_WRITES

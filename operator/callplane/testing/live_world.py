@@ -113,12 +113,15 @@ class CallControlProcess(OperatorProcess):
 
     def ask(self, **question: str) -> dict[str, Any]:
         """The verdict on a question over HTTP, as its JSON."""
-        body = {"ev": "authorise", "i": 1, "l": 1, "boot_id": "http", **question}
+        return self.post("/v1/authorise", ev="authorise", i=1, l=1, boot_id="http", **question)
+
+    def post(self, path: str, **body: Any) -> dict[str, Any]:
+        """Send one message; the answer's JSON."""
         parts = urllib.parse.urlsplit(self.endpoint)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 0, timeout=5)
         try:
-            connection.request("POST", "/v1/authorise", json.dumps(body))
-            answer: dict[str, Any] = json.loads(connection.getresponse().read())
+            connection.request("POST", path, json.dumps(body))
+            answer: dict[str, Any] = json.loads(connection.getresponse().read() or "{}")
             return answer
         finally:
             connection.close()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -56,64 +57,24 @@ async def _run(settings: CallControlSettings) -> int:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    clock = SystemClock()
-    limits = SessionLimits(settings.sessions, SESSION_SECONDS, ANSWER_SECONDS)
-    books = PostgresBooks(settings.database_url, limits=limits)
-    tables = PostgresCallTables(settings.database_url, listen_dsn=settings.listen_url or None)
-    directory = TablesDirectory()
-    metrics = CallMetrics()
-    outside_lines = outside_lines_of(settings.outside_lines)
-    authoriser = BooksAuthoriser(
-        books,
-        directory,
-        clock,
-        outside_lines=outside_lines,
-        phones_outside_line=settings.phones_outside_line,
-        first_calls=FirstCallNotes(tables, directory, clock),
-    )
-    counting = CountingAuthoriser(authoriser, metrics, clock)
-    book = CountingRecordBook(
-        BooksRecordBook(books, directory, clock, source=settings.source), metrics
-    )
-    flags = OutageFlags(directory)
-
-    def changed() -> None:
-        metrics.tables_version.set(directory.version)
-        authoriser.changed()
-        flags.changed()
-
-    def problem() -> str:
-        if stop.is_set():
-            return "stopping"
-        return "" if directory.is_known else "the tables were not read yet"
-
+    parts = Parts.of(settings)
     async with AsyncExitStack() as stack:
-        for opened in (books, tables):
-            await opened.open()
-            stack.push_async_callback(opened.close)
-        stack.push_async_callback(authoriser.close)
-        stack.push_async_callback(flags.close)
+        await parts.open(stack)
         if settings.probe_port:
-            probes = Probes(metrics, problem)
-            port = await stack.enter_async_context(
+            probes = Probes(parts.metrics, lambda: parts.problem(stop))
+            await stack.enter_async_context(
                 serving(probes, settings.probe_host, settings.probe_port)
             )
-            log.info("probes and metrics on port %d", port)
-        tasks = [
-            asyncio.create_task(
-                refreshing.keep_fresh(
-                    tables, directory, changed=changed, poll_seconds=settings.poll_seconds
-                )
-            ),
-            asyncio.create_task(
-                Reaper(books, directory, clock, pause_seconds=settings.reap_seconds).run()
-            ),
-        ]
-        stack.push_async_callback(_end, tasks)
         conversation = await stack.enter_async_context(
-            running(counting, book, places(settings), connected=flags.connected)
+            running(
+                CountingAuthoriser(parts.authoriser, parts.metrics, parts.clock),
+                CountingRecordBook(parts.book, parts.metrics),
+                places(settings),
+                connected=parts.flags.connected,
+            )
         )
-        tasks.append(asyncio.create_task(_gauge(metrics, directory, conversation)))
+        tasks = [asyncio.create_task(each) for each in parts.work(settings, conversation)]
+        stack.push_async_callback(_end, tasks)
         if settings.http_port:
             await stack.enter_async_context(
                 serving(HttpEndpoint(conversation), settings.http_host, settings.http_port)
@@ -123,6 +84,87 @@ async def _run(settings: CallControlSettings) -> int:
         log.info("stopping: records are taken, calls that are up run on")
         await _drained(conversation, settings.drain_seconds)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the process is made of."""
+
+    clock: SystemClock
+    books: PostgresBooks
+    tables: PostgresCallTables
+    directory: TablesDirectory
+    metrics: CallMetrics
+    authoriser: BooksAuthoriser
+    book: BooksRecordBook
+    flags: OutageFlags
+
+    @classmethod
+    def of(cls, settings: CallControlSettings) -> Parts:
+        """Nothing is opened yet. Raises CallplaneError for settings that cannot be."""
+        clock, directory = SystemClock(), TablesDirectory()
+        limits = SessionLimits(settings.sessions, SESSION_SECONDS, ANSWER_SECONDS)
+        books = PostgresBooks(settings.database_url, limits=limits)
+        tables = PostgresCallTables(settings.database_url, listen_dsn=settings.listen_url or None)
+        authoriser = BooksAuthoriser(
+            books,
+            directory,
+            clock,
+            outside_lines=outside_lines_of(settings.outside_lines),
+            phones_outside_line=settings.phones_outside_line,
+            first_calls=FirstCallNotes(tables, directory, clock),
+        )
+        return cls(
+            clock=clock,
+            books=books,
+            tables=tables,
+            directory=directory,
+            metrics=CallMetrics(),
+            authoriser=authoriser,
+            book=BooksRecordBook(books, directory, clock, source=settings.source),
+            flags=OutageFlags(directory),
+        )
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Open what has to be closed again; the database need not be there."""
+        for opened in (self.books, self.tables):
+            await opened.open()
+            stack.push_async_callback(opened.close)
+        stack.push_async_callback(self.authoriser.close)
+        stack.push_async_callback(self.flags.close)
+
+    def work(
+        self, settings: CallControlSettings, conversation: Conversation
+    ) -> list[Coroutine[Any, Any, None]]:
+        """What runs beside answering."""
+        reaper = Reaper(self.books, self.directory, self.clock, pause_seconds=settings.reap_seconds)
+        fresh = refreshing.keep_fresh(
+            self.tables,
+            self.directory,
+            changed=self._changed,
+            looked=self.metrics.tables_read_at.set_to_current_time,
+            poll_seconds=settings.poll_seconds,
+        )
+        return [fresh, reaper.run(), self._gauge(conversation)]
+
+    def problem(self, stop: asyncio.Event) -> str:
+        """Why the process is not ready; empty when it is."""
+        if stop.is_set():
+            return "stopping"
+        return "" if self.directory.is_known else "the tables were not read yet"
+
+    def _changed(self) -> None:
+        self.metrics.tables_version.set(self.directory.version)
+        self.metrics.lines.set(sum(1 for _ in self.directory.lines()))
+        self.metrics.entries_refused.set(len(self.directory.refused))
+        self.authoriser.changed()
+        self.flags.changed()
+
+    async def _gauge(self, conversation: Conversation) -> None:
+        while True:
+            self.metrics.records_waiting.set(conversation.recorder.waiting)
+            self.metrics.sbcs.set(self.flags.connections())
+            await asyncio.sleep(BEAT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +220,6 @@ async def _drained(conversation: Conversation, seconds: float) -> None:
             return
         await asyncio.sleep(DRAIN_LOOK_SECONDS)
     log.warning("%d records wait; the spool has them too", conversation.recorder.waiting)
-
-
-async def _gauge(
-    metrics: CallMetrics, directory: TablesDirectory, conversation: Conversation
-) -> None:
-    while True:
-        metrics.records_waiting.set(conversation.recorder.waiting)
-        metrics.lines.set(sum(1 for _ in directory.lines()))
-        metrics.entries_refused.set(len(directory.refused))
-        await asyncio.sleep(BEAT_SECONDS)
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

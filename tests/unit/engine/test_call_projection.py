@@ -33,7 +33,8 @@ class Around:
     def exists(self, owner: str) -> bool:
         return owner not in self.gone
 
-    def is_held(self, number: str) -> bool:
+    def is_held(self, number: str, holder: str) -> bool:
+        assert holder.endswith(number[-1])
         return number in self.held
 
 

@@ -1,0 +1,141 @@
+"""What a pass says of somebody's calls, in call control's tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from callplane.store.call_tables import LINE, NUMBER
+from callplane.testing.engine_world import EngineWorld, Worlds
+
+pytestmark = pytest.mark.looptime
+
+SAMPLES = Path(__file__).parents[2] / "manifests" / "samples"
+REFS = {"accountRef": {"name": "example"}, "callingPlanRef": {"name": "domestic-300"}}
+
+
+async def with_terms(worlds: Worlds, **options: Any) -> EngineWorld:
+    world = await worlds.make(**options)
+    for name in ("ratecard", "destinationset", "callingplan", "callingaccount", "callprivilege"):
+        manifest = yaml.safe_load((SAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
+        await world.apply(manifest["kind"], manifest["metadata"]["name"], manifest["spec"])
+    return world
+
+
+async def rows(world: EngineWorld, *kinds: str) -> dict[tuple[str, str], Any]:
+    passage = await world.call_tables.read(0)
+    return {
+        (one.entry.kind, one.entry.name): one.entry.content
+        for one in passage.entries
+        if one.entry.content is not None and (not kinds or one.entry.kind in kinds)
+    }
+
+
+async def line(world: EngineWorld) -> dict[str, Any]:
+    found = await rows(world, LINE)
+    assert len(found) == 1
+    ((_, content),) = found.items()
+    assert isinstance(content, dict)
+    return content
+
+
+async def test_a_person_with_an_account_has_a_line_and_without_one_a_number(
+    worlds: Worlds,
+) -> None:
+    world = await with_terms(worlds)
+    await world.declare("ann", **REFS, callPrivilegeRef={"name": "domestic-and-international"})
+    await world.declare("ben")
+    await world.settle()
+    found = await line(world)
+    number = world.number_of("ann")
+    assert found == {
+        "ingress": "Teams",
+        "numbers": [number],
+        "account": "default/example",
+        "plan": "default/domestic-300",
+        "privilege": "default/domestic-and-international",
+        "holder": found["holder"],
+    }
+    numbers = {name for _, name in await rows(world, NUMBER)}
+    assert numbers == {number, world.number_of("ben")}
+    writes = world.call_tables.writes
+    await world.settle(600)
+    assert world.call_tables.writes == writes
+
+
+async def test_a_person_who_goes_takes_the_line_along_whatever_became_of_the_account(
+    worlds: Worlds,
+) -> None:
+    world = await with_terms(worlds)
+    await world.declare("ann", **REFS)
+    await world.settle()
+    await world.delete("CallingAccount", "example")
+    await world.settle()
+    assert (await line(world))["account"] == "default/example"
+    await world.delete("TeamsUser", "ann")
+    await world.settle()
+    assert await rows(world, LINE, NUMBER, "CallingAccount") == {}
+
+
+async def test_a_detached_persons_line_stays(worlds: Worlds) -> None:
+    world = await with_terms(worlds)
+    await world.declare("ann", **REFS, onDelete="Detach")
+    await world.settle()
+    before = await line(world)
+    await world.delete("TeamsUser", "ann")
+    await world.settle()
+    assert await line(world) == before
+    # Whoever declares the same person anew goes on with the same line.
+    await world.declare("ann", as_object="anna", **REFS)
+    await world.settle()
+    assert await line(world) == before
+
+
+async def test_who_is_only_observed_or_suspended_keeps_what_was_applied(worlds: Worlds) -> None:
+    world = await with_terms(worlds)
+    await world.declare("ann", **REFS, managementPolicy="Observe")
+    await world.settle()
+    assert await rows(world, LINE) == {}
+    await world.declare("ann", **REFS)
+    await world.settle()
+    before = await line(world)
+    await world.declare("ann", suspend=True)
+    await world.settle()
+    assert await line(world) == before
+    await world.declare("ann")
+    await world.settle()
+    assert await rows(world, LINE) == {}
+
+
+async def test_an_invalid_account_keeps_what_was_applied(worlds: Worlds) -> None:
+    world = await with_terms(worlds)
+    await world.declare("ann", **REFS)
+    await world.settle()
+    before = await rows(world, "CallingAccount")
+    await world.apply("CallingAccount", "example", {"currency": "GBP", "payAsYouGo": True})
+    await world.settle()
+    assert await rows(world, "CallingAccount") == before
+
+
+async def test_a_restarted_operator_writes_nothing_anew(worlds: Worlds) -> None:
+    world = await with_terms(worlds)
+    await world.declare("ann", **REFS)
+    await world.settle()
+    writes = world.call_tables.writes
+    await world.restart()
+    await world.settle(120)
+    assert world.call_tables.writes == writes
+
+
+async def test_who_was_deleted_while_the_operator_was_away_calls_no_more(worlds: Worlds) -> None:
+    world = await with_terms(worlds)
+    await world.declare("ann", **REFS)
+    await world.settle()
+    await world.kill()
+    await world.delete("TeamsUser", "ann")
+    await world.start()
+    await world.settle(120)
+    assert await rows(world, LINE, NUMBER) == {}
