@@ -7,9 +7,10 @@ began `call_sec` before it finished.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from callplane.providers.call_reports import (
     NotACall,
@@ -22,6 +23,9 @@ from callplane.providers.call_reports import (
 )
 from callplane.providers.protocol import Unavailable
 from callplane.providers.telnyx.client import TelnyxClient
+
+if TYPE_CHECKING:
+    from telnyx import AsyncTelnyx
 
 PAGE_ROWS: Final = 50
 PAGES_MAX: Final = 10_000
@@ -48,21 +52,25 @@ class TelnyxCallReports:
             "created_at": {"gte": _text(start), "lt": _text(end)},
         }
         for number in range(1, PAGES_MAX):
-            document = await self._client.read(
-                "detailRecords",
-                lambda sdk, name, number=number: sdk.detail_records.list(
-                    filter=wanted,
-                    page_number=number,
-                    page_size=PAGE_ROWS,
-                    extra_headers=name,
-                ),
-            )
+            asked = partial(_listed, wanted, number)
+            document = await self._client.read("detailRecords", asked)
             rows = document.get("data")
             if not isinstance(rows, list):
                 raise Unavailable("detailRecords: the answer is no list")
             yield page(rows, reported)
             if number >= int((document.get("meta") or {}).get("total_pages") or 0):
                 return
+
+
+def _listed(
+    wanted: dict[str, Any], number: int, sdk: AsyncTelnyx, name: Mapping[str, str]
+) -> Awaitable[Any]:
+    return sdk.detail_records.list(
+        filter=wanted,  # type: ignore[arg-type]
+        page_number=number,
+        page_size=PAGE_ROWS,
+        extra_headers=name,
+    )
 
 
 def _text(instant: datetime) -> str:
