@@ -359,8 +359,9 @@ async def test_a_release_whose_object_is_deleted_is_seen_to_its_end(worlds: Worl
     assert not await world.exists("Carrier", "main")
 
 
+@pytest.mark.parametrize("restarts", [False, True])
 async def test_a_release_called_off_between_its_steps_gives_back_what_nobody_declares(
-    worlds: Worlds,
+    worlds: Worlds, restarts: bool
 ) -> None:
     world = await estate(worlds)
     await seed_carrier(world, deletionLock=False)
@@ -370,6 +371,8 @@ async def test_a_release_called_off_between_its_steps_gives_back_what_nobody_dec
     world.carrier.strike(carrier_world.request_lost("set_deletion_lock"))
     await world.answer()
     await world.until(lambda: world.carrier.owned[LINE].emergency_address is None)
+    if restarts:
+        await world.restart()
     await ask(world, releasePolicy="Keep", day=None, emergencyLocationRef=None)
     await world.settle(400)
     assert await reason(world) == "Succeeded"
@@ -377,8 +380,9 @@ async def test_a_release_called_off_between_its_steps_gives_back_what_nobody_dec
     assert world.carrier.released == []
 
 
+@pytest.mark.parametrize("restarts", [False, True])
 async def test_an_object_deleted_between_the_steps_of_its_release_leaves_the_number_whole(
-    worlds: Worlds,
+    worlds: Worlds, restarts: bool
 ) -> None:
     world = await estate(worlds)
     before = world.carrier.owned[LINE]
@@ -387,8 +391,12 @@ async def test_an_object_deleted_between_the_steps_of_its_release_leaves_the_num
     world.carrier.strike(carrier_world.request_lost("set_deletion_lock"))
     await world.answer()
     await world.until(lambda: world.carrier.owned[LINE].emergency_address is None)
+    if restarts:
+        await world.stop()
     await world.delete("PhoneNumber", "front")
     await world.delete("Carrier", "main")
+    if restarts:
+        await world.start()
     await world.settle(1200)
     assert world.carrier.owned[LINE] == before
     assert world.carrier.released == []

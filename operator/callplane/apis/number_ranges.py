@@ -10,6 +10,7 @@ from pydantic import Field
 from callplane.apis import constraints, fields
 from callplane.apis.call_terms import HostingAccountRef
 from callplane.apis.constraints import Constraint
+from callplane.apis.drift import Drift
 from callplane.apis.fields import Count, Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
@@ -247,6 +248,18 @@ class NumberRangeStatus(Status):
     next_free: Annotated[
         fields.E164Text | None, Field(description="The number that would be given next.")
     ] = None
+    drifted: Annotated[
+        Count | None,
+        Field(description="Numbers that differ at the carrier and are not written.", ge=0),
+    ] = None
+    drift: Annotated[
+        tuple[Drift, ...],
+        Field(
+            description="Differences at the carrier that were seen and not written; the first 64.",
+            max_length=64,
+            json_schema_extra=fields.list_map("field"),
+        ),
+    ] = ()
 
 
 class NumberRange(Resource):

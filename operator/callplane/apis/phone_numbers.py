@@ -10,6 +10,7 @@ from pydantic import Field
 from callplane.apis import constraints, fields
 from callplane.apis.call_terms import HostingAccountRef
 from callplane.apis.constraints import Constraint
+from callplane.apis.drift import Drift
 from callplane.apis.fields import Flag, Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
@@ -271,6 +272,14 @@ class PhoneNumberStatus(Status):
     release_needs: Annotated[
         tuple[fields.Text256, ...],
         Field(description="What a release still needs, each key by itself.", max_length=16),
+    ] = ()
+    drift: Annotated[
+        tuple[Drift, ...],
+        Field(
+            description="Differences at the carrier that were seen and not written.",
+            max_length=16,
+            json_schema_extra=fields.list_map("field"),
+        ),
     ] = ()
 
 

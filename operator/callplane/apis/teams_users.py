@@ -14,6 +14,7 @@ from callplane.apis.call_terms import (
     CallingPlanRef,
     CallPrivilegeRef,
 )
+from callplane.apis.drift import Drift as Drift
 from callplane.apis.fields import Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
@@ -146,16 +147,6 @@ class EffectivePolicy(Model):
     origin: Annotated[
         PolicyOrigin, Field(description="Assigned directly, through a group, or the default.")
     ] = PolicyOrigin.DIRECT
-
-
-class Drift(Model):
-    """One difference between what is declared and what is observed."""
-
-    field: Annotated[
-        fields.Text256, Field(description="Path in the spec, like phoneNumber or policies[T].")
-    ]
-    observed: Annotated[fields.Text256, Field(description="What the system has.")] = ""
-    desired: Annotated[fields.Text256, Field(description="What the spec asks for.")] = ""
 
 
 class TeamsUserStatus(Status):

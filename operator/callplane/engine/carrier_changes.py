@@ -42,6 +42,18 @@ def describe(change: Change) -> str:
     return words.format(number=E164(change.subject).masked)
 
 
+_SETTINGS = {
+    Operation.SET_ROUTE: "route",
+    Operation.SET_EMERGENCY_ADDRESS: "emergencyAddress",
+    Operation.SET_DELETION_LOCK: "deletionLock",
+}
+
+
+def setting_name(change: Change) -> str:
+    """The setting a change is about, as the register names it; empty for what is none."""
+    return _SETTINGS.get(change.operation, "")
+
+
 def subject(connection: ConnectionId, number: E164) -> HolderId:
     """Whose intents these are: at a carrier, the number's own."""
     return HolderId(Platform.CARRIER, connection.external_id, number.text)

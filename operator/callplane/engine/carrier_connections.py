@@ -10,6 +10,8 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from callplane.engine import carrier_memory
+from callplane.engine.carrier_memory import TakenOff
 from callplane.engine.connection_core import ConnectionCore, ConnectionLimits
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.register_mirror import RegisterMirror
@@ -17,7 +19,7 @@ from callplane.engine.snapshots import FamilySnapshot, ListingResult
 from callplane.numbering.lifecycle import NumberState
 from callplane.providers.carrier_protocol import CarrierAction, CarrierProvider
 from callplane.providers.protocol import ProviderError
-from callplane.resources.carriers import NOT_SHOWN, Balance, EmergencyAddress, NumberOnCarrier
+from callplane.resources.carriers import NOT_SHOWN, Balance, NumberOnCarrier
 from callplane.values import E164, HolderId, ObjectKey
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ log = logging.getLogger(__name__)
 
 #: States in which the carrier's own connection has a number's row.
 ON_ITS_WAY = frozenset({NumberState.ORDERING, NumberState.PORTING_IN})
+
+
+# How old a setting may be that only a read of the number shows.
+UNLISTED_AGE_SECONDS = 3600.0
 
 
 class CarrierRuntime(ConnectionCore):
@@ -48,11 +54,14 @@ class CarrierRuntime(ConnectionCore):
         # Numbers that a pass is about to order, so that two passes see one another's purchases.
         self.buying: set[E164] = set()
         # Numbers that have just become ours and that no read has shown yet.
-        self.arrived: set[E164] = set()
+        self.arrived: set[E164] = carrier_memory.arrived(mirror)
         # How far orders and ports have come, by number: what their objects show.
         self.progress: dict[E164, dict[str, Any]] = {}
         # What a release has taken off its number: it is put back when the number is kept.
-        self.taken_off: dict[E164, tuple[EmergencyAddress | None, bool]] = {}
+        self.taken_off: dict[E164, TakenOff] = carrier_memory.taken_off(mirror)
+        # What the last listing said nothing of, by number, and when a read last showed it.
+        self.unlisted: dict[E164, frozenset[str]] = {}
+        self.detailed_at: dict[E164, float] = {}
         # What was refused at once, and for which spec; a restart asks once more.
         self.refusals: dict[E164, str] = {}
 
@@ -119,6 +128,9 @@ class CarrierRuntime(ConnectionCore):
         moved = await self._read_balance()
         if self.is_observed and (not was_observed or moved or (result and result.changed)):
             self._wake_dependents(Priority.DRIFT if was_observed else Priority.INITIAL)
+        for number in carrier_memory.arrived(self.mirror):
+            if self.known(number) is not None:
+                await carrier_memory.seen(self.mirror, number, now=began)
         for key in self.mirror.proposers():
             if self.engine.cache.get(key) is None:
                 await self.gate.withdraw(key)
@@ -147,16 +159,23 @@ class CarrierRuntime(ConnectionCore):
 
     def _with_known(self, row: NumberOnCarrier) -> NumberOnCarrier:
         """What a listing does not show stays as a targeted read has shown it."""
-        entry = self.numbers.get(row.number)
-        known = entry.row if entry is not None else None
-        if known is None:
+        unlisted = [
+            field.name for field in dataclasses.fields(row) if getattr(row, field.name) is NOT_SHOWN
+        ]
+        self.unlisted[row.number] = frozenset(unlisted)
+        known = self.known(row.number)
+        if known is None or not unlisted:
             return row
-        missing = {
-            field.name: getattr(known, field.name)
-            for field in dataclasses.fields(row)
-            if getattr(row, field.name) is NOT_SHOWN
-        }
-        return dataclasses.replace(row, **missing) if missing else row
+        return dataclasses.replace(row, **{name: getattr(known, name) for name in unlisted})
+
+    def details_are_old(self, number: E164, fields: Iterable[str]) -> bool:
+        """Is any of these fields one that no listing shows, and was it read too long ago to tell
+        whether somebody has changed it since?
+        """
+        if self.unlisted.get(number, frozenset()).isdisjoint(fields):
+            return False
+        read_at = self.detailed_at.get(number, float("-inf"))
+        return self.engine.clock.monotonic() - read_at >= UNLISTED_AGE_SECONDS
 
     async def _read_balance(self) -> bool:
         """Returns whether there is money again where there was none."""
@@ -175,6 +194,7 @@ class CarrierRuntime(ConnectionCore):
         async with self.in_flight:
             observed = await self.guarded(self.provider.read_number(number))
         self.numbers.put(number, observed.row, observed_at=observed.observed_at)
+        self.detailed_at[number] = self.engine.clock.monotonic()
         if self.known(number) is not None:
             self.arrived.discard(number)
         return observed.row
@@ -188,6 +208,14 @@ class CarrierRuntime(ConnectionCore):
         """What is known of a number without asking; None: nothing, or that it is not ours."""
         entry = self.numbers.get(number)
         return entry.row if entry is not None else None
+
+    def recall(self, number: E164) -> None:
+        """What the register remembers of a number has changed."""
+        remembered = carrier_memory.row_of(self.mirror, number).applied
+        if carrier_memory.ARRIVED in remembered:
+            self.arrived.add(number)
+        if carrier_memory.TAKEN_OFF not in remembered:
+            self.taken_off.pop(number, None)
 
     def touch(self, number: E164) -> None:
         """A write of ours is out: what was read before it counts no more."""

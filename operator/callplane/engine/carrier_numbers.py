@@ -14,12 +14,13 @@ from callplane.apis.reasons import Reason
 from callplane.engine import (
     carrier_changes,
     carrier_gathering,
+    carrier_memory,
     carrier_orders,
     carrier_ports,
     carrier_releases,
     carrier_settings,
 )
-from callplane.engine.carrier_connections import ON_ITS_WAY
+from callplane.engine.carrier_connections import ON_ITS_WAY, UNLISTED_AGE_SECONDS
 from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Parked, Scope
@@ -43,6 +44,8 @@ from callplane.values import E164
 PENDING_LOOK_SECONDS = 60.0
 RANGE_MISSING_SHOWN = 10
 DETAILS_A_PASS = 20
+#: Fields of a number at a carrier that manifests may manage.
+_SETTINGS = frozenset({"route", "emergency_address", "deletion_locked"})
 
 
 async def row_of(scope: Scope, number: E164) -> NumberRow | None:
@@ -68,6 +71,8 @@ async def _look_after(
     scope: Scope, side: CarrierSide, phone: PhoneNumber, number: E164
 ) -> Succeeded | None:
     await _settle(scope, side, phone, number)
+    if side.writable:
+        _clear(scope, "drift")
     if not side.runtime.can(CarrierAction.LIST):
         return await _declared_only(scope, side, phone, number)
     observed = await _look(scope, side, number)
@@ -75,6 +80,7 @@ async def _look_after(
     row = await row_of(scope, number)
     if observed is None:
         return await _acquire(scope, side, phone, row)
+    await carrier_memory.seen(side.runtime.mirror, number, now=scope.engine.clock.now())
     if row is not None and row.state in ON_ITS_WAY and not _is_pending(observed):
         # A crash between the carrier's answer and ours, or an order placed by hand.
         move = carrier_orders.activate(scope, number, row.state)
@@ -189,12 +195,21 @@ async def _look(scope: Scope, side: CarrierSide, number: E164) -> NumberOnCarrie
     known = side.runtime.known(number)
     is_user = scope.priority <= Priority.DEPENDENCY
     is_shown = known is not None and NOT_SHOWN not in (known.route, known.emergency_address)
-    if is_shown and not is_user:
-        return known
+    is_old = side.runtime.details_are_old(number, _SETTINGS)
     try:
-        return await side.runtime.read_number(number)
+        if not is_shown or is_user or is_old:
+            known = await side.runtime.read_number(number)
     except ProviderError as error:
         raise Failed(Reason.PROVIDER_UNAVAILABLE, f"reading {number.masked}: {error}") from error
+    _look_again(scope, side, [number])
+    return known
+
+
+def _look_again(scope: Scope, side: CarrierSide, numbers: Sequence[E164]) -> None:
+    """What no listing shows is read again after a while, so that drift of it is seen."""
+    unlisted = side.runtime.unlisted
+    if any(not unlisted.get(number, frozenset()).isdisjoint(_SETTINGS) for number in numbers):
+        scope.engine.queue.add_later(scope.key, Priority.DRIFT, UNLISTED_AGE_SECONDS)
 
 
 async def _take_back(
@@ -310,6 +325,7 @@ async def _all_detailed(
     read = {row.number: await _read(side, row) for row in unseen[:DETAILS_A_PASS]}
     left = len(unseen) - len(read)
     if left <= 0:
+        read |= await _again(scope, side, rows, settings, most=DETAILS_A_PASS - len(read))
         return [read.get(row.number, row) for row in rows]
     seconds = DETAILS_A_PASS / side.runtime.limits.drift_reads_per_second
     if scope.cached.ready == "True":
@@ -318,6 +334,38 @@ async def _all_detailed(
         raise Parked
     text = f"what is set on {left} numbers is still to be read"
     raise Waiting(Reason.PROGRESSING, text, after_seconds=seconds)
+
+
+async def _again(
+    scope: Scope,
+    side: CarrierSide,
+    rows: Sequence[NumberOnCarrier],
+    settings: carrier_settings.WantedSettings,
+    *,
+    most: int,
+) -> dict[E164, NumberOnCarrier]:
+    """What no listing shows and was read long ago, the oldest first, some in each pass."""
+    managed = _managed(settings)
+    runtime = side.runtime
+    old = [row for row in rows if runtime.details_are_old(row.number, managed)]
+    old.sort(key=lambda row: (runtime.detailed_at.get(row.number, 0.0), row.number))
+    read = {row.number: await _read(side, row) for row in old[: max(most, 0)]}
+    if len(old) > len(read):
+        seconds = DETAILS_A_PASS / runtime.limits.drift_reads_per_second
+        scope.engine.queue.add_later(scope.key, Priority.DRIFT, seconds)
+    else:
+        _look_again(scope, side, [row.number for row in rows])
+    return read
+
+
+def _managed(settings: carrier_settings.WantedSettings) -> frozenset[str]:
+    """The fields that these settings manage."""
+    wanted = {
+        "route": settings.route is not None,
+        "emergency_address": settings.address is not None,
+        "deletion_locked": settings.lock,
+    }
+    return frozenset(name for name, is_managed in wanted.items() if is_managed)
 
 
 def _lacks_details(row: NumberOnCarrier, settings: carrier_settings.WantedSettings) -> bool:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from callplane.apis.carriers import Carrier
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
-from callplane.engine import carrier_changes, carrier_writing
+from callplane.engine import carrier_changes, carrier_drift, carrier_writing
 from callplane.engine.carrier_gathering import CarrierSide, check_incident, require
 from callplane.engine.scope import Scope
 from callplane.errors import Failed, Stalled, Verdict, Waiting
@@ -74,6 +74,7 @@ async def advance(
     refuse_again(scope, side, number, row)
     check_buys(side, number)
     if not side.writable:
+        carrier_drift.show_life(scope, observed="not owned", desired="ordered")
         return Succeeded("not ordered", differences=(f"{number.masked} would be ordered",))
     check_incident(side, takes_away=False)
     check_money(side)
@@ -142,7 +143,6 @@ async def _take(scope: Scope, side: CarrierSide, intent: Intent, order: NumberOr
     if order.state is OrderState.ACCEPTED:
         move = activate(scope, number, NumberState.ORDERING)
         await carrier_writing.confirm(scope, side, intent, move=move)
-        side.runtime.arrived.add(number)
         side.runtime.touch(number)
         return
     if order.state is OrderState.REJECTED:

@@ -11,7 +11,7 @@ import datetime
 from callplane.apis.phone_numbers import PhoneNumber, PortInTerms
 from callplane.apis.reasons import Reason
 from callplane.cluster.secret_reading import SecretFound
-from callplane.engine import carrier_changes, carrier_orders, carrier_writing
+from callplane.engine import carrier_changes, carrier_drift, carrier_orders, carrier_writing
 from callplane.engine.carrier_gathering import CarrierSide, check_incident, require
 from callplane.engine.scope import Scope
 from callplane.errors import Failed, Stalled, Waiting
@@ -41,6 +41,7 @@ async def advance(
     carrier_orders.check_buys(side, number)
     check_day(scope, terms.not_before, number)
     if not side.writable:
+        carrier_drift.show_life(scope, observed="elsewhere", desired="ported in")
         return Succeeded("not asked for", differences=(f"{number.masked} would be ported in",))
     check_incident(side, takes_away=False)
     code = await _authorisation_code(scope, terms)
@@ -155,7 +156,6 @@ async def _take(scope: Scope, side: CarrierSide, intent: Intent, port: PortIn) -
     if port.state is PortState.DONE:
         move = carrier_orders.activate(scope, number, NumberState.PORTING_IN)
         await carrier_writing.confirm(scope, side, intent, move=move)
-        side.runtime.arrived.add(number)
         side.runtime.touch(number)
         return
     said = carrier_orders.words(port.detail, port.code)

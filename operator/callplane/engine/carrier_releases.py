@@ -18,11 +18,14 @@ from callplane.apis.provider_incidents import Freeze
 from callplane.apis.reasons import Reason
 from callplane.engine import (
     carrier_changes,
+    carrier_drift,
+    carrier_memory,
     carrier_orders,
     carrier_settings,
     carrier_writing,
 )
 from callplane.engine.carrier_gathering import CarrierSide, require
+from callplane.engine.carrier_memory import TakenOff
 from callplane.engine.scope import Scope
 from callplane.errors import Failed, Stalled, Waiting
 from callplane.numbering.lifecycle import HELD, Cause, NumberState
@@ -88,6 +91,7 @@ async def _release(
         await side.runtime.gate.withdraw(scope.key)
         raise _verdict(scope, number, missing)
     if not side.writable:
+        carrier_drift.show_life(scope, observed="owned", desired="released")
         return Succeeded("not released", differences=(f"{number.masked} would be released",))
     carrier_orders.refuse_again(scope, side, number, None)
     change = carrier_changes.release(side.runtime.connection, number)
@@ -125,7 +129,6 @@ async def settle(scope: Scope, side: CarrierSide, intent: Intent) -> None:
     if observed is None:
         move = _move(scope, number, NumberState.RELEASE_PENDING, NumberState.RELEASED)
         await carrier_writing.confirm(scope, side, intent, move=move)
-        side.runtime.taken_off.pop(number, None)
         return
     if carrier_orders.may_still_appear(scope, side, intent):
         raise Waiting(
@@ -152,17 +155,22 @@ async def _detach(scope: Scope, side: CarrierSide, observed: NumberOnCarrier) ->
     if observed.deletion_locked is True and runtime.can(CarrierAction.DELETION_LOCK):
         steps.append(carrier_changes.without_lock(connection, observed))
     for step in steps:
-        _remember(side, observed)
+        await _remember(scope, side, observed)
         await _take_off(scope, side, number, step)
 
 
-def _remember(side: CarrierSide, observed: NumberOnCarrier) -> None:
+async def _remember(scope: Scope, side: CarrierSide, observed: NumberOnCarrier) -> None:
     """What the number has, before any of it is taken off; a second look may show less of it."""
-    address, locked = side.runtime.taken_off.get(observed.number, (None, False))
-    if isinstance(observed.emergency_address, EmergencyAddress):
-        address = observed.emergency_address
-    locked = locked or observed.deletion_locked is True
-    side.runtime.taken_off[observed.number] = (address, locked)
+    known = side.runtime.taken_off.get(observed.number, TakenOff())
+    shown = observed.emergency_address
+    what = TakenOff(
+        shown if isinstance(shown, EmergencyAddress) else known.address,
+        known.locked or observed.deletion_locked is True,
+    )
+    side.runtime.taken_off[observed.number] = what
+    await carrier_memory.remember_taken_off(
+        side.runtime.mirror, observed.number, what, now=scope.engine.clock.now()
+    )
 
 
 async def _take_off(scope: Scope, side: CarrierSide, number: E164, step: Change) -> None:
@@ -196,14 +204,14 @@ def _refused(
 async def put_back(
     scope: Scope, side: CarrierSide, phone: PhoneNumber | None, number: E164
 ) -> None:
-    """A number that is kept has its emergency address and its lock: those that a release took off,
-    and after a restart, which forgets them, those that are declared. Raises Waiting until each is
-    seen. `phone` is None where its object is gone.
+    """A number that is kept has its emergency address and its lock: those that are declared, else
+    those that a release took off. Raises Waiting until each is seen. `phone` is None where its
+    object is gone.
     """
     incident = side.incident
     if not side.writable or (incident is not None and incident.freeze is Freeze.ALL):
         return
-    address, is_locked = side.runtime.taken_off.get(number, (None, False))
+    off = side.runtime.taken_off.get(number, TakenOff())
     declared = carrier_settings.WantedSettings(None, None, lock=False)
     if phone is not None:
         # Why the number is kept is the news; what was taken off goes back all the same.
@@ -211,7 +219,7 @@ async def put_back(
             location = phone.spec.emergency_location_ref
             declared = await carrier_settings.wanted(scope, side, location)
     settings = carrier_settings.WantedSettings(
-        None, declared.address or address, declared.lock or is_locked
+        None, declared.address or off.address, declared.lock or off.locked
     )
     try:
         observed = await side.runtime.read_number(number)
@@ -220,6 +228,12 @@ async def put_back(
     if observed is not None:
         for change in carrier_settings.differences(side, [observed], settings):
             await carrier_settings.write(scope, side, change, settings)
+    await forget_taken_off(scope, side, number)
+
+
+async def forget_taken_off(scope: Scope, side: CarrierSide, number: E164) -> None:
+    """Nothing of the number is off any more, or nothing can be done about it."""
+    await carrier_memory.put_back(side.runtime.mirror, number, now=scope.engine.clock.now())
     side.runtime.taken_off.pop(number, None)
 
 

@@ -14,12 +14,21 @@ from datetime import timedelta
 from callplane.apis.emergency_locations import CivicAddress, EmergencyLocation
 from callplane.apis.reasons import Reason
 from callplane.apis.references import ObjectRef
-from callplane.engine import carrier_changes, carrier_orders, carrier_writing
+from callplane.engine import (
+    carrier_changes,
+    carrier_drift,
+    carrier_memory,
+    carrier_orders,
+    carrier_writing,
+    intents,
+)
 from callplane.engine.carrier_gathering import CarrierSide, check_incident
 from callplane.engine.gathering import consenting
+from callplane.engine.guarding import UNDONE_LIMIT
+from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Scope
 from callplane.errors import Failed, Stalled, Waiting
-from callplane.plan.change import Change, Operation
+from callplane.plan.change import Cause, Change, Operation
 from callplane.plan.gate_policy import is_gated
 from callplane.providers.carrier_protocol import CarrierAction, CarrierRefused
 from callplane.providers.protocol import ProviderError
@@ -30,11 +39,13 @@ from callplane.resources.carriers import (
     NumberOnCarrier,
     TrunkRoute,
 )
-from callplane.store.ports import Intent, IntentState
+from callplane.store.ports import Commit, Intent, IntentState
 from callplane.values import E164
 
 MARKER_PREFIX = "cp-"
 MARKER_CHARACTERS = 40
+CONTESTED_SHOWN = 10
+CONTESTED_LOOK_SECONDS = 3600.0
 #: What is set on a number, as against how it comes and goes.
 OPERATIONS = frozenset(
     {Operation.SET_ROUTE, Operation.SET_EMERGENCY_ADDRESS, Operation.SET_DELETION_LOCK}
@@ -94,8 +105,8 @@ def differences(
     side: CarrierSide, rows: Sequence[NumberOnCarrier], settings: WantedSettings
 ) -> list[Change]:
     """What is to be changed, number by number. What a read does not show is not changed."""
-    connection = side.runtime.connection
-    changes = []
+    connection, mirror = side.runtime.connection, side.runtime.mirror
+    changes: list[Change] = []
     for row in rows:
         if row.state is not CarrierNumberState.ACTIVE:
             continue
@@ -106,7 +117,7 @@ def differences(
             changes.append(carrier_changes.emergency_address(connection, row, settings.address))
         if settings.lock and row.deletion_locked is False:
             changes.append(carrier_changes.deletion_lock(connection, row))
-    return changes
+    return [carrier_memory.with_cause(mirror, change) for change in changes]
 
 
 async def keep(
@@ -118,14 +129,48 @@ async def keep(
     changes = differences(side, rows, settings)
     if not changes:
         await side.runtime.gate.withdraw(scope.key)
+        carrier_drift.show(scope, ())
         return ()
     if not side.writable:
+        carrier_drift.show(scope, changes)
         return tuple(f"{carrier_changes.describe(change)}" for change in changes)
-    check_incident(side, takes_away=any(is_gated(change) for change in changes))
-    await carrier_writing.pass_gate(scope, side, changes)
-    for change in changes:
+    left, contested = _without_contested(scope, side, changes)
+    carrier_drift.show(scope, [change for change in changes if change not in left])
+    check_incident(side, takes_away=any(is_gated(change) for change in left))
+    await carrier_writing.pass_gate(scope, side, left)
+    for change in left:
         await write(scope, side, change, settings)
+    if contested is not None:
+        raise contested
     raise Waiting(Reason.PROGRESSING, "changes were made and are read back", after_seconds=0.0)
+
+
+def _without_contested(
+    scope: Scope, side: CarrierSide, changes: Sequence[Change]
+) -> tuple[list[Change], Stalled | None]:
+    """Somebody else keeps undoing us: after the third time in 24 hours that setting is left alone,
+    and what else differs is written all the same.
+    """
+    now = scope.engine.clock.now()
+    left, said = [], []
+    for change in changes:
+        row = carrier_memory.row_of(side.runtime.mirror, E164(change.subject))
+        _, undone = intents.count_undone(row, change, now=now)
+        if change.cause is Cause.DRIFT and undone >= UNDONE_LIMIT:
+            name = carrier_changes.setting_name(change)
+            said.append(f"{name} of {E164(change.subject).masked} {undone} times")
+        else:
+            left.append(change)
+    if not said:
+        return left, None
+    # Nobody wakes an object whose number looks as it did; the day of the count ends by itself.
+    scope.engine.queue.add_later(scope.key, Priority.DRIFT, CONTESTED_LOOK_SECONDS)
+    more = f" and {len(said) - CONTESTED_SHOWN} more" if len(said) > CONTESTED_SHOWN else ""
+    return left, Stalled(
+        Reason.CONTESTED,
+        f"undone by others in 24 hours: {', '.join(said[:CONTESTED_SHOWN])}{more}; find out who "
+        "else writes it at the carrier, then change this object or the setting",
+    )
 
 
 async def write(scope: Scope, side: CarrierSide, change: Change, settings: WantedSettings) -> None:
@@ -139,7 +184,17 @@ async def write(scope: Scope, side: CarrierSide, change: Change, settings: Wante
         reason = carrier_orders.reason_of(refused.obstacle, Reason.PROVIDER_REFUSED)
         detail = carrier_orders.words(str(refused), refused.code)
         raise Stalled(reason, f"{carrier_changes.describe(change)}: {detail}") from refused
+    if change.cause is Cause.DRIFT:
+        await _count_undone(scope, side, change)
     await settle(scope, side, intent)
+
+
+async def _count_undone(scope: Scope, side: CarrierSide, change: Change) -> None:
+    """A repair that was taken counts as one more time that others undid our write."""
+    mirror, now = side.runtime.mirror, scope.engine.clock.now()
+    row = carrier_memory.row_of(mirror, E164(change.subject))
+    counted, _ = intents.count_undone(row, change, now=now)
+    await mirror.commit(Commit(holders=(counted,)), now=now)
 
 
 def _call(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from callplane.apis.reasons import Reason
-from callplane.engine import carrier_changes
+from callplane.engine import carrier_changes, carrier_memory
 from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.scope import Parked, Scope
 from callplane.engine.writing import check_fence
@@ -203,9 +203,21 @@ async def close(  # noqa: PLR0913 - all named, and all of one commit
 async def confirm(
     scope: Scope, side: CarrierSide, intent: Intent, *, move: Move | None = None
 ) -> None:
-    """What was wanted is seen: the intent ends, and the number moves with it."""
+    """What was wanted is seen: the intent ends, the number moves with it, and what was done to it
+    is remembered.
+    """
+    runtime, now = side.runtime, scope.engine.clock.now()
+    change = Change.from_json(intent.change)
     done = replace(intent, state=IntentState.CONFIRMED)
     moves = (move,) if move is not None else ()
-    await side.runtime.mirror.commit(
-        Commit(moves=moves, intents=(done,)), now=scope.engine.clock.now()
+    remembered = carrier_memory.after(runtime.mirror, change, now=now)
+    await runtime.mirror.commit(
+        Commit(
+            moves=moves,
+            intents=(done,),
+            holders=remembered.holders,
+            dropped_holders=remembered.dropped,
+        ),
+        now=now,
     )
+    runtime.recall(E164(change.subject))

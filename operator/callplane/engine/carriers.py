@@ -98,7 +98,7 @@ async def _put_back_of_nobody(scope: Scope, carrier: Carrier, runtime: CarrierRu
             await carrier_releases.put_back(scope, side, None, number)
         except Stalled as stalled:
             # Nobody is there to change anything: once is enough.
-            runtime.taken_off.pop(number, None)
+            await carrier_releases.forget_taken_off(scope, side, number)
             log.warning("%s: %s was not put right: %s", scope.key, number.masked, stalled.message)
         except Verdict as verdict:
             log.info("%s: a number of nobody: %s", scope.key, verdict.message)

@@ -221,6 +221,8 @@ def count_undone(row: HolderRow, change: Change, *, now: datetime) -> tuple[Hold
 
 def setting_name(change: Change) -> str:
     """The setting a change is about, as the register names it."""
+    if change.platform is Platform.CARRIER:
+        return carrier_changes.setting_name(change)
     if change.operation is Operation.SET_POLICY:
         fields = change.after or change.before or {}
         return str(policy_setting(fields.get("type", "")))
