@@ -81,11 +81,20 @@ def plan(
     reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "",
     output_format: FormatOption = Format.TEXT,
     mask_numbers: MaskNumbers = False,
+    adopt_drift: Annotated[
+        bool,
+        typer.Option(
+            "--adopt-drift", help="Print the patch of the manifests that accepts what is there."
+        ),
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="With --adopt-drift: edit the files instead.")
+    ] = False,
     namespace: Annotated[
         str, typer.Option("--namespace", "-n", help="Namespace of objects that name none.")
     ] = "default",
 ) -> None:
-    """Show what applying manifests would change. Nothing is written anywhere.
+    """Show what applying manifests would change. No system and no cluster is written.
 
     Observations come from --snapshot, or live from the cluster of --kubeconfig.
     Exit codes: 0 nothing to do, 2 changes, 3 changes that the gate would hold, 1 error.
@@ -95,22 +104,31 @@ def plan(
 
         held_plans.show(paths[1:], kubeconfig, database_url, output_format, mask_numbers)
         return
-    from callplane.cli import plan_computing
-    from callplane.cli.approval_writing import Approval, lifetime, write
+    from callplane.cli import approval_writing, plan_computing
 
-    approval_ends_after = lifetime(expires)
+    if write and not adopt_drift:
+        raise CallplaneError("--write goes with --adopt-drift: a plan itself writes nothing")
+
+    approval_ends_after = approval_writing.lifetime(expires)
     now = SystemClock().now()
     wanted = plan_computing.Wanted(paths, namespace, base)
     with short_lived.without_collector():
         observations = observed(snapshot, kubeconfig, database_url)
         tree = plan_computing.read_valid(wanted, observations, now=now)
         computed = plan_computing.compute(tree, observations, wanted)
+        if adopt_drift:
+            from callplane.cli import adopting
+
+            ground = adopting.Ground(tree, observations, wanted, now)
+            adopting.run(ground, computed, writes=write)
+            return
         warning = plan_computing.age_warning(observations, now=now)
         text = rendered(computed, output_format, warning, mask_numbers=mask_numbers)
     typer.echo(text, nl=False)
     if approval is not None:
         approver, ends_at = _approver(approved_by, paths), now + approval_ends_after
-        write(approval, computed, Approval(approver, ends_at, reason))
+        answer = approval_writing.Approval(approver, ends_at, reason)
+        approval_writing.write(approval, computed, answer)
     raise typer.Exit(exit_code(computed))
 
 

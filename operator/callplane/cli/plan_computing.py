@@ -39,9 +39,9 @@ class Wanted:
 def read_valid(wanted: Wanted, observations: Observations | None, *, now: datetime) -> Tree:
     """The tree, checked together with what the cluster has. Errors are printed and raised."""
     tree = manifests.read(wanted.paths, namespace=wanted.namespace)
-    context = list(_context(tree, observations.objects if observations is not None else ()))
+    known = list(context(tree, observations.objects if observations is not None else ()))
     labels = observations.namespace_labels if observations is not None else {}
-    found = validating.findings(tree, now=now, namespace_labels=labels, context=context)
+    found = validating.findings(tree, now=now, namespace_labels=labels, context=known)
     errors = validating.errors(found)
     for located in errors:
         typer.echo(output.finding_line(located), err=True)
@@ -50,7 +50,7 @@ def read_valid(wanted: Wanted, observations: Observations | None, *, now: dateti
     return tree
 
 
-def _context(tree: Tree, bodies: Iterable[Body]) -> Iterable[Resource]:
+def context(tree: Tree, bodies: Iterable[Body]) -> Iterable[Resource]:
     """Objects that only the cluster has; the tree may refer to them."""
     stated = {each.key for each in tree.manifests}
     for body in bodies:

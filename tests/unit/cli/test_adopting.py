@@ -1,0 +1,262 @@
+"""`callplane plan --adopt-drift`: patches that plan to nothing, and why the rest is refused."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from callplane.cli import app
+from callplane.clock import SystemClock
+from callplane.engine import snapshot_files
+from callplane.resources.lines import NumberType
+from callplane.resources.platforms import NumberOnPlatform
+from callplane.testing.planning_builders import Estate, number, user_id
+
+OFFICE = "00000000-0000-4000-8000-00000000cccc"
+ELSEWHERE = "00000000-0000-4000-8000-00000000dddd"
+ADDRESS = {"street": "1 Sample Street", "town": "London", "postcode": "ZZ99 9ZZ"}
+CALLING = "TeamsCallingPolicy"
+
+
+class Desk:
+    """A folder with a tree written by people, what was observed, and the program run in it."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.estate = Estate()
+        self.estate.stock(range(100))
+        self.estate.declare("anna")
+        self.tree = folder / "tree"
+        self.snapshot = folder / "a.snapshot"
+        self.said = ""
+        self.written = False
+        self._capsys = capsys
+
+    def file(self, kind: str, name: str, namespace: str = "sales") -> Path:
+        return self.tree / namespace / f"{kind}-{name}.yaml".lower()
+
+    def write(self) -> None:
+        if not self.written:
+            for key, body in self.estate.manifests.items():
+                path = self.file(key.kind, key.name, key.namespace)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                text = yaml.safe_dump(body, sort_keys=False)
+                path.write_text(f"# {key.name}: ask the desk before changing\n{text}")
+        self.written = True
+        observations = replace(self.estate.observations(), taken_at=SystemClock().now())
+        snapshot_files.save(self.snapshot, observations)
+
+    def plan(self, *options: str, code: int) -> str:
+        self.write()
+        ended = app.run(["plan", str(self.tree), "--snapshot", str(self.snapshot), *options])
+        printed = self._capsys.readouterr()
+        self.said = printed.err
+        assert ended == code, printed
+        return printed.out
+
+    def adopt(self, *options: str, code: int = 0) -> str:
+        return self.plan("--adopt-drift", *options, code=code)
+
+    def spec(self, name: str = "anna") -> dict[str, Any]:
+        found: dict[str, Any] = yaml.safe_load(self.file("TeamsUser", name).read_text())["spec"]
+        return found
+
+    def applied(self, name: str, **settings: Any) -> None:
+        """What the register says that we have set."""
+        row = self.estate.holders[name]
+        self.estate.holders[name] = replace(row, applied={**row.applied, **settings})
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+    return Desk(tmp_path, capsys)
+
+
+def moved(desk: Desk, index: int | None) -> None:
+    """Anna has 001 by us; somebody gave her another number, or took it."""
+    desk.estate.hire("anna", index=1)
+    desk.estate.declare("anna", phoneNumber={"e164": number(1).text})
+    desk.estate.numbers[number(1)] = NumberOnPlatform(number(1), NumberType.DIRECT_ROUTING)
+    if index is not None:
+        desk.estate.give("anna", index, ours=False)
+
+
+def office(desk: Desk, name: str = "office", location: str = OFFICE) -> None:
+    spec = {
+        "address": ADDRESS,
+        "teamsLocationId": location,
+        "allowedNamespaces": [{"selector": {}}],
+    }
+    desk.estate.put("EmergencyLocation", name, spec, namespace="platform")
+
+
+def relocated(desk: Desk, location: str | None) -> None:
+    """Anna's number was in the office by us; somebody moved it."""
+    office(desk)
+    desk.estate.hire("anna")
+    desk.estate.give("anna", 1, location=location)
+    desk.applied("anna", emergencyLocation=OFFICE)
+    desk.estate.declare("anna", emergencyLocationRef={"name": "office", "namespace": "platform"})
+
+
+def test_another_number_is_adopted_and_plans_to_nothing(desk: Desk) -> None:
+    moved(desk, 7)
+    desk.plan(code=2)
+    desk.adopt("--write")
+    assert desk.spec()["phoneNumber"] == {"e164": number(7).text}
+    assert "number +44…0007: written" in desk.said
+    text = desk.file("TeamsUser", "anna").read_text()
+    assert text.startswith("# anna: ask the desk before changing\n")
+    desk.plan(code=0)
+
+
+def test_the_patch_is_printed_and_git_takes_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved(desk, 7)
+    desk.write()
+    monkeypatch.chdir(desk.tree.parent)
+    patch = desk.adopt()
+    assert desk.spec()["phoneNumber"] == {"e164": number(1).text}
+    changed = [
+        line for line in patch.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    assert changed == [f"-    e164: '{number(1)}'", f"+    e164: '{number(7)}'"]
+    subprocess.run(["git", "apply", "-"], input=patch, text=True, check=True)
+    assert desk.spec()["phoneNumber"] == {"e164": number(7).text}
+    desk.plan(code=0)
+
+
+def test_a_number_that_was_taken_away_is_adopted_as_none(desk: Desk) -> None:
+    moved(desk, None)
+    desk.adopt("--write")
+    assert desk.spec()["phoneNumber"] == {"none": {}}
+    desk.plan(code=0)
+
+
+def test_a_number_that_is_stated_by_itself_is_named(desk: Desk) -> None:
+    moved(desk, 150)
+    spec = {"e164": number(150).text, "route": "DirectRouting"}
+    desk.estate.put("PhoneNumber", "desk", spec, namespace="sales")
+    desk.adopt("--write")
+    assert desk.spec()["phoneNumber"] == {"phoneNumberRef": {"name": "desk"}}
+    desk.plan(code=0)
+
+
+def test_a_number_that_nothing_states_is_refused(desk: Desk) -> None:
+    moved(desk, 200)
+    assert desk.adopt("--write", code=2) == ""
+    assert "not adopted: no NumberRange or PhoneNumber here states it" in desk.said
+    assert desk.spec()["phoneNumber"] == {"e164": number(1).text}
+
+
+def test_a_number_without_consent_is_refused_with_the_planners_reason(desk: Desk) -> None:
+    moved(desk, 150)
+    desk.estate.range("closed", first=150, last=160, allowedNamespaces=[])
+    desk.adopt("--write", code=2)
+    assert "not adopted: " in desk.said
+    assert "admit" in desk.said
+    assert desk.spec()["phoneNumber"] == {"e164": number(1).text}
+
+
+def test_what_git_asks_for_is_no_drift(desk: Desk) -> None:
+    """Somebody new has no number yet: that is not to be accepted as none."""
+    desk.estate.hire("anna")
+    assert desk.adopt("--write") == ""
+    assert "0 differences adopted" in desk.said
+    assert "1 change that git asks for" in desk.said
+    assert "rangeRef" in desk.spec()["phoneNumber"]
+
+
+def test_another_emergency_location_is_adopted_where_it_is_declared(desk: Desk) -> None:
+    relocated(desk, ELSEWHERE)
+    office(desk, "annexe", ELSEWHERE)
+    desk.adopt("--write")
+    assert desk.spec()["emergencyLocationRef"] == {"name": "annexe", "namespace": "platform"}
+    desk.plan(code=0)
+
+
+def test_a_location_that_nobody_declares_is_refused(desk: Desk) -> None:
+    relocated(desk, ELSEWHERE)
+    desk.adopt(code=2)
+    assert f"no EmergencyLocation here has teamsLocationId {ELSEWHERE}" in desk.said
+
+
+def test_a_location_that_is_gone_is_never_adopted(desk: Desk) -> None:
+    relocated(desk, None)
+    assert desk.adopt("--write", code=2) == ""
+    assert "would send help nowhere" in desk.said
+
+
+def drifted_policy(desk: Desk, shown: str, *, wanted: str = "Sales", **spec: Any) -> None:
+    desk.estate.hire("anna", index=1)
+    desk.applied("anna", **{f"policy/{CALLING}": {"name": wanted}})
+    if shown:
+        desk.estate.policies("anna", **{CALLING: shown})
+    desk.estate.declare("anna", **spec)
+
+
+def test_another_policy_is_adopted(desk: Desk) -> None:
+    policies = [{"type": "TeamsMeetingPolicy", "name": ""}, {"type": CALLING, "name": "Sales"}]
+    drifted_policy(desk, "Basic", policies=policies)
+    desk.adopt("--write")
+    assert desk.spec()["policies"] == [policies[0], {"type": CALLING, "name": "Basic"}]
+    desk.plan(code=0)
+
+
+def test_a_policy_that_was_taken_off_is_adopted_as_the_default(desk: Desk) -> None:
+    drifted_policy(desk, "", policies=[{"type": CALLING, "name": "Sales"}])
+    desk.adopt("--write")
+    assert desk.spec()["policies"] == [{"type": CALLING, "name": ""}]
+    desk.plan(code=0)
+
+
+def test_what_the_tenant_sets_for_everybody_is_adopted_for_this_person(desk: Desk) -> None:
+    desk.estate.tenant(defaultPolicies=[{"type": CALLING, "name": "Sales"}])
+    drifted_policy(desk, "Basic")
+    desk.adopt("--write")
+    assert desk.spec()["policies"] == [{"type": CALLING, "name": "Basic"}]
+    desk.plan(code=0)
+
+
+def test_several_people_in_one_file_are_edited_once_each(desk: Desk) -> None:
+    for index, name in enumerate(("anna", "ben"), start=1):
+        desk.estate.hire(name, index=index)
+        desk.applied(name, **{f"policy/{CALLING}": {"name": "Sales"}})
+        desk.estate.policies(name, **{CALLING: "Basic"})
+        desk.estate.declare(name, policies=[{"type": CALLING, "name": "Sales"}])
+    desk.write()
+    both = desk.tree / "people.yaml"
+    files = [desk.file("TeamsUser", name) for name in ("anna", "ben")]
+    both.write_text("---\n".join(file.read_text() for file in files))
+    for file in files:
+        file.unlink()
+    desk.adopt("--write")
+    names = [body["spec"]["policies"][0]["name"] for body in yaml.safe_load_all(both.read_text())]
+    assert names == ["Basic", "Basic"]
+    desk.plan(code=0)
+
+
+def test_a_file_that_cannot_be_edited_is_named(desk: Desk) -> None:
+    moved(desk, 7)
+    desk.write()
+    path = desk.file("TeamsUser", "anna")
+    body = yaml.safe_load(path.read_text())
+    text = path.read_text().replace("tenantRef:", "tenantRef: &tenant")
+    path.write_text(text + "status:\n  x: *tenant\n" if body else "")
+    desk.adopt("--write", code=2)
+    assert "is not edited here: it repeats parts of itself by anchors" in desk.said
+
+
+def test_writing_needs_something_to_write(desk: Desk) -> None:
+    assert desk.plan("--write", code=1) == ""
+    assert "--write goes with --adopt-drift" in desk.said
+
+
+def test_a_tree_without_drift_gives_no_patch(desk: Desk) -> None:
+    desk.estate.hire("anna", index=1)
+    assert desk.adopt() == ""
+    assert "0 differences adopted" in desk.said
+    assert user_id("anna") not in desk.said
