@@ -115,3 +115,12 @@ def test_intake() -> None:
     assert found["bare_sql_per_second"] > 0
     assert found["beside_cdrs_per_second"] > 0
     assert 0 < found["beside_reserve_p50_ms"] <= found["beside_reserve_p99_ms"]
+
+
+def test_import() -> None:
+    found = last_line("import", "--smoke")
+    assert (found["users"], found["numbers"]) == (200, 500)
+    assert found["changes"] == 0
+    assert found["import_seconds"] > 0
+    assert found["replan_seconds"] > 0
+    assert 0 < found["rss_mb"] < 600

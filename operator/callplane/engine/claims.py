@@ -115,15 +115,11 @@ async def _stock(scope: Scope, declared: PhoneNumberSource, platform: Platform) 
         return _stock_of(phone, platform)
     number = E164(declared.e164 or "")
     labels = await scope.engine.labels_of(scope.key.namespace)
-    for kind in ("PhoneNumber", "NumberRange"):
-        for cached in scope.engine.cache.of_kind(kind):
-            if cached.resource is None or cached.is_deleting:
-                continue
-            stock = _stock_of(cached.resource, platform)
-            if number in stock and references.consents(
-                cached.resource, scope.key.namespace, labels
-            ):
-                return stock
+    for cached in scope.engine.cache.holding(number):
+        if cached.resource is None or cached.is_deleting:
+            continue
+        if references.consents(cached.resource, scope.key.namespace, labels):
+            return _stock_of(cached.resource, platform)
     raise Waiting(
         Reason.DEPENDENCY_NOT_READY,
         f"no NumberRange or PhoneNumber that admits namespace {scope.key.namespace} holds "

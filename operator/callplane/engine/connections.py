@@ -219,14 +219,8 @@ class ConnectionRuntime(ConnectionCore):
         """The range or number object that holds a number, as namespace/name; empty when none
         does.
         """
-        for kind in ("PhoneNumber", "NumberRange"):
-            for cached in self.engine.cache.of_kind(kind):
-                spec = getattr(cached.resource, "spec", None)
-                spans = getattr(spec, "spans", None)
-                if spans is not None and any(number in span for span in spans):
-                    return f"{cached.key.namespace}/{cached.key.name}"
-                if getattr(spec, "e164", None) == number.text:
-                    return f"{cached.key.namespace}/{cached.key.name}"
+        for cached in self.engine.cache.holding(number):
+            return f"{cached.key.namespace}/{cached.key.name}"
         return ""
 
     # Numbers of ranges

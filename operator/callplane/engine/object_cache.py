@@ -26,6 +26,8 @@ from callplane.desired.declarations import (
     is_person,
     person_key,
 )
+from callplane.engine import number_index
+from callplane.engine.number_index import NumberIndex
 from callplane.values import E164, ObjectKey
 
 RECONCILE_REQUEST = "callplane.dev/reconcile-requested-at"
@@ -104,6 +106,7 @@ class ObjectCache:
         self._declared: dict[tuple[ObjectKey, str], set[ObjectKey]] = {}
         self._stating: dict[str, dict[ObjectKey, None]] = {}
         self._projections: dict[ObjectKey, bytes] = {}
+        self._numbers: NumberIndex | None = None
 
     def put(self, key: ObjectKey, body: dict[str, Any]) -> tuple[Arrival, bool]:
         """Take a body. Returns what the event meant and whether dependents must look again.
@@ -157,6 +160,7 @@ class ObjectCache:
         if before is None:
             return False
         self._by_uid.pop(before.uid, None)
+        self._forget_numbers(key)
         self._unindex(before)
         return True
 
@@ -169,6 +173,18 @@ class ObjectCache:
 
     def of_kind(self, kind: str) -> Iterator[CachedObject]:
         return iter(self._by_kind.get(kind, {}).values())
+
+    def holding(self, number: E164) -> list[CachedObject]:
+        """PhoneNumbers and NumberRanges that hold a number, in this order; those that are being
+        deleted are among them.
+        """
+        if self._numbers is None:
+            self._numbers = NumberIndex(
+                (cached.key, cached.resource)
+                for kind in number_index.KINDS
+                for cached in self.of_kind(kind)
+            )
+        return [self._objects[key] for key in self._numbers.holding(number)]
 
     def known(self) -> list[ObjectKey]:
         return list(self._objects)
@@ -196,6 +212,7 @@ class ObjectCache:
             if before.uid != cached.uid:
                 self._by_uid.pop(before.uid, None)
         self._keep(cached)
+        self._forget_numbers(cached.key)
         self._by_uid[cached.uid] = cached.key
         if cached.resource is None:
             return
@@ -209,6 +226,10 @@ class ObjectCache:
         number = _stated(cached)
         if number is not None:
             self._stating.setdefault(number, {})[cached.key] = None
+
+    def _forget_numbers(self, key: ObjectKey) -> None:
+        if key.kind in number_index.KINDS:
+            self._numbers = None
 
     def _unindex(self, cached: CachedObject) -> None:
         number = _stated(cached)
