@@ -103,19 +103,23 @@ async def _rows(url: str) -> list[ConnectionRow]:
 
 
 async def _take(kubeconfig: Path, url: str, key: ObjectKey) -> Taken:
+    from callplane.apis.carriers import Carrier
     from callplane.cluster.namespaces import installation_id
     from callplane.cluster.resource_kinds import callplane_kind
-    from callplane.desired.declarations import is_platform, system_of
+    from callplane.desired.declarations import carrier_system, is_platform, system_of
     from callplane.store.ports import HeldElsewhere
     from callplane.values import DeclaringObject
 
     async with connecting.cluster(kubeconfig) as client, connecting.register(url) as opened:
         plural = registry.kind_named(key.kind).plural
         body = await client.get(callplane_kind(plural), name=key.name, namespace=key.namespace)
-        platform = parse_lenient({**body, "kind": key.kind}).resource
-        if not is_platform(platform):
+        resource = parse_lenient({**body, "kind": key.kind}).resource
+        if isinstance(resource, Carrier):
+            connection = carrier_system(resource)
+        elif is_platform(resource):
+            connection = system_of(resource)
+        else:
             raise CallplaneError(f"{key} cannot be read; callplane validate says why")
-        connection = system_of(platform)
         declared_by = DeclaringObject(
             installation=await installation_id(client),
             kind=key.kind,

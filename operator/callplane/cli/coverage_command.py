@@ -4,8 +4,10 @@ code that a pipeline can stop at.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +16,14 @@ import typer
 from callplane.cli import connecting, manifests, output, plan_command
 from callplane.cli.connecting import DatabaseUrl, Kubeconfig
 from callplane.cli.plan_command import SnapshotFile
+from callplane.errors import CallplaneError
 from callplane.settings import PREFIX, OperatorSettings
 from callplane.values import ObjectKey
 
 if TYPE_CHECKING:
     from callplane.apis.model import Resource
     from callplane.engine.observations import Observations
+    from callplane.engine.recorded_carrier import CarrierSkills
 
 FAILED = 2
 
@@ -82,8 +86,9 @@ def coverage(
     from callplane.engine import emergency_coverage
 
     observations = plan_command.observed(snapshot, kubeconfig, database_url)
-    resources = _resources(paths or (), namespace, observations)
-    report = emergency_coverage.report(observations, resources)
+    resources = list(_resources(paths or (), namespace, observations))
+    skills = asyncio.run(_skills(resources))
+    report = emergency_coverage.report(observations, resources, skills)
     show = show_numbers or OperatorSettings.from_environment(os.environ).show_numbers
     match output_format:
         case CoverageFormat.TEXT:
@@ -101,6 +106,20 @@ def coverage(
         states = ", ".join(sorted({each.state.value for each in failing}))
         connecting.say(f"--fail-on: {output.count(len(failing), 'number')} ({states})")
         raise typer.Exit(FAILED)
+
+
+async def _skills(resources: Iterable[Resource]) -> Mapping[ObjectKey, CarrierSkills]:
+    """What each Carrier can do; one of which no provider can be made is left out."""
+    from callplane.apis.carriers import Carrier
+    from callplane.wiring.judging import carrier_skills
+
+    found = {}
+    for each in resources:
+        if isinstance(each, Carrier):
+            with contextlib.suppress(CallplaneError):
+                key = ObjectKey(each.kind, each.namespace, each.name)
+                found[key] = await carrier_skills(each.spec)
+    return found
 
 
 def _resources(

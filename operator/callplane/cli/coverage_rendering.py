@@ -10,7 +10,8 @@ from typing import Any
 
 from callplane.cli import output
 from callplane.cli.cells import formula_free
-from callplane.engine.emergency_coverage import Coverage, CoverageReport, CoveredNumber
+from callplane.engine.emergency_at_carriers import Coverage
+from callplane.engine.emergency_coverage import CoverageReport, CoveredNumber
 from callplane.values import E164, ObjectKey
 
 FORMAT = "callplane-coverage"

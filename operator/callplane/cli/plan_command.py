@@ -19,6 +19,8 @@ from callplane.clock import SystemClock
 from callplane.errors import CallplaneError
 
 if TYPE_CHECKING:
+    from callplane.cli.manifests import Tree
+    from callplane.cli.plan_computing import Wanted
     from callplane.engine.observations import Observations
     from callplane.plan.document import Plan
 
@@ -108,7 +110,6 @@ def plan(
 
     if write and not adopt_drift:
         raise CallplaneError("--write goes with --adopt-drift: a plan itself writes nothing")
-
     approval_ends_after = approval_writing.lifetime(expires)
     now = SystemClock().now()
     wanted = plan_computing.Wanted(paths, namespace, base)
@@ -117,10 +118,7 @@ def plan(
         tree = plan_computing.read_valid(wanted, observations, now=now)
         computed = plan_computing.compute(tree, observations, wanted)
         if adopt_drift:
-            from callplane.cli import adopting
-
-            ground = adopting.Ground(tree, observations, wanted, now)
-            adopting.run(ground, computed, writes=write)
+            _adopt(computed, tree, observations, wanted, writes=write)
             return
         warning = plan_computing.age_warning(observations, now=now)
         text = rendered(computed, output_format, warning, mask_numbers=mask_numbers)
@@ -130,6 +128,15 @@ def plan(
         answer = approval_writing.Approval(approver, ends_at, reason)
         approval_writing.write(approval, computed, answer)
     raise typer.Exit(exit_code(computed))
+
+
+def _adopt(
+    computed: Plan, tree: Tree, observations: Observations, wanted: Wanted, *, writes: bool
+) -> None:
+    from callplane.cli import adopting
+
+    ground = adopting.Ground(tree, observations, wanted, SystemClock().now())
+    adopting.run(ground, computed, writes=writes)
 
 
 def observed(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from callplane.apis.carriers import Carrier
 from callplane.apis.number_ranges import Route
 from callplane.apis.references import ObjectRef, SecretKeyRef
 from callplane.apis.service_lines import ServiceLine
@@ -97,6 +98,13 @@ def system_of(platform: PlatformObject) -> ConnectionId:
     if isinstance(platform, TeamsTenant):
         return ConnectionId(Platform.TEAMS.value, platform.spec.tenant_id)
     return ConnectionId(Platform.WEBEX.value, platform.spec.org_id)
+
+
+def carrier_system(carrier: Carrier) -> ConnectionId:
+    """The account that the object stands for, under the name by which the registry knows its
+    provider.
+    """
+    return ConnectionId(carrier.spec.type.value.lower(), carrier.spec.account)
 
 
 def secret_refs(platform: PlatformObject) -> list[SecretKeyRef]:

@@ -42,9 +42,11 @@ def describe(change: Change) -> str:
     return words.format(number=E164(change.subject).masked)
 
 
+#: Settings of a number at a carrier, as register and statuses name them.
+EMERGENCY_ADDRESS = "emergencyAddress"
 _SETTINGS = {
     Operation.SET_ROUTE: "route",
-    Operation.SET_EMERGENCY_ADDRESS: "emergencyAddress",
+    Operation.SET_EMERGENCY_ADDRESS: EMERGENCY_ADDRESS,
     Operation.SET_DELETION_LOCK: "deletionLock",
 }
 
@@ -89,8 +91,8 @@ def emergency_address(
     connection: ConnectionId, row: NumberOnCarrier, wanted: EmergencyAddress
 ) -> Change:
     before = row.emergency_address
-    fields = _address_fields(row.number, before) if isinstance(before, EmergencyAddress) else None
-    after = _address_fields(row.number, wanted)
+    fields = address_fields(row.number, before) if isinstance(before, EmergencyAddress) else None
+    after = address_fields(row.number, wanted)
     return _change(connection, Operation.SET_EMERGENCY_ADDRESS, row.number, fields, after)
 
 
@@ -101,7 +103,7 @@ def deletion_lock(connection: ConnectionId, row: NumberOnCarrier) -> Change:
 
 def without_address(connection: ConnectionId, row: NumberOnCarrier) -> Change:
     """A step of a release: the emergency address comes off."""
-    before = _address_fields(row.number, row.emergency_address)
+    before = address_fields(row.number, row.emergency_address)
     return _change(connection, Operation.SET_EMERGENCY_ADDRESS, row.number, before, None)
 
 
@@ -136,7 +138,7 @@ def _side(row: NumberOnCarrier, change: Change) -> dict[str, str] | None:
         case Operation.SET_EMERGENCY_ADDRESS:
             address = row.emergency_address
             is_set = isinstance(address, EmergencyAddress)
-            return _address_fields(row.number, address) if is_set else None
+            return address_fields(row.number, address) if is_set else None
         case Operation.SET_DELETION_LOCK:
             locked = row.deletion_locked is True
             return {"number": row.number.text, "locked": "true"} if locked else None
@@ -154,7 +156,8 @@ def _route_fields(number: E164, route: TrunkRoute | NotShown | None) -> dict[str
     return fields
 
 
-def _address_fields(number: E164, address: object) -> dict[str, str]:
+def address_fields(number: E164, address: object) -> dict[str, str]:
+    """An emergency address as the flat fields of a change."""
     assert isinstance(address, EmergencyAddress)
     fields: Mapping[str, str] = asdict(address)
     return {"number": number.text, **{name: text for name, text in fields.items() if text}}

@@ -152,6 +152,9 @@ async def _settings(
         for row in rows
     )
     notes = []
+    _, contested = carrier_settings.without_contested(scope, side, changes)
+    if contested is not None:
+        notes.append(note_of(contested))
     if unseen:
         text = (
             f"what is set on {unseen} numbers is not in the carrier's listing: the controller "

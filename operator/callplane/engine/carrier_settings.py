@@ -134,7 +134,10 @@ async def keep(
     if not side.writable:
         carrier_drift.show(scope, changes)
         return tuple(f"{carrier_changes.describe(change)}" for change in changes)
-    left, contested = _without_contested(scope, side, changes)
+    left, contested = without_contested(scope, side, changes)
+    if contested is not None:
+        # Nobody wakes an object whose number looks as it did; the day of the count ends by itself.
+        scope.engine.queue.add_later(scope.key, Priority.DRIFT, CONTESTED_LOOK_SECONDS)
     carrier_drift.show(scope, [change for change in changes if change not in left])
     check_incident(side, takes_away=any(is_gated(change) for change in left))
     await carrier_writing.pass_gate(scope, side, left)
@@ -145,7 +148,7 @@ async def keep(
     raise Waiting(Reason.PROGRESSING, "changes were made and are read back", after_seconds=0.0)
 
 
-def _without_contested(
+def without_contested(
     scope: Scope, side: CarrierSide, changes: Sequence[Change]
 ) -> tuple[list[Change], Stalled | None]:
     """Somebody else keeps undoing us: after the third time in 24 hours that setting is left alone,
@@ -163,8 +166,6 @@ def _without_contested(
             left.append(change)
     if not said:
         return left, None
-    # Nobody wakes an object whose number looks as it did; the day of the count ends by itself.
-    scope.engine.queue.add_later(scope.key, Priority.DRIFT, CONTESTED_LOOK_SECONDS)
     more = f" and {len(said) - CONTESTED_SHOWN} more" if len(said) > CONTESTED_SHOWN else ""
     return left, Stalled(
         Reason.CONTESTED,

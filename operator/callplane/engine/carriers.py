@@ -12,6 +12,7 @@ from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
 from callplane.apis.references import ManagementPolicy
+from callplane.desired.declarations import carrier_system
 from callplane.engine import (
     carrier_changes,
     carrier_numbers,
@@ -33,7 +34,7 @@ from callplane.providers.carrier_protocol import CarrierAction
 from callplane.providers.registry import Ingredients
 from callplane.status.conditions import Circumstances, NotKnown, Succeeded
 from callplane.store.ports import ConnectionRow
-from callplane.values import E164, ConnectionId, ObjectKey
+from callplane.values import E164, ObjectKey
 
 if TYPE_CHECKING:
     from callplane.engine.operator_engine import Engine
@@ -137,7 +138,7 @@ async def _has_writes_under_way(scope: Scope, carrier: Carrier) -> bool:
 
 async def _held_row(scope: Scope, carrier: Carrier) -> ConnectionRow | None:
     """The register's row of this carrier's account, where this very object has it."""
-    system = _system_of(carrier)
+    system = carrier_system(carrier)
     for row in await scope.engine.register.connections():
         if row.connection == system and row.declared_by == scope.declaring:
             return row
@@ -147,10 +148,6 @@ async def _held_row(scope: Scope, carrier: Carrier) -> ConnectionRow | None:
 def provider_name(spec: CarrierSpec) -> str:
     """The name under which the registry knows the carrier's provider."""
     return spec.type.value.lower()
-
-
-def _system_of(carrier: Carrier) -> ConnectionId:
-    return ConnectionId(provider_name(carrier.spec), carrier.spec.account)
 
 
 async def _at_work(scope: Scope, carrier: Carrier) -> CarrierRuntime:
@@ -163,7 +160,7 @@ async def _at_work(scope: Scope, carrier: Carrier) -> CarrierRuntime:
             scope.engine, scope.key, provider=provider, mirror=mirror, limits=limits
         )
 
-    place = Workplace(scope.engine.carriers, _system_of(carrier), WORD, make)
+    place = Workplace(scope.engine.carriers, carrier_system(carrier), WORD, make)
     return await connection_passes.bring_to_work(scope, carrier, place)
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import bisect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import Enum
 
+from callplane.apis.carriers import Carrier, CarrierType
 from callplane.apis.emergency_locations import EmergencyLocation
 from callplane.apis.model import Resource
 from callplane.apis.number_ranges import NumberRange
@@ -23,48 +23,23 @@ from callplane.desired import references
 from callplane.desired.declarations import (
     WORDS,
     PersonObject,
+    carrier_system,
     connection_key,
     is_person,
     is_platform,
     person_key,
     system_of,
 )
+from callplane.engine import emergency_at_carriers
+from callplane.engine.emergency_at_carriers import CarrierEvidence, Check, Coverage, Stated
 from callplane.engine.observations import ConnectionObservation, Observations
+from callplane.engine.recorded_carrier import CarrierSkills
 from callplane.numbering.lifecycle import HELD
 from callplane.resources.platforms import NumberOnPlatform
 from callplane.store.ports import NumberRow
 from callplane.values import E164, ConnectionId, ObjectKey, Platform
 
-
-class Coverage(Enum):
-    """What a system knows of where the holder is; the worst comes first.
-
-    MISSING: it knows no address, or the declared one does not exist there. DIFFERENT: it has
-    another one than declared. UNSEEN: it could not be asked, or does not show. BY_HAND: it takes no
-    address from us. UNDECLARED: it has one that no manifest states. ACCEPTED: it has the declared
-    one.
-    """
-
-    MISSING = "Missing"
-    DIFFERENT = "Different"
-    UNSEEN = "Unseen"
-    BY_HAND = "ByHand"
-    UNDECLARED = "Undeclared"
-    ACCEPTED = "Accepted"
-
-
 _SEVERITY = {state: place for place, state in enumerate(Coverage)}
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One system's answer for one number. `reason` says what is missing and what would mend it;
-    empty where nothing is.
-    """
-
-    system: ObjectKey
-    state: Coverage
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +162,19 @@ class _Declared:
         return None
 
 
-def report(observations: Observations, resources: Iterable[Resource]) -> CoverageReport:
-    """Every number that somebody has, by what the platforms show and what the register says."""
+def report(
+    observations: Observations,
+    resources: Iterable[Resource],
+    skills: Mapping[ObjectKey, CarrierSkills],
+) -> CoverageReport:
+    """Every number that somebody has, by what platforms and carriers show and what the register
+    says. `skills` are those of the Carriers, by their object.
+    """
     declared = _Declared.of(resources)
+    carriers = emergency_at_carriers.CarrierEvidence(observations.carriers, skills)
     rows: list[CoveredNumber] = []
     for observation in observations.connections:
-        rows += _of_connection(observation, declared)
+        rows += _of_connection(observation, declared, carriers)
     return CoverageReport(
         observed_at=observations.taken_at,
         observed_by=observations.taken_by,
@@ -204,7 +186,12 @@ def report(observations: Observations, resources: Iterable[Resource]) -> Coverag
 
 def _remarks(observations: Observations, declared: _Declared) -> Iterable[str]:
     observed = {each.connection for each in observations.connections}
+    asked = {each.connection for each in observations.carriers}
     for key, each in sorted(declared.by_key.items()):
+        if isinstance(each, Carrier) and not _is_among(carrier_system(each), asked):
+            if each.spec.type is CarrierType.BRING_YOUR_OWN:
+                continue
+            yield f"{key} was not observed: what it has for its numbers is not known"
         if is_platform(each) and not _is_among(system_of(each), observed):
             yield f"{key} was not observed: its numbers are not in this report"
     if observations.connections and not observations.has_register:
@@ -220,9 +207,10 @@ def _is_among(system: ConnectionId, observed: Iterable[ConnectionId]) -> bool:
 
 
 def _of_connection(
-    observation: ConnectionObservation, declared: _Declared
+    observation: ConnectionObservation, declared: _Declared, carriers: CarrierEvidence
 ) -> Iterable[CoveredNumber]:
-    names = {person.user_id: person.user_principal_name for person in observation.people}
+    everybody = (*observation.people, *observation.services)
+    names = {person.user_id: person.user_principal_name for person in everybody}
     shown = {row.number: row for row in observation.numbers if row.holder_id is not None}
     held: dict[E164, NumberRow] = {}
     register = observation.register
@@ -231,7 +219,8 @@ def _of_connection(
         names.update((row.holder.user_id, row.user_name) for row in register.holders)
     for number in sorted(shown.keys() | held.keys()):
         row, claim = shown.get(number), held.get(number)
-        yield _number(observation, declared, names, _Evidence(number, row, claim))
+        found = _number(observation, declared, names, _Evidence(number, row, claim))
+        yield _with_carrier(found, declared, carriers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +262,21 @@ def _number(
         carrier=carrier,
         checks=(_at_platform(observation, declared, evidence, location),),
     )
+
+
+def _with_carrier(
+    found: CoveredNumber, declared: _Declared, carriers: CarrierEvidence
+) -> CoveredNumber:
+    """What the carrier of the number says beside its platform. There the address goes with the
+    number and not with its holder.
+    """
+    if found.carrier is None:
+        return found
+    key = declared.location(None, declared.source(found.number))
+    location = declared.by_key.get(key) if key is not None else None
+    stated = Stated(key, location if isinstance(location, EmergencyLocation) else None)
+    check = carriers.check(found.carrier, found.number, stated)
+    return replace(found, checks=(*found.checks, check))
 
 
 def _site(source: PhoneNumber | NumberRange | None) -> str:

@@ -16,9 +16,8 @@ from typing import Any, TypeVar, cast
 
 from callplane.apis.carriers import Carrier
 from callplane.apis.model import Resource
-from callplane.desired.declarations import PlatformObject, is_platform, system_of
+from callplane.desired.declarations import PlatformObject, carrier_system, is_platform, system_of
 from callplane.engine.carrier_connections import CarrierRuntime
-from callplane.engine.carriers import provider_name
 from callplane.engine.connection_status import limits_of
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.keyed_queue import Priority
@@ -278,7 +277,7 @@ class PlanningWorld:
         """The same for an account with a carrier."""
         carrier = self.cached(key).resource
         assert isinstance(carrier, Carrier)
-        system = ConnectionId(provider_name(carrier.spec), carrier.spec.account)
+        system = carrier_system(carrier)
         observation = _observed(self.observations.carriers, system)
         if observation is None:
             return False

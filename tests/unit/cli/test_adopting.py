@@ -13,9 +13,12 @@ import yaml
 from callplane.cli import app
 from callplane.clock import SystemClock
 from callplane.engine import snapshot_files
+from callplane.resources.carriers import EmergencyAddress, NumberOnCarrier, TrunkRoute
 from callplane.resources.lines import NumberType
 from callplane.resources.platforms import NumberOnPlatform
+from callplane.store.ports import HolderRow
 from callplane.testing.planning_builders import Estate, number, user_id
+from callplane.values import ConnectionId, HolderId, Platform
 
 OFFICE = "00000000-0000-4000-8000-00000000cccc"
 ELSEWHERE = "00000000-0000-4000-8000-00000000dddd"
@@ -248,6 +251,131 @@ def test_a_file_that_cannot_be_edited_is_named(desk: Desk) -> None:
     path.write_text(text + "status:\n  x: *tenant\n" if body else "")
     desk.adopt("--write", code=2)
     assert "is not edited here: it repeats parts of itself by anchors" in desk.said
+
+
+# At carriers
+
+ROUTE = TrunkRoute("1001")
+
+
+def at_carrier(desk: Desk, *rows: NumberOnCarrier, applied: dict[str, Any]) -> None:
+    """Numbers 1 and on, each stated by itself, which were set up by us."""
+    desk.estate.hire("anna", index=1)
+    holders = []
+    for row in rows:
+        spec = {
+            "e164": row.number.text,
+            "route": "DirectRouting",
+            "carrierRef": {"name": "main"},
+            "emergencyLocationRef": {"name": "office"},
+        }
+        name = f"line-{row.number.text[-3:]}"
+        desk.estate.put("PhoneNumber", name, spec, namespace="platform")
+        known = {
+            setting: {"number": row.number.text, **fields} for setting, fields in applied.items()
+        }
+        holder = HolderId(Platform.CARRIER, "account-main", row.number.text)
+        holders.append(
+            HolderRow(holder, ConnectionId("telnyx", "account-main"), None, "", known, {})
+        )
+    desk.estate.carrier("main", *rows, trunk={"name": "1001"})
+    (seen,) = desk.estate.carriers
+    assert seen.register is not None
+    desk.estate.carriers[:] = [
+        replace(seen, register=replace(seen.register, holders=tuple(holders)))
+    ]
+
+
+def line(index: int, **fields: Any) -> NumberOnCarrier:
+    return NumberOnCarrier(
+        number(200 + index), **{"route": ROUTE, "deletion_locked": True, **fields}
+    )
+
+
+ROUTED = {"route": {"trunk": "1001"}}
+ORGANISATION = {**ADDRESS, "organisation": "Example Ltd"}
+SHOWN = EmergencyAddress("1 Sample Street", "London", "ZZ99 9ZZ", organisation="Example Ltd")
+
+
+def located(desk: Desk, name: str, street: str = "1 Sample Street") -> EmergencyAddress:
+    spec = {"address": {**ORGANISATION, "street": street}, "teamsLocationId": OFFICE}
+    desk.estate.put("EmergencyLocation", name, spec, namespace="platform")
+    return replace(SHOWN, street=street)
+
+
+def test_a_trunk_that_all_numbers_moved_to_is_adopted_in_the_carrier(desk: Desk) -> None:
+    shown = located(desk, "office")
+    rows = [line(i, route=TrunkRoute("1002"), emergency_address=shown) for i in (1, 2)]
+    at_carrier(desk, *rows, applied=ROUTED)
+    desk.adopt("--write")
+    text = desk.file("Carrier", "main", "platform").read_text()
+    assert yaml.safe_load(text)["spec"]["trunk"] == {"name": "1002"}
+    assert "route of +44…0201 in Carrier platform/main: written" in desk.said
+    desk.plan(code=0)
+
+
+def test_a_trunk_that_one_number_moved_to_would_move_the_others(desk: Desk) -> None:
+    shown = located(desk, "office")
+    moved_away = line(1, route=TrunkRoute("1002"), emergency_address=shown)
+    at_carrier(desk, moved_away, line(2, emergency_address=shown), applied=ROUTED)
+    assert desk.adopt("--write", code=2) == ""
+    assert "line-202 would not be left alone" in desk.said
+    text = desk.file("Carrier", "main", "platform").read_text()
+    assert yaml.safe_load(text)["spec"]["trunk"] == {"name": "1001"}
+
+
+def test_numbers_that_went_different_ways_are_refused(desk: Desk) -> None:
+    shown = located(desk, "office")
+    rows = [line(i, route=TrunkRoute(f"100{i + 5}"), emergency_address=shown) for i in (1, 2)]
+    at_carrier(desk, *rows, applied=ROUTED)
+    desk.adopt(code=2)
+    assert "one trunk for all of its numbers, and they go different ways" in desk.said
+
+
+def test_a_route_that_no_manifest_can_say_is_refused(desk: Desk) -> None:
+    shown = located(desk, "office")
+    at_carrier(desk, line(1, route=None, emergency_address=shown), applied=ROUTED)
+    desk.adopt(code=2)
+    assert "no manifest can say that" in desk.said
+
+
+def test_another_address_at_the_carrier_is_adopted_where_it_is_declared(desk: Desk) -> None:
+    located(desk, "office")
+    annexe = located(desk, "annexe", "2 Sample Street")
+    office_fields = {
+        "street": "1 Sample Street",
+        "town": "London",
+        "postcode": "ZZ99 9ZZ",
+        "country": "GB",
+        "organisation": "Example Ltd",
+    }
+    at_carrier(desk, line(1, emergency_address=annexe), applied={"emergencyAddress": office_fields})
+    desk.adopt("--write")
+    text = desk.file("PhoneNumber", "line-201", "platform").read_text()
+    assert yaml.safe_load(text)["spec"]["emergencyLocationRef"] == {"name": "annexe"}
+    desk.plan(code=0)
+
+
+def test_an_address_that_is_gone_at_the_carrier_is_never_adopted(desk: Desk) -> None:
+    located(desk, "office")
+    fields = {
+        "street": "1 Sample Street",
+        "town": "London",
+        "postcode": "ZZ99 9ZZ",
+        "country": "GB",
+        "organisation": "Example Ltd",
+    }
+    at_carrier(desk, line(1, emergency_address=None), applied={"emergencyAddress": fields})
+    assert desk.adopt("--write", code=2) == ""
+    assert "would send help nowhere" in desk.said
+
+
+def test_a_lock_that_was_taken_off_is_refused_with_what_would_stop_it(desk: Desk) -> None:
+    shown = located(desk, "office")
+    row = line(1, emergency_address=shown, deletion_locked=False)
+    at_carrier(desk, row, applied={"deletionLock": {"locked": "true"}})
+    desk.adopt(code=2)
+    assert "deletionLock of its Carrier" in desk.said
 
 
 def test_writing_needs_something_to_write(desk: Desk) -> None:

@@ -346,6 +346,21 @@ def test_a_connection_is_taken_at_once(
     assert "epoch 2" in shown
 
 
+def test_a_carrier_is_taken_like_any_connection(
+    register: MemoryRegister, cluster: FakeCluster, run: Run
+) -> None:
+    spec = {
+        "type": "Simwood",
+        "account": "930001",
+        "credentials": {"user": "api", "secretRef": {"name": "carrier", "key": "secret"}},
+    }
+    seed(cluster, "Carrier", "main", spec)
+    options = ("--kind", "Carrier", URL, "--kubeconfig", "a.kubeconfig")
+    assert "epoch 1" in run("connections", "take", "default/main", *options)
+    (row,) = asyncio.run(register.connections())
+    assert row.connection == ConnectionId("simwood", "930001")
+
+
 def _tenant_key() -> ObjectKey:
     return ObjectKey("TeamsTenant", "platform", "main")
 

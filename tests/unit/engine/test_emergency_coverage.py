@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from callplane.apis.carriers import Carrier
 from callplane.apis.parsing import parse_strict
-from callplane.engine import emergency_coverage
-from callplane.engine.emergency_coverage import Coverage, CoverageReport, CoveredNumber
+from callplane.engine import carrier_changes, emergency_coverage
+from callplane.engine.emergency_at_carriers import Coverage
+from callplane.engine.emergency_coverage import CoverageReport, CoveredNumber
 from callplane.engine.observations import ConnectionObservation
+from callplane.engine.recorded_carrier import CarrierSkills
+from callplane.resources.carriers import NOT_SHOWN, EmergencyAddress, NumberOnCarrier
 from callplane.resources.lines import NumberType
 from callplane.resources.platforms import NumberOnPlatform, Person
+from callplane.store.ports import HolderRow
 from callplane.testing.planning_builders import TAKEN_AT, Estate, number
-from callplane.values import ConnectionId, ObjectKey
+from callplane.values import ConnectionId, HolderId, ObjectKey, Platform
+from callplane.wiring.judging import carrier_skills
 
 OFFICE = "00000000-0000-4000-8000-00000000cccc"
 ELSEWHERE = "00000000-0000-4000-8000-00000000dddd"
@@ -53,7 +60,15 @@ def report(estate: Estate) -> CoverageReport:
     resources = [parse_strict(body).resource for body in estate.manifests.values()]
     found = [each for each in resources if each is not None]
     assert len(found) == len(resources)
-    return emergency_coverage.report(estate.observations(), found)
+    return emergency_coverage.report(estate.observations(), found, skills(found))
+
+
+def skills(resources: list[Any]) -> dict[ObjectKey, CarrierSkills]:
+    return {
+        ObjectKey(each.kind, each.namespace, each.name): asyncio.run(carrier_skills(each.spec))
+        for each in resources
+        if isinstance(each, Carrier)
+    }
 
 
 def only(estate: Estate) -> CoveredNumber:
@@ -204,7 +219,7 @@ def test_a_connection_that_was_not_observed_is_remarked(estate: Estate) -> None:
     observations = replace(estate.observations(), connections=())
     tenant = parse_strict(estate.manifests[ObjectKey("TeamsTenant", "platform", "main")]).resource
     assert tenant is not None
-    found = emergency_coverage.report(observations, [tenant])
+    found = emergency_coverage.report(observations, [tenant], {})
     assert found.remarks == (
         "TeamsTenant platform/main was not observed: its numbers are not in this report",
     )
@@ -215,3 +230,127 @@ def test_a_report_without_the_register_says_so(estate: Estate) -> None:
     estate.has_register = False
     (remark,) = report(estate).remarks
     assert "the number register was not read" in remark
+
+
+# At carriers
+
+TWILIO = EmergencyAddress("1 Sample Street", "London", "ZZ99 9ZZ", organisation="Example Ltd")
+
+
+def at_carrier(
+    estate: Estate, shown: Any, *, kind: str = "Telnyx", organisation: str = "Example Ltd"
+) -> None:
+    """Anna's number, accepted by Teams, is at a carrier that shows this address for it."""
+    address = {**ADDRESS, "organisation": organisation} if organisation else ADDRESS
+    spec = {"address": address, "teamsLocationId": OFFICE}
+    estate.put("EmergencyLocation", "office", spec, namespace="platform")
+    estate.range(emergencyLocationRef={"name": "office"}, carrierRef={"name": "main"})
+    row = NumberOnCarrier(number(1), emergency_address=shown)
+    estate.carrier("main", row, kind=kind)
+    hire(estate, "anna", 1, OFFICE)
+
+
+def carrier_check(estate: Estate) -> tuple[Coverage, str]:
+    (teams, carrier) = only(estate).checks
+    assert teams.state is Coverage.ACCEPTED
+    assert carrier.system == ObjectKey("Carrier", "platform", "main")
+    return carrier.state, carrier.reason
+
+
+def canonical(estate: Estate, address: EmergencyAddress) -> EmergencyAddress:
+    body = estate.manifests[ObjectKey("Carrier", "platform", "main")]
+    carrier = parse_strict(body).resource
+    assert isinstance(carrier, Carrier)
+    return asyncio.run(carrier_skills(carrier.spec)).canonical_address(address)
+
+
+def test_a_carrier_that_shows_the_declared_address_has_accepted_it(estate: Estate) -> None:
+    at_carrier(estate, None)
+    shown = canonical(estate, TWILIO)
+    estate.carriers.clear()
+    at_carrier(estate, shown)
+    assert carrier_check(estate) == (Coverage.ACCEPTED, "")
+    row = only(estate)
+    assert (row.state, row.carrier) == (
+        Coverage.ACCEPTED,
+        ObjectKey("Carrier", "platform", "main"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("shown", "state", "said"),
+    [
+        (None, Coverage.MISSING, "has no address for the number"),
+        (EmergencyAddress("2 Other Street", "Leeds", "LS1 1AA"), Coverage.DIFFERENT, "another"),
+        (NOT_SHOWN, Coverage.UNSEEN, "no listing of the carrier shows it"),
+    ],
+)
+def test_what_a_carrier_shows_is_compared(
+    estate: Estate, shown: Any, state: Coverage, said: str
+) -> None:
+    at_carrier(estate, shown)
+    found, reason = carrier_check(estate)
+    assert found is state
+    assert said in reason
+    assert only(estate).state is state
+
+
+def test_what_no_listing_shows_counts_as_it_was_set_and_read_back(estate: Estate) -> None:
+    at_carrier(estate, NOT_SHOWN)
+    wanted = canonical(estate, TWILIO)
+    fields = carrier_changes.address_fields(number(1), wanted)
+    (seen,) = estate.carriers
+    assert seen.register is not None
+    remembered = HolderRow(
+        HolderId(Platform.CARRIER, seen.connection.external_id, number(1).text),
+        seen.connection,
+        None,
+        "",
+        {"emergencyAddress": fields},
+        {},
+    )
+    estate.carriers[:] = [replace(seen, register=replace(seen.register, holders=(remembered,)))]
+    assert carrier_check(estate)[0] is Coverage.ACCEPTED
+
+
+def test_a_carrier_that_takes_no_addresses_says_what_to_do_by_hand(estate: Estate) -> None:
+    at_carrier(estate, None, kind="Didww")
+    state, reason = carrier_check(estate)
+    assert state is Coverage.BY_HAND
+    assert "by hand: order the emergency calling service" in reason
+
+
+def test_an_address_that_the_carrier_would_refuse_says_which_field(estate: Estate) -> None:
+    at_carrier(estate, None, organisation="")
+    state, reason = carrier_check(estate)
+    assert state is Coverage.MISSING
+    assert "organisation is missing" in reason
+
+
+def test_a_carrier_that_was_not_asked_is_unseen_and_remarked(estate: Estate) -> None:
+    at_carrier(estate, None)
+    estate.carriers.clear()
+    assert carrier_check(estate) == (Coverage.UNSEEN, "the carrier was not observed")
+    assert "Carrier platform/main was not observed" in report(estate).remarks[0]
+
+
+def test_a_number_that_the_carrier_does_not_have_is_unseen(estate: Estate) -> None:
+    at_carrier(estate, None)
+    estate.carriers[:] = [replace(each, numbers=()) for each in estate.carriers]
+    assert carrier_check(estate)[1] == "the carrier does not show the number as ours"
+
+
+def test_at_a_carrier_the_address_is_the_numbers_and_not_the_holders(estate: Estate) -> None:
+    at_carrier(estate, None)
+    estate.put(
+        "EmergencyLocation",
+        "home",
+        {"address": ADDRESS, "teamsLocationId": OFFICE},
+        namespace="sales",
+    )
+    estate.declare("anna", emergencyLocationRef={"name": "home"})
+    estate.range(carrierRef={"name": "main"})
+    assert carrier_check(estate) == (
+        Coverage.MISSING,
+        "no emergencyLocationRef on the number or its range, and the carrier has no address",
+    )
