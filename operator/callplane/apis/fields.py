@@ -25,6 +25,15 @@ DIGEST_PATTERN = "^cp1:[0-9a-f]{64}$"
 POLICY_TYPE_PATTERN = "^[A-Za-z][A-Za-z0-9]*$"
 TOKEN_FILE_PATTERN = "^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 SECRET_KEY_PATTERN = "^[-._a-zA-Z0-9]+$"
+SIP_DOMAIN_PATTERN = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)+$"
+SIP_NAME_PATTERN = "^[A-Za-z][A-Za-z0-9_-]{0,31}$"
+OUTSIDE_LINE_PATTERN = "^[0-9]{0,3}$"
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+SIP_SOCKET_PATTERN = f"^({_OCTET}[.]){{3}}{_OCTET}:[1-9][0-9]{{0,4}}$"
+NETWORK_PATTERN = f"^({_OCTET}[.]){{3}}{_OCTET}/(3[0-2]|[12]?[0-9])$"
+SIP_URI_PATTERN = (
+    f"^sip:[A-Za-z0-9][A-Za-z0-9._+-]{{0,63}}@({_OCTET}[.]){{3}}{_OCTET}(:[1-9][0-9]{{0,4}})?$"
+)
 EXTENSION_PATTERN = "^[0-9]{2,10}$"
 WEBEX_ID_PATTERN = "^[A-Za-z0-9+/_=-]+$"
 PERCENT_PATTERN = "^[0-9]{1,2}([.][0-9]{1,2})?$"
@@ -60,6 +69,15 @@ PATTERN_HINTS = {
     CURRENCY_PATTERN: "must be a currency code of three capital letters, like GBP",
     ACCOUNT_PATTERN: "must be an account id: letters, digits, dash, dot, underscore",
     SIP_ENDPOINT_PATTERN: "must be a SIP address without scheme, like %e164@sbc1.example.com:5061",
+    SIP_DOMAIN_PATTERN: "must be a domain in lower case, like sip.example.com",
+    SIP_NAME_PATTERN: "must be a letter and up to 31 more letters, digits, - or _",
+    OUTSIDE_LINE_PATTERN: "must be at most three digits, in quotes",
+    SIP_SOCKET_PATTERN: "must be an IPv4 address and a port, like 192.0.2.65:5060",
+    NETWORK_PATTERN: "must be an IPv4 network, like 192.0.2.65/32",
+    SIP_URI_PATTERN: (
+        "must be a SIP address at an IPv4 address, like sip:desk@192.0.2.65:5060; the SBC resolves "
+        "no names"
+    ),
     SECRET_KEY_PATTERN: "must be a key of a Secret: letters, digits, dash, dot, underscore",
     EXTENSION_PATTERN: "must be two to ten digits in quotes",
     WEBEX_ID_PATTERN: "must be an id as the Webex API shows it",
@@ -86,6 +104,12 @@ Amount = Annotated[str, StringConstraints(pattern=AMOUNT_PATTERN, max_length=16)
 Currency = Annotated[str, StringConstraints(pattern=CURRENCY_PATTERN, max_length=3)]
 AccountId = Annotated[str, StringConstraints(pattern=ACCOUNT_PATTERN, max_length=64)]
 SipEndpoint = Annotated[str, StringConstraints(pattern=SIP_ENDPOINT_PATTERN, max_length=256)]
+SipDomain = Annotated[str, StringConstraints(pattern=SIP_DOMAIN_PATTERN, max_length=63)]
+SipName = Annotated[str, StringConstraints(pattern=SIP_NAME_PATTERN, max_length=32)]
+OutsideLine = Annotated[str, StringConstraints(pattern=OUTSIDE_LINE_PATTERN, max_length=3)]
+SipSocket = Annotated[str, StringConstraints(pattern=SIP_SOCKET_PATTERN, max_length=21)]
+Network = Annotated[str, StringConstraints(pattern=NETWORK_PATTERN, max_length=18)]
+SipUri = Annotated[str, StringConstraints(pattern=SIP_URI_PATTERN, max_length=128)]
 Extension = Annotated[str, StringConstraints(pattern=EXTENSION_PATTERN, max_length=10)]
 WebexId = Annotated[str, StringConstraints(pattern=WEBEX_ID_PATTERN, max_length=256)]
 Percent = Annotated[str, StringConstraints(pattern=PERCENT_PATTERN, max_length=5)]

@@ -26,6 +26,7 @@ class ConnectionKind(StrEnum):
     TEAMS_TENANT = "TeamsTenant"
     CARRIER = "Carrier"
     WEBEX_ORGANIZATION = "WebexOrganization"
+    SESSION_BORDER_CONTROLLER = "SessionBorderController"
 
 
 class ObjectRef(Model):

@@ -45,13 +45,26 @@ class WebexService(Model):
     name: Annotated[ServiceName, Field(description="Name of the service.")]
 
 
+class SipService(Model):
+    """A SIP address that the SBC sends calls to, such as a conference bridge or a recorder."""
+
+    sbc_ref: Annotated[
+        ObjectRef, Field(description="The SessionBorderController that sends the calls.")
+    ]
+    uri: Annotated[
+        fields.SipUri,
+        Field(description="The address, like sip:desk@192.0.2.65:5060; the SBC resolves no names."),
+    ]
+
+
 class ServiceLineSpec(Model):
     """A service and the number it is called by. It receives calls and makes none."""
 
     invariants = (
-        constraints.exactly_one("teams", "webex"),
+        constraints.exactly_one("teams", "webex", "sip"),
         constraints.immutable("teams", optional=True),
         constraints.immutable("webex", optional=True),
+        constraints.immutable("sip", optional=True),
     )
 
     teams: Annotated[
@@ -59,6 +72,9 @@ class ServiceLineSpec(Model):
     ] = None
     webex: Annotated[
         WebexService | None, Field(description="A service in Webex Calling. Immutable.")
+    ] = None
+    sip: Annotated[
+        SipService | None, Field(description="A SIP address behind the SBC. Immutable.")
     ] = None
     phone_number: Annotated[
         PhoneNumberSource | None,
@@ -112,7 +128,7 @@ class ServiceLineStatus(Status):
 
 
 class ServiceLine(Resource):
-    """An inbound number on a service: a resource account in Teams, or a service in Webex."""
+    """An inbound number on a service: in Teams, in Webex or at a SIP address."""
 
     kind: str = "ServiceLine"
     spec: ServiceLineSpec

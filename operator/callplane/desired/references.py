@@ -28,7 +28,7 @@ def targets(resource: Resource) -> tuple[ObjectKey, ...]:
         if isinstance(reference, ObjectRef):
             found.append(target(kind, reference, namespace=resource.namespace))
     for attribute, kind in _TARGET_REFERENCES:
-        for place in ("teams", "webex"):
+        for place in ("teams", "webex", "sip"):
             reference = getattr(getattr(spec, place, None), attribute, None)
             if isinstance(reference, ObjectRef):
                 found.append(target(kind, reference, namespace=resource.namespace))
@@ -40,12 +40,17 @@ def targets(resource: Resource) -> tuple[ObjectKey, ...]:
         reference = getattr(number, attribute, None)
         if isinstance(reference, ObjectRef):
             found.append(target(kind, reference, namespace=resource.namespace))
+    found.extend(
+        target("NumberRange", reference, namespace=resource.namespace)
+        for reference in getattr(spec, "number_range_refs", ())
+    )
     return tuple(found)
 
 
 _REFERENCES = (
     ("tenant_ref", "TeamsTenant"),
     ("organization_ref", "WebexOrganization"),
+    ("sbc_ref", "SessionBorderController"),
     ("emergency_location_ref", "EmergencyLocation"),
     ("carrier_ref", "Carrier"),
     ("account_ref", "CallingAccount"),
@@ -58,6 +63,7 @@ _REFERENCES = (
 _TARGET_REFERENCES = (
     ("tenant_ref", "TeamsTenant"),
     ("organization_ref", "WebexOrganization"),
+    ("sbc_ref", "SessionBorderController"),
 )
 _NUMBER_REFERENCES = (
     ("range_ref", "NumberRange"),

@@ -1,4 +1,6 @@
-"""May this service be given this number now? A person in its place is refused."""
+"""May this service, or line at the SBC, be given this number now? A person in the place of a
+resource account is refused.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ def _obstacles(candidate: Candidate) -> Iterator[Obstacle]:
     row, configuration = candidate.row, candidate.configuration
     if row is not None and row.holder_id is not None:
         yield Obstacle(Reason.FOREIGN, f"{row.number.masked} is held by {row.holder_id}")
-    if candidate.wanted.number_type is NumberType.WEBEX:
+    if candidate.wanted.number_type in (NumberType.WEBEX, NumberType.SIP):
         return
     if configuration is None:
         yield Obstacle(

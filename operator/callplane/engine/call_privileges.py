@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callplane.apis.call_privileges import CallPrivilege
-from callplane.desired.declarations import PERSON_KINDS
+from callplane.desired.declarations import LINE_KINDS
 from callplane.engine import call_terms
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Scope
@@ -20,7 +20,7 @@ async def run(scope: Scope) -> Succeeded:
     assert isinstance(privilege, CallPrivilege)
     call_terms.project(scope, privilege)
     kinds = [key.kind for key in scope.engine.cache.dependents(scope.key)]
-    scope.status["users"] = sum(kind in PERSON_KINDS for kind in kinds)
+    scope.status["users"] = sum(kind in LINE_KINDS for kind in kinds)
     # People come and go without waking what they name.
     scope.engine.queue.add_later(scope.key, Priority.DRIFT, RECOUNT_SECONDS)
     allowed = len(privilege.spec.allowed_classes)

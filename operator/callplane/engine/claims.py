@@ -28,7 +28,7 @@ from callplane.numbering.lifecycle import HELD, Cause, NumberState
 from callplane.resources.lines import LineNumber, NumberType
 from callplane.resources.platforms import NumberOnPlatform
 from callplane.store.ports import Commit, Move, MoveRefused, NumberRow
-from callplane.values import E164, HolderId, ObjectKey, Platform
+from callplane.values import E164, HolderId, NumberSpan, ObjectKey, Platform
 
 ATTEMPTS = 50
 # How a claim says that no assignment of it was ever seen: nobody can have called the number.
@@ -61,6 +61,14 @@ class Stock:
         reference = self.source.spec.emergency_location_ref
         return (reference, self.key.namespace) if reference is not None else None
 
+    @property
+    def spans(self) -> tuple[NumberSpan, ...]:
+        """Its numbers, in order."""
+        if isinstance(self.source, NumberRange):
+            return self.source.spec.spans
+        number = E164(self.source.spec.e164)
+        return (NumberSpan(number, number),)
+
     def __contains__(self, number: E164) -> bool:
         if isinstance(self.source, PhoneNumber):
             return self.source.spec.e164 == number.text
@@ -85,8 +93,8 @@ async def desired_number(
         return WantedNumber(DesiredNumber(managed=False))
     if declared.none is not None:
         return WantedNumber(DesiredNumber(managed=True, number=None))
-    stock = await _stock(scope, declared, holder.platform)
-    _check_use(stock, gathered, user)
+    stock = await stock_of(scope, declared, holder.platform)
+    check_use(stock, gathered, is_service=isinstance(user, ServiceLine))
     _check_not_outside(gathered, holder, stock, declared)
     number = _stated(declared, stock) or _kept(gathered, holder, stock)
     number = number or _kept_back_for(scope, gathered, holder, stock)
@@ -96,7 +104,7 @@ async def desired_number(
     if number is None:
         number = await _claim_next(scope, gathered, holder, stock)
         return WantedNumber(_desired(number, stock), location=stock.location)
-    waits_for = await _secure(scope, gathered, holder, stock, number)
+    waits_for = await secure(scope, gathered, holder, stock, number)
     return WantedNumber(_desired(number, stock), waits_for, stock.location)
 
 
@@ -104,7 +112,7 @@ def _desired(number: E164, stock: Stock) -> DesiredNumber:
     return DesiredNumber(managed=True, number=LineNumber(number, stock.number_type))
 
 
-async def _stock(scope: Scope, declared: PhoneNumberSource, platform: Platform) -> Stock:
+async def stock_of(scope: Scope, declared: PhoneNumberSource, platform: Platform) -> Stock:
     """What the number is drawn from; a stated number needs something that holds it and consents."""
     if declared.range_ref is not None:
         return _stock_of(await consenting(scope, "NumberRange", declared.range_ref), platform)
@@ -143,8 +151,8 @@ def _stock_of(resource: object, platform: Platform) -> Stock:
     )
 
 
-def _check_use(stock: Stock, gathered: Gathered, user: PersonObject) -> None:
-    is_service = isinstance(user, ServiceLine)
+def check_use(stock: Stock, gathered: Gathered, *, is_service: bool) -> None:
+    """Raises Stalled where the numbers are for others, or cannot be used on the platform."""
     if (stock.use is NumberUse.SERVICE) is not is_service:
         said = "for people, not for services" if is_service else "for services, not for people"
         raise Stalled(Reason.NUMBER_USE_MISMATCH, f"{stock.key} is {said}")
@@ -302,7 +310,7 @@ async def _commit_claim(
     await mirror.commit(Commit(moves=(*moves, claim), holders=rows), now=scope.engine.clock.now())
 
 
-async def _secure(
+async def secure(
     scope: Scope, gathered: Gathered, holder: HolderId, stock: Stock, number: E164
 ) -> NumberRow | None:
     """Make the number ours; returns its row while another live holder gives it up."""

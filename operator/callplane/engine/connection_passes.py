@@ -18,7 +18,7 @@ from callplane.apis.references import SecretKeyRef
 from callplane.cluster import finalizers
 from callplane.cluster.secret_reading import SecretFound, SecretMissing
 from callplane.desired.declarations import PlatformObject
-from callplane.engine import restorations, secrets_in_use, writing
+from callplane.engine import registered, restorations, secrets_in_use, writing
 from callplane.engine.connection_core import ConnectionCore
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import FORCE_DELETE
@@ -140,6 +140,7 @@ async def _start(
         token_file=engine.settings.federated_token_file or None,
         token_folders=engine.settings.token_folders,
         show_numbers=engine.settings.show_numbers,
+        assigned=registered.assigned(place.system, mirror.numbers.values()),
     )
     try:
         runtime = place.make(ingredients, mirror)

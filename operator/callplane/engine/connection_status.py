@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from callplane.apis.carriers import CarrierSpec
+from callplane.apis.session_border_controllers import SessionBorderControllerSpec
 from callplane.apis.teams_tenants import TeamsTenantSpec
 from callplane.apis.webex_organizations import WebexOrganizationSpec
 from callplane.engine.connection_core import ConnectionCore, ConnectionLimits
@@ -15,10 +16,11 @@ from callplane.engine.scope import Scope
 from callplane.plan.change import plan_name
 from callplane.plan.gate import ChangeLimits
 
+Spec = CarrierSpec | SessionBorderControllerSpec | TeamsTenantSpec | WebexOrganizationSpec
 FRESHNESS_SECONDS = 60.0
 
 
-def limits_of(spec: CarrierSpec | TeamsTenantSpec | WebexOrganizationSpec) -> ConnectionLimits:
+def limits_of(spec: Spec) -> ConnectionLimits:
     """The parts of a spec that the connection's loops obey."""
     limits = spec.change_limits
     return ConnectionLimits(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callplane.apis.emergency_locations import EmergencyLocation
-from callplane.desired.declarations import PERSON_KINDS
+from callplane.desired.declarations import LINE_KINDS
 from callplane.engine.scope import Gone, Scope
 from callplane.status.conditions import Succeeded
 
@@ -18,7 +18,7 @@ async def run(scope: Scope) -> Succeeded:
     scope.status["coverage"] = {
         "ranges": kinds.count("NumberRange"),
         "numbers": kinds.count("PhoneNumber"),
-        "users": sum(kind in PERSON_KINDS for kind in kinds),
+        "users": sum(kind in LINE_KINDS for kind in kinds),
     }
     scope.status["teamsLocationId"] = location.spec.teams_location_id
     where = "known to Teams" if location.spec.teams_location_id else "has no teamsLocationId yet"

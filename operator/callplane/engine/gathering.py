@@ -12,7 +12,7 @@ from callplane.apis.reasons import Reason
 from callplane.apis.references import ConnectionConsent, ManagementPolicy, ObjectRef
 from callplane.desired import references
 from callplane.desired.declarations import (
-    PersonObject,
+    LineObject,
     PlatformObject,
     connection_of,
     is_platform,
@@ -38,7 +38,7 @@ class Gathered:
     consent: tuple[ConnectionConsent, ...] | None
 
 
-async def gather(scope: Scope, user: PersonObject) -> Gathered:
+async def gather(scope: Scope, user: LineObject) -> Gathered:
     """Raises Waiting while something it names is missing, not ready or does not consent."""
     kind, reference = connection_of(user)
     connection = await consenting(scope, kind, reference)
@@ -129,7 +129,7 @@ async def teams_location_id(
     scope: Scope, stated: ObjectRef | None, inherited: tuple[ObjectRef, str] | None
 ) -> str | None:
     """The tenant's id of the emergency location; None when none is declared."""
-    location = await _emergency_location(scope, stated, inherited)
+    location = await named_location(scope, stated, inherited)
     if location is None:
         return None
     found = location.spec.teams_location_id
@@ -146,7 +146,7 @@ async def webex_location(
     scope: Scope, stated: ObjectRef | None, inherited: tuple[ObjectRef, str] | None
 ) -> str | None:
     """Name of the Webex location of the emergency location; None when none is declared."""
-    location = await _emergency_location(scope, stated, inherited)
+    location = await named_location(scope, stated, inherited)
     if location is None:
         return None
     if location.spec.webex_location is None:
@@ -158,7 +158,7 @@ async def webex_location(
     return location.spec.webex_location
 
 
-async def _emergency_location(
+async def named_location(
     scope: Scope, stated: ObjectRef | None, inherited: tuple[ObjectRef, str] | None
 ) -> EmergencyLocation | None:
     """The person's own reference counts, else that of the range or number (`inherited`, with the
@@ -175,7 +175,7 @@ async def _emergency_location(
     return location
 
 
-def may_write(scope: Scope, user: PersonObject, gathered: Gathered) -> bool:
+def may_write(scope: Scope, user: LineObject, gathered: Gathered) -> bool:
     """Suspended and observed objects are never written; the stricter of both sides wins."""
     connection = gathered.connection
     suspended = ""

@@ -147,6 +147,7 @@ def check_incident(scope: Scope, gathered: Gathered, changes: tuple[Change, ...]
 _PREFLIGHTS = {
     Platform.TEAMS: teams_readiness.preflight,
     Platform.WEBEX: webex_readiness.preflight,
+    Platform.SIP: service_readiness.preflight,
 }
 
 

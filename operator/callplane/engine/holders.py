@@ -106,7 +106,7 @@ def _may_be_renamed(scope: Scope, gathered: Gathered, person: Person) -> bool:
 
 def _check_person_consent(gathered: Gathered, person: Person) -> None:
     consent = gathered.consent
-    if consent is None or any(entry.users is None for entry in consent):
+    if consent is None or not consent or any(entry.users is None for entry in consent):
         return
     name = person.user_principal_name
     if "@" not in name:

@@ -18,6 +18,7 @@ from callplane.cluster import finalizers
 from callplane.desired.declarations import (
     connection_key,
     connection_of,
+    is_line,
     is_person,
     is_platform,
     person_key,
@@ -46,29 +47,29 @@ async def run(scope: Scope) -> Succeeded:
         raise Gone
     runtime, row = find(scope)
     if runtime is None:
-        await _without_connection(scope)
+        await without_connection(scope)
     if runtime is None or row is None:
         if runtime is not None:
             # Another object has taken the person over: nobody wants any more what this one had
             # proposed, and a row that stays would be held and approved for nothing.
             await runtime.gate.withdraw(scope.key)
-        await _let_go(scope)
+        await let_go(scope)
         raise Gone
     successor = successor_of(scope, runtime, row)
     if successor is not None and await _still_names(runtime, row, successor):
-        await _hand_over(scope, runtime, row, successor)
+        await hand_over(scope, runtime, row, successor)
         scope.engine.queue.add(successor.key, Priority.DEPENDENCY)
-        await _let_go(scope)
+        await let_go(scope)
         raise Gone
     gathered = ready(scope, runtime)
     if gathered is None or detaches(scope, gathered):
         await detach(scope, runtime, row)
-        await _let_go(scope)
+        await let_go(scope)
         raise Gone
     await intents.settle(scope, gathered, row.holder)
     await _give_up_number(scope, gathered, row)
-    await _forget_holder(scope, runtime, row)
-    await _let_go(scope)
+    await forget_holder(scope, runtime, row)
+    await let_go(scope)
     raise Gone
 
 
@@ -79,19 +80,19 @@ def find(scope: Scope) -> tuple[ConnectionRuntime | None, HolderRow | None]:
         if row is not None:
             return runtime, row
     user = scope.cached.resource
-    if is_person(user):
+    if is_line(user):
         key = connection_key(user, namespace=scope.key.namespace)
         return scope.engine.connections.get(key), None
     return None, None
 
 
-async def _without_connection(scope: Scope) -> None:
+async def without_connection(scope: Scope) -> None:
     """No connection is at work: only a detach, or a tenant that never was, lets it go."""
     if scope.cached.annotations.get(DETACH):
         return
     user = scope.cached.resource
     kind = "connection"
-    if is_person(user):
+    if is_line(user):
         kind, _ = connection_of(user)
         key = connection_key(user, namespace=scope.key.namespace)
         status = scope.cached.status
@@ -152,7 +153,7 @@ def ready(scope: Scope, runtime: ConnectionRuntime) -> Gathered | None:
 
 def detaches(scope: Scope, gathered: Gathered) -> bool:
     user = scope.cached.resource
-    if not is_person(user) or scope.cached.annotations.get(DETACH):
+    if not is_line(user) or scope.cached.annotations.get(DETACH):
         return True
     if scope.key in gathered.runtime.detach_answers or _connection_detaches(scope, gathered):
         return True
@@ -216,7 +217,7 @@ async def detach(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> No
     await runtime.gate.withdraw(scope.key)
 
 
-async def _hand_over(
+async def hand_over(
     scope: Scope, runtime: ConnectionRuntime, row: HolderRow, successor: CachedObject
 ) -> None:
     """Leave the holder and their numbers to the object that now declares them.
@@ -226,7 +227,7 @@ async def _hand_over(
     observed is never given any.
     """
     user = successor.resource
-    if not is_person(user) or user.spec.suspend:
+    if not is_line(user) or user.spec.suspend:
         return await detach(scope, runtime, row)
     if user.spec.management_policy is not ManagementPolicy.MANAGE:
         return await detach(scope, runtime, row)
@@ -258,12 +259,12 @@ async def _hand_over(
     return await runtime.gate.withdraw(scope.key)
 
 
-async def _forget_holder(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> None:
+async def forget_holder(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> None:
     await runtime.gate.withdraw(scope.key)
     await runtime.mirror.commit(Commit(dropped_holders=(row.holder,)), now=scope.engine.clock.now())
 
 
-async def _let_go(scope: Scope) -> None:
+async def let_go(scope: Scope) -> None:
     writing.check_fence(scope)
     body = await finalizers.remove(
         scope.engine.objects, scope.engine.kind(scope.key.kind), body=scope.cached.body

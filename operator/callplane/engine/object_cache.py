@@ -19,6 +19,7 @@ from typing import Any
 from callplane.apis.constraints import FieldError
 from callplane.apis.model import Resource
 from callplane.apis.parsing import parse_lenient
+from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.desired import references
 from callplane.desired.declarations import (
     PLATFORM_KINDS,
@@ -223,8 +224,7 @@ class ObjectCache:
         declared = _declared(cached)
         if declared is not None:
             self._declared.setdefault(declared, set()).add(cached.key)
-        number = _stated(cached)
-        if number is not None:
+        for number in _stated(cached):
             self._stating.setdefault(number, {})[cached.key] = None
 
     def _forget_numbers(self, key: ObjectKey) -> None:
@@ -232,11 +232,11 @@ class ObjectCache:
             self._numbers = None
 
     def _unindex(self, cached: CachedObject) -> None:
-        number = _stated(cached)
-        if number is not None and (stating := self._stating.get(number)) is not None:
+        for number in _stated(cached):
+            stating = self._stating.get(number, {})
             stating.pop(cached.key, None)
             if not stating:
-                del self._stating[number]
+                self._stating.pop(number, None)
         for target in self._targets.pop(cached.key, ()):
             self._dependents.get(target, {}).pop(cached.key, None)
         declared = _declared(cached)
@@ -244,11 +244,13 @@ class ObjectCache:
             self._declared.get(declared, set()).discard(cached.key)
 
 
-def _stated(cached: CachedObject) -> str | None:
-    """The number that a person or service states by itself."""
+def _stated(cached: CachedObject) -> tuple[str, ...]:
+    """The number that a person or service states by itself, or the numbers that a PBX does."""
+    if isinstance(cached.resource, PbxTrunk):
+        return cached.resource.spec.numbers
     declared = getattr(getattr(cached.resource, "spec", None), "phone_number", None)
     number: str | None = getattr(declared, "e164", None)
-    return number
+    return () if number is None else (number,)
 
 
 def _declared(cached: CachedObject) -> tuple[ObjectKey, str] | None:

@@ -1,6 +1,6 @@
 """The pass of a person on a calling platform. `run` is the table of contents; each step is one call
 into a module of its own, and what kinds of people differ in is in `desired.declarations` and in
-`teams_users` and `webex_users`.
+`teams_users`, `webex_users` and `sip_phones`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from callplane.apis.reasons import Reason
+from callplane.apis.sip_phones import SipPhone
 from callplane.apis.teams_users import TeamsUser
 from callplane.apis.webex_users import WebexUser
 from callplane.desired.declarations import PersonObject, is_person
@@ -24,6 +25,7 @@ from callplane.engine import (
     leaving,
     leftovers,
     service_lines,
+    sip_phones,
     teams_users,
     webex_users,
     writing,
@@ -48,6 +50,8 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
     assert is_person(user)
     gathered = await gathering.gather(scope, user)
     writable = gathering.may_write(scope, user, gathered)
+    if isinstance(user, SipPhone):
+        await sip_phones.check_credentials(scope, user, gathered)
     if writable:
         await creating.ensure_person(scope, user, gathered)
     holder = await holders.resolve(scope, user, gathered)
@@ -122,6 +126,8 @@ async def _desired(
         return await teams_users.desired(scope, user, gathered, holder, number)
     if isinstance(user, WebexUser):
         return await webex_users.desired(scope, user, holder, number)
+    if isinstance(user, SipPhone):
+        return await sip_phones.desired(scope, user, holder, number)
     return await service_lines.desired(scope, user, holder, number)
 
 
@@ -133,6 +139,8 @@ def _show(scope: Scope, user: PersonObject, gathered: Gathered, planned: Planned
         teams_users.show(scope, planned.observed, planned.desired)
     elif isinstance(user, WebexUser):
         webex_users.show(scope, gathered, planned.observed)
+    elif isinstance(user, SipPhone):
+        sip_phones.show(scope, planned.observed)
     else:
         service_lines.show(scope, planned.observed)
 

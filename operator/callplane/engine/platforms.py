@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from callplane.apis.reasons import Reason
 from callplane.desired.declarations import (
-    PERSON_KINDS,
+    LINE_KINDS,
     WORDS,
     PlatformObject,
     is_platform,
@@ -77,7 +77,7 @@ def _needs_credentials(scope: Scope) -> bool:
     """Is there anybody left who would have to be taken away before a deleted connection goes?"""
     if connection_passes.is_forced(scope):
         return False
-    return any(key.kind in PERSON_KINDS for key in scope.engine.cache.dependents(scope.key))
+    return any(key.kind in LINE_KINDS for key in scope.engine.cache.dependents(scope.key))
 
 
 async def _at_work(scope: Scope, platform: PlatformObject) -> ConnectionRuntime:
@@ -146,7 +146,7 @@ def _show(scope: Scope, runtime: ConnectionRuntime) -> None:
     """Counts and freshness; the time of observation is written once a listing at most."""
     health, mirror = runtime.health, runtime.mirror
     dependents = scope.engine.cache.dependents(scope.key)
-    users = [k for k in dependents if k.kind in PERSON_KINDS and k.kind != "ServiceLine"]
+    users = [k for k in dependents if k.kind in LINE_KINDS and k.kind != "ServiceLine"]
     status: dict[str, Any] = scope.status
     status["snapshot"] = {
         "users": health.rows.get(Family.PEOPLE, 0),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from callplane.apis.provider_incidents import Freeze, ProviderIncident, ProviderIncidentSpec
 from callplane.apis.reasons import Reason
-from callplane.desired.declarations import PERSON_KINDS, PlatformObject
+from callplane.desired.declarations import LINE_KINDS, PlatformObject
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Scope
 from callplane.status.conditions import Succeeded
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from callplane.engine.operator_engine import Engine
 
 RECOUNT_SECONDS = 60.0
-_USERS = frozenset({*PERSON_KINDS, "NumberRange", "PhoneNumber"})
+_USERS = frozenset({*LINE_KINDS, "NumberRange", "PhoneNumber"})
 _STRENGTH = {Freeze.NONE: 0, Freeze.DESTRUCTIVE: 1, Freeze.ALL: 2}
 
 

@@ -23,6 +23,7 @@ from callplane.engine import (
     change_plans,
     emergency_locations,
     number_ranges,
+    pbx_trunks,
     people,
     phone_numbers,
     platforms,
@@ -54,6 +55,7 @@ FENCE_LOOK_SECONDS = 1.0
 PASSES: dict[str, Steps] = {
     **dict.fromkeys(PLATFORM_KINDS, platforms.run),
     **dict.fromkeys(PERSON_KINDS, people.run),
+    "PbxTrunk": pbx_trunks.run,
     "Carrier": carriers.run,
     "NumberRange": number_ranges.run,
     "PhoneNumber": phone_numbers.run,

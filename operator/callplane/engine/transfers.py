@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.reasons import Reason
 from callplane.desired import references
 from callplane.desired.declarations import PersonObject, is_person
@@ -106,6 +107,9 @@ def _move(row: NumberRow, to: NumberState, cause: Cause, receiver: HolderId | No
 def gives_up(scope: Scope, cached: CachedObject, number: E164) -> bool:
     """Does a live object's declaration no longer allow this number? An unmanaged number is kept."""
     user = cached.resource
+    if isinstance(user, PbxTrunk):
+        # What it only has by a range goes to whoever names it.
+        return number.text not in user.spec.numbers
     if not is_person(user) or user.spec.phone_number is None:
         return False
     declared = user.spec.phone_number
@@ -170,7 +174,7 @@ def after_unassign(
 ) -> tuple[Move, ObjectKey | None]:
     """The move of a number that its holder has no more: to whom it is kept for, or to rest."""
     receiver = row.transfer_to
-    claimant = _live_claimant(scope, gathered, receiver)
+    claimant = live_claimant(scope, gathered, receiver)
     if row.state is NumberState.TRANSFERRING and receiver is not None and claimant is not None:
         move = Move(
             number=row.number,
@@ -213,7 +217,7 @@ _TYPES_OF_OUR_TRUNKS = {
 }
 
 
-def _live_claimant(
+def live_claimant(
     scope: Scope, gathered: Gathered, receiver: HolderId | None
 ) -> DeclaringObject | None:
     """The object that declares the receiver, while it lives."""

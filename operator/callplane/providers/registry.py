@@ -16,6 +16,7 @@ from callplane.clock import Clock
 from callplane.providers.carrier_protocol import CarrierProvider
 from callplane.providers.protocol import Provider
 from callplane.providers.transport import CallObserver, observe_nothing
+from callplane.values import E164
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Ingredients:
 
     `spec` is the spec of the connection; `secrets` the values of the Secrets that it names;
     `token_file` the operator's own federated token; `token_folders` where a spec may name another
-    one.
+    one. `assigned` are holders by number, as the register has them: where it is the only record.
     """
 
     spec: object
@@ -34,6 +35,7 @@ class Ingredients:
     token_file: str | None = None
     token_folders: tuple[str, ...] = ()
     show_numbers: bool = False
+    assigned: Mapping[E164, str] = field(default_factory=dict, repr=False)
 
 
 Made = TypeVar("Made")
@@ -41,6 +43,7 @@ Factory = Callable[[Ingredients], Provider]
 CarrierFactory = Callable[[Ingredients], CarrierProvider]
 
 BUILT_IN: Mapping[str, str] = {
+    "sip": "callplane.providers.sip.provider:create",
     "teams": "callplane.providers.teams.factory:create",
     "webex": "callplane.providers.webex.factory:create",
 }

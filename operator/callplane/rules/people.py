@@ -9,7 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from callplane.apis.model import Resource
+from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.references import ObjectRef
+from callplane.apis.service_lines import ServiceLine
+from callplane.apis.sip_phones import SipPhone
 from callplane.apis.teams_tenants import PolicyAssignment, TeamsTenant
 from callplane.apis.teams_users import TeamsUser
 from callplane.apis.webex_organizations import WebexOrganization
@@ -23,7 +26,7 @@ PERSON_DECLARED_TWICE = Rule(
 )
 NUMBER_WANTED_TWICE = Rule(
     "number-wanted-twice",
-    ("TeamsUser", "WebexUser"),
+    ("TeamsUser", "WebexUser", "SipPhone", "PbxTrunk", "ServiceLine"),
     "Two objects name the same number; one of them can have it.",
 )
 ORGANIZATION_DECLARED_TWICE = Rule(
@@ -134,8 +137,9 @@ def check(resources: Iterable[Resource]) -> Iterator[Finding]:
     numbers: dict[str, list[tuple[Resource, str]]] = defaultdict(list)
     for user in users:
         people[_person(user, systems)].append((user, _person_path(user)))
-        if wanted := _wanted_number(user):
-            numbers[wanted[0]].append((user, wanted[1]))
+    for resource in everything:
+        for wanted, path in _wanted_numbers(resource):
+            numbers[wanted].append((resource, path))
     tenants: dict[str, list[tuple[Resource, str]]] = defaultdict(list)
     organizations: dict[str, list[tuple[Resource, str]]] = defaultdict(list)
     for resource in everything:
@@ -187,16 +191,21 @@ def _person_path(user: TeamsUser | WebexUser) -> str:
     return "spec.personId" if user.spec.person_id else "spec.email"
 
 
-def _wanted_number(user: TeamsUser | WebexUser) -> tuple[str, str] | None:
-    source = user.spec.phone_number
+def _wanted_numbers(resource: Resource) -> Iterator[tuple[str, str]]:
+    """Every number that an object names by itself, with the field that does so."""
+    if isinstance(resource, PbxTrunk):
+        for index, number in enumerate(resource.spec.numbers):
+            yield number, f"spec.numbers[{index}]"
+    if not isinstance(resource, TeamsUser | WebexUser | SipPhone | ServiceLine):
+        return
+    source = resource.spec.phone_number
     if source is None:
-        return None
+        return
     if source.e164 is not None:
-        return source.e164, "spec.phoneNumber.e164"
+        yield source.e164, "spec.phoneNumber.e164"
     if source.phone_number_ref is not None:
-        named = _target(source.phone_number_ref, user)
-        return f"PhoneNumber {named}", "spec.phoneNumber.phoneNumberRef"
-    return None
+        named = _target(source.phone_number_ref, resource)
+        yield f"PhoneNumber {named}", "spec.phoneNumber.phoneNumberRef"
 
 
 def _target(reference: ObjectRef, resource: Resource) -> str:

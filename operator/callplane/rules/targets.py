@@ -18,10 +18,12 @@ from callplane.apis.change_plans import ChangePlan
 from callplane.apis.emergency_locations import EmergencyLocation
 from callplane.apis.model import Resource
 from callplane.apis.number_ranges import NumberRange, NumberUse, Route
+from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.provider_incidents import ProviderIncident
 from callplane.apis.references import NamespaceConsent, ObjectRef
 from callplane.apis.service_lines import ServiceLine, ServiceLineSpec
+from callplane.apis.sip_phones import SipPhone
 from callplane.apis.teams_tenants import TeamsTenant
 from callplane.apis.teams_users import TeamsUser
 from callplane.apis.webex_organizations import WebexOrganization
@@ -35,6 +37,8 @@ UNRESOLVED = Rule(
     (
         "TeamsUser",
         "WebexUser",
+        "SipPhone",
+        "PbxTrunk",
         "ServiceLine",
         "NumberRange",
         "PhoneNumber",
@@ -49,13 +53,13 @@ UNRESOLVED = Rule(
 )
 NUMBER_UNDECLARED = Rule(
     "number-undeclared",
-    ("TeamsUser", "WebexUser"),
+    ("TeamsUser", "WebexUser", "SipPhone", "PbxTrunk"),
     "A number named by itself needs a NumberRange or PhoneNumber that holds it and consents.",
     Severity.WARNING,
 )
 NOT_FOR_PEOPLE = Rule(
     "number-not-for-people",
-    ("TeamsUser", "WebexUser"),
+    ("TeamsUser", "WebexUser", "SipPhone", "PbxTrunk"),
     "Numbers for services are not given to people.",
 )
 NOT_FOR_SERVICES = Rule(
@@ -72,6 +76,11 @@ NOT_FOR_WEBEX = Rule(
     "route-not-for-webex",
     ("WebexUser",),
     "Numbers of this route cannot be used in Webex.",
+)
+NOT_FOR_SBC = Rule(
+    "route-not-for-sbc",
+    ("SipPhone", "PbxTrunk", "ServiceLine"),
+    "Numbers of this route cannot be used at the SBC.",
 )
 RANGE_TOO_SMALL = Rule(
     "range-too-small",
@@ -110,6 +119,7 @@ RULES = (
     NOT_FOR_SERVICES,
     NOT_FOR_TEAMS,
     NOT_FOR_WEBEX,
+    NOT_FOR_SBC,
     RANGE_TOO_SMALL,
     PERSON_NOT_ALLOWED,
     LOCATION_WITHOUT_ID,
@@ -119,6 +129,7 @@ RULES = (
 
 _TEAMS_ROUTES = frozenset({Route.DIRECT_ROUTING, Route.CALLING_PLAN, Route.OPERATOR_CONNECT})
 _WEBEX_ROUTES = frozenset({Route.DIRECT_ROUTING, Route.WEBEX})
+_SBC_ROUTES = frozenset({Route.DIRECT_ROUTING, Route.SIP})
 
 #: No labels are known of a namespace that is not here; selectors are then taken to match.
 Labels = Mapping[str, Mapping[str, str]]
@@ -164,8 +175,11 @@ def check(resources: Sequence[Resource], *, namespace_labels: Labels) -> Iterato
     inventory = _Inventory.of(resources)
     for resource in resources:
         yield from _unresolved(resource, world)
-        if isinstance(resource, TeamsUser | WebexUser):
+        if isinstance(resource, TeamsUser | WebexUser | SipPhone):
             yield from _check_user(resource, world, inventory)
+        if isinstance(resource, PbxTrunk):
+            yield from _check_trunk(resource, world, inventory)
+        if isinstance(resource, TeamsUser | WebexUser):
             yield from _not_allowed(resource, world)
         if isinstance(resource, WebexUser):
             yield from _other_place(resource, world)
@@ -185,13 +199,21 @@ def _unresolved(resource: Resource, world: World) -> Iterator[Finding]:
 
 def _references(resource: Resource) -> Iterator[tuple[str, str, ObjectRef]]:
     match resource:
-        case TeamsUser(spec=spec) | WebexUser(spec=spec):
+        case TeamsUser(spec=spec) | WebexUser(spec=spec) | SipPhone(spec=spec):
             yield _connection(resource)
             if spec.phone_number and spec.phone_number.range_ref:
                 yield "spec.phoneNumber.rangeRef", "NumberRange", spec.phone_number.range_ref
             if spec.phone_number and spec.phone_number.phone_number_ref:
                 path = "spec.phoneNumber.phoneNumberRef"
                 yield path, "PhoneNumber", spec.phone_number.phone_number_ref
+            if spec.emergency_location_ref:
+                path = "spec.emergencyLocationRef"
+                yield path, "EmergencyLocation", spec.emergency_location_ref
+            yield from _call_terms(spec)
+        case PbxTrunk(spec=spec):
+            yield "spec.sbcRef", "SessionBorderController", spec.sbc_ref
+            for index, reference in enumerate(spec.number_range_refs):
+                yield f"spec.numberRangeRefs[{index}]", "NumberRange", reference
             if spec.emergency_location_ref:
                 path = "spec.emergencyLocationRef"
                 yield path, "EmergencyLocation", spec.emergency_location_ref
@@ -237,6 +259,8 @@ def _service_references(spec: ServiceLineSpec) -> Iterator[tuple[str, str, Objec
         yield "spec.teams.tenantRef", "TeamsTenant", spec.teams.tenant_ref
     if spec.webex is not None:
         yield "spec.webex.organizationRef", "WebexOrganization", spec.webex.organization_ref
+    if spec.sip is not None:
+        yield "spec.sip.sbcRef", "SessionBorderController", spec.sip.sbc_ref
     if spec.phone_number and spec.phone_number.range_ref:
         yield "spec.phoneNumber.rangeRef", "NumberRange", spec.phone_number.range_ref
     if spec.phone_number and spec.phone_number.phone_number_ref:
@@ -252,11 +276,15 @@ def _check_service(service: ServiceLine, world: World) -> Iterator[Finding]:
         owner = world.resolve(kind, reference, namespace=service.namespace)
         if isinstance(owner, NumberRange | PhoneNumber) and owner.spec.use is NumberUse.USER:
             yield NOT_FOR_SERVICES.finding(service, path, f"{label(owner)} is for people")
+        if isinstance(owner, NumberRange | PhoneNumber) and service.spec.sip is not None:
+            yield from _wrong_route(service, path, owner)
 
 
-def _connection(user: TeamsUser | WebexUser) -> tuple[str, str, ObjectRef]:
+def _connection(user: TeamsUser | WebexUser | SipPhone) -> tuple[str, str, ObjectRef]:
     if isinstance(user, TeamsUser):
         return "spec.tenantRef", "TeamsTenant", user.spec.tenant_ref
+    if isinstance(user, SipPhone):
+        return "spec.sbcRef", "SessionBorderController", user.spec.sbc_ref
     return "spec.organizationRef", "WebexOrganization", user.spec.organization_ref
 
 
@@ -289,7 +317,7 @@ class _Inventory:
 
 
 def _check_user(
-    user: TeamsUser | WebexUser, world: World, inventory: _Inventory
+    user: TeamsUser | WebexUser | SipPhone, world: World, inventory: _Inventory
 ) -> Iterator[Finding]:
     source = user.spec.phone_number
     if source is None:
@@ -313,10 +341,46 @@ def _check_user(
         if owner.spec.use is NumberUse.SERVICE:
             message = f"{label(owner)} is for services"
             yield NOT_FOR_PEOPLE.finding(user, path, message)
-        in_teams = isinstance(user, TeamsUser)
-        if owner.spec.route not in (_TEAMS_ROUTES if in_teams else _WEBEX_ROUTES):
-            message = f"{label(owner)} has route {owner.spec.route.value}"
-            yield (NOT_FOR_TEAMS if in_teams else NOT_FOR_WEBEX).finding(user, path, message)
+        yield from _wrong_route(user, path, owner)
+
+
+_ROUTES: Mapping[str, tuple[frozenset[Route], Rule]] = {
+    "TeamsUser": (_TEAMS_ROUTES, NOT_FOR_TEAMS),
+    "WebexUser": (_WEBEX_ROUTES, NOT_FOR_WEBEX),
+}
+
+
+def _wrong_route(
+    resource: Resource, path: str, owner: NumberRange | PhoneNumber
+) -> Iterator[Finding]:
+    routes, rule = _ROUTES.get(resource.kind, (_SBC_ROUTES, NOT_FOR_SBC))
+    if owner.spec.route not in routes:
+        message = f"{label(owner)} has route {owner.spec.route.value}"
+        yield rule.finding(resource, path, message)
+
+
+def _check_trunk(trunk: PbxTrunk, world: World, inventory: _Inventory) -> Iterator[Finding]:
+    """The ranges and numbers behind a PBX are for people, and reach it over our own trunks."""
+    drawn: list[tuple[str, Resource | None]] = [
+        (
+            f"spec.numberRangeRefs[{index}]",
+            world.resolve("NumberRange", reference, namespace=trunk.namespace),
+        )
+        for index, reference in enumerate(trunk.spec.number_range_refs)
+    ]
+    for index, text in enumerate(trunk.spec.numbers):
+        owner, path = inventory.owner(E164(text)), f"spec.numbers[{index}]"
+        if owner is None or not world.consents(owner, trunk.namespace):
+            message = "no NumberRange or PhoneNumber here holds this number and consents"
+            yield NUMBER_UNDECLARED.finding(trunk, path, message)
+        else:
+            drawn.append((path, owner))
+    for path, found in drawn:
+        if not isinstance(found, NumberRange | PhoneNumber):
+            continue
+        if found.spec.use is NumberUse.SERVICE:
+            yield NOT_FOR_PEOPLE.finding(trunk, path, f"{label(found)} is for services")
+        yield from _wrong_route(trunk, path, found)
 
 
 def _not_allowed(user: TeamsUser | WebexUser, world: World) -> Iterator[Finding]:
@@ -353,7 +417,7 @@ def _too_small(resources: Sequence[Resource]) -> Iterator[Finding]:
     wanted = Counter(
         (user.spec.phone_number.range_ref.namespace or user.namespace, reference.name)
         for user in resources
-        if isinstance(user, TeamsUser | WebexUser)
+        if isinstance(user, TeamsUser | WebexUser | SipPhone)
         and user.spec.phone_number
         and (reference := user.spec.phone_number.range_ref)
     )

@@ -11,11 +11,22 @@ from callplane.apis.carriers import Carrier
 from callplane.apis.change_approvals import ChangeApproval
 from callplane.apis.model import Resource
 from callplane.apis.number_ranges import NumberRange
+from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.rate_cards import RateCard
+from callplane.apis.service_lines import ServiceLine
 from callplane.apis.teams_tenants import TeamsTenant
 from callplane.apis.teams_users import TeamsUser
-from callplane.rules import approvals, call_terms, carriers, number_plans, overlaps, people, targets
+from callplane.rules import (
+    approvals,
+    call_terms,
+    carriers,
+    number_plans,
+    overlaps,
+    people,
+    sip_lines,
+    targets,
+)
 from callplane.rules.findings import Finding, Rule
 from callplane.rules.targets import Labels
 
@@ -28,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     *targets.RULES,
     *approvals.RULES,
     *call_terms.RULES,
+    *sip_lines.RULES,
 )
 
 
@@ -52,6 +64,7 @@ def validate_all(
     findings.extend(overlaps.check(everything))
     findings.extend(people.check(everything))
     findings.extend(carriers.check(everything))
+    findings.extend(sip_lines.check(everything))
     findings.extend(targets.check(everything, namespace_labels=namespace_labels or {}))
     return sorted(findings, key=lambda finding: finding.sort_key)
 
@@ -69,6 +82,8 @@ def _of_one(resource: Resource, now: datetime | None) -> Iterator[Finding]:
             yield from people.check_policies(resource)
         case CallingAccount() | CallPrivilege() | RateCard():
             yield from call_terms.check(resource)
+        case PbxTrunk() | ServiceLine():
+            yield from sip_lines.check_one(resource)
         case ChangeApproval() if now is not None:
             yield from approvals.check(resource, now=now)
         case _:

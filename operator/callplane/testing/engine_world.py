@@ -36,6 +36,7 @@ from callplane.providers.inmemory import Call, Fault, Verb, World
 from callplane.providers.inmemory.carrier_world import CarrierWorld
 from callplane.providers.protocol import Provider
 from callplane.providers.registry import Ingredients
+from callplane.providers.sip import provider as sip_provider
 from callplane.resources.lines import NumberType
 from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.settings import OperatorSettings
@@ -56,7 +57,7 @@ from callplane.testing.tripwire import (
     Tripwire,
     wired,
 )
-from callplane.values import E164, ConnectionId, ObjectKey
+from callplane.values import E164, ConnectionId, ObjectKey, Platform
 
 TENANT_ID = "00000000-0000-4000-8000-00000000aaaa"
 CONNECTION = ConnectionId("teams", TENANT_ID)
@@ -221,6 +222,8 @@ class EngineWorld:
 
     def _provider(self, name: str, ingredients: Ingredients) -> Provider:
         secret = next(iter(ingredients.secrets.values()), b"")
+        if name == Platform.SIP.value:
+            return sip_provider.create(ingredients)
         if name == CONNECTION.provider:
             return SignedInProvider(self, secret, CONNECTION, self.platform)
         provider = SignedInProvider(self, secret, ORGANIZATION, self.webex)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from callplane.apis.carriers import CarrierSpec
 from callplane.apis.references import SecretKeyRef
+from callplane.apis.session_border_controllers import SessionBorderController
 from callplane.apis.teams_tenants import TeamsTenant
 from callplane.clock import SystemClock
 from callplane.desired.declarations import PlatformObject
@@ -15,12 +16,15 @@ from callplane.errors import CallplaneError
 from callplane.plan.change import Change
 from callplane.providers.protocol import Unsupported
 from callplane.providers.registry import CarrierRegistry, Ingredients
+from callplane.providers.sip import provider as sip_provider
 from callplane.providers.teams import manual_steps as teams_steps
 from callplane.providers.webex import manual_steps as webex_steps
 
 
 def judge(platform: PlatformObject, change: Change) -> Unsupported | None:
     """As the provider of that connection would answer; numbers stay out of the manual step."""
+    if isinstance(platform, SessionBorderController):
+        return sip_provider.judge(change)
     if not isinstance(platform, TeamsTenant):
         return webex_steps.judge(change)
     host = (urlsplit(platform.spec.endpoint.graph).hostname or "").lower()

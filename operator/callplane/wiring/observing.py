@@ -20,7 +20,7 @@ from callplane.cluster.ports import ObjectReader
 from callplane.cluster.resource_kinds import NAMESPACES, callplane_kind
 from callplane.cluster.secret_reading import ClusterSecrets, SecretFound
 from callplane.desired.declarations import PLATFORM_KINDS, is_platform, system_of
-from callplane.engine import secrets_in_use
+from callplane.engine import registered, secrets_in_use
 from callplane.engine.observations import (
     Body,
     CarrierObservation,
@@ -130,9 +130,11 @@ async def _connection(sources: Sources, body: Body, *, report: Report) -> Connec
     if not is_platform(tenant):
         raise CallplaneError(f"{key} cannot be read; callplane validate says why")
     connection = system_of(tenant)
-    provider = sources.provider_factory(
-        connection.provider, await _ingredients(sources, key, tenant)
-    )
+    state = await _register_of(sources, connection)
+    ingredients = await _ingredients(sources, key, tenant)
+    if state is not None:
+        ingredients = replace(ingredients, assigned=registered.assigned(connection, state.numbers))
+    provider = sources.provider_factory(connection.provider, ingredients)
     try:
         pause_seconds = 1.0 / tenant.spec.drift_reads_per_second
         snapshot = await _listed(provider, key, pause_seconds=pause_seconds, report=report)
@@ -147,7 +149,7 @@ async def _connection(sources: Sources, body: Body, *, report: Report) -> Connec
         people=tuple(snapshot.people.rows()),
         numbers=tuple(snapshot.numbers.rows()),
         configurations=tuple(snapshot.configurations.rows()),
-        register=await _register_of(sources, connection),
+        register=state,
         services=services,
     )
 

@@ -120,7 +120,7 @@ def test_names_of_kinds_are_unique() -> None:
     assert len(names) == len(set(names))
     assert {name for kind in registry.KINDS for name in kind.short_names} == {
         *("tt", "wo", "nr", "pn", "tu", "wu", "sl", "cpr", "el", "pi", "cp", "ca", "car"),
-        *("acct", "cplan", "rate", "dset"),
+        *("acct", "cplan", "rate", "dset", "sbc", "sph", "pbx"),
     }
 
 
@@ -129,6 +129,7 @@ def test_the_kinds_that_others_name_ask_for_consent() -> None:
         "TeamsTenant",
         "Carrier",
         "WebexOrganization",
+        "SessionBorderController",
         "NumberRange",
         "PhoneNumber",
         "CallPrivilege",
@@ -142,6 +143,7 @@ def test_the_kinds_that_others_name_ask_for_consent() -> None:
         "TeamsTenant",
         "Carrier",
         "WebexOrganization",
+        "SessionBorderController",
     ]
 
 

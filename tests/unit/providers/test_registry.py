@@ -38,7 +38,7 @@ def test_a_name_is_given_once() -> None:
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:
     registry = Registry()
     registry.register("inmemory", in_memory)
-    with pytest.raises(LookupError, match=r"'zoom'.*inmemory, teams, webex"):
+    with pytest.raises(LookupError, match=r"'zoom'.*inmemory, sip, teams, webex"):
         registry.create("zoom", INGREDIENTS)
 
 

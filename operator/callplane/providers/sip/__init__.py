@@ -1,0 +1,1 @@
+"""Lines at the SBC: the provider behind the kind SessionBorderController."""
