@@ -100,3 +100,45 @@ async def test_cancel_reaches_whoever_rings(world: SbcWorld) -> None:
     final = await alpha.cancelled(call, world.estate.core)
     assert final.status == 487
     assert pbx.requests("CANCEL") != []
+
+
+async def test_a_service_at_a_sip_address_is_called_there_and_may_hang_up(world: SbcWorld) -> None:
+    alpha, _, _ = await world.carriers()
+    desk = await world.at(sbc_estates.SERVICE)
+    call = await alpha.call(world.uri(str(sbc_estates.DESK)), world.estate.core)
+    assert call.status == 200
+    (invite,) = desk.requests("INVITE")
+    assert invite.uri == f"sip:desk@{sbc_estates.SERVICE}:{world.estate.ports.peers}"
+    assert (await call.bye()).status == 200
+    await desk.methods("INVITE", "ACK", "BYE")
+
+
+async def test_a_service_calls_nobody_but_those_that_everybody_may(world: SbcWorld) -> None:
+    alpha, _, _ = await world.carriers()
+    desk = await world.at(sbc_estates.SERVICE)
+    assert (await desk.call(world.uri("+441614960123"), world.estate.core)).status == 503
+    assert alpha.requests("INVITE") == []
+    assert (await desk.call(world.uri("999"), world.estate.core)).status == 200
+
+
+async def test_a_number_whose_holder_left_is_answered_elsewhere(world: SbcWorld) -> None:
+    alpha, _, _ = await world.carriers()
+    desk, pbx = await world.at(sbc_estates.SERVICE), await world.pbx()
+    for dialled in (str(sbc_estates.LEAVER), "0" + str(sbc_estates.LEAVER)[3:]):
+        desk.received.clear()
+        call = await alpha.call(world.uri(dialled), world.estate.core)
+        assert call.status == 200
+        (invite,) = desk.requests("INVITE")
+        assert str(sbc_estates.LEAVER) in invite.get("Diversion")
+        assert (await call.bye()).status == 200
+    assert pbx.requests("INVITE") == []
+
+
+async def test_colleagues_who_dial_a_leaver_are_answered_elsewhere_too(world: SbcWorld) -> None:
+    """Call control is away: the local map knows."""
+    desk, pbx = await world.at(sbc_estates.SERVICE), await world.pbx()
+    call = await pbx.call(
+        world.uri(str(sbc_estates.LEAVER)), world.estate.core, caller="+442079460002"
+    )
+    assert call.status == 200
+    assert len(desk.requests("INVITE")) == 1

@@ -59,6 +59,26 @@ class NumberReservation(Reservation):
     number: Annotated[fields.E164Text, Field(description="The number that is kept back.")]
 
 
+class Redirect(Model):
+    """Where calls to a number go while it rests, until somebody has it again."""
+
+    to: Annotated[
+        fields.E164Text,
+        Field(description="A number of ours that somebody has: a service's or a colleague's."),
+    ]
+    until: Annotated[
+        Timestamp | None,
+        Field(description="When the redirect ends; when it is taken out, if left out."),
+    ] = None
+    reason: Annotated[fields.Text256, Field(description="Why, for humans.")] = ""
+
+
+class NumberRedirect(Redirect):
+    """A number of a range whose calls go elsewhere while it rests."""
+
+    number: Annotated[fields.E164Text, Field(description="The number that rests.")]
+
+
 class Quarantine(Model):
     """The rest of a number after use."""
 
@@ -144,6 +164,7 @@ class NumberRangeSpec(Model):
         constraints.unique_entries("numbers"),
         constraints.well_formed_keys("tags"),
         constraints.unique_entries("reservations", key="number"),
+        constraints.unique_entries("interim_redirects", key="number"),
     )
 
     first: Annotated[
@@ -183,6 +204,14 @@ class NumberRangeSpec(Model):
         tuple[NumberReservation, ...],
         Field(
             description="Numbers that allocation leaves alone.",
+            max_length=LISTED_NUMBERS_MAX,
+            json_schema_extra=fields.list_map("number"),
+        ),
+    ] = ()
+    interim_redirects: Annotated[
+        tuple[NumberRedirect, ...],
+        Field(
+            description="Numbers whose holder has left, and who answers their calls meanwhile.",
             max_length=LISTED_NUMBERS_MAX,
             json_schema_extra=fields.list_map("number"),
         ),
@@ -234,6 +263,9 @@ class NumberRangeStatus(Status):
     reserved: Annotated[Count | None, Field(description="Numbers kept back.", ge=0)] = None
     quarantined: Annotated[
         Count | None, Field(description="Numbers that rest after use.", ge=0)
+    ] = None
+    redirected: Annotated[
+        Count | None, Field(description="Resting numbers whose calls go elsewhere.", ge=0)
     ] = None
     days_to_empty: Annotated[
         Count | None,

@@ -14,7 +14,7 @@ from callplane.apis.drift import Drift
 from callplane.apis.fields import Flag, Timestamp
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
-from callplane.apis.number_ranges import NumberUse, Quarantine, Reservation, Route
+from callplane.apis.number_ranges import NumberUse, Quarantine, Redirect, Reservation, Route
 from callplane.apis.references import (
     ConnectionRef,
     NamespaceConsent,
@@ -166,6 +166,10 @@ class PhoneNumberSpec(Model):
     reservation: Annotated[
         Reservation | None, Field(description="Keeps the number back from everybody but one.")
     ] = None
+    interim_redirect: Annotated[
+        Redirect | None,
+        Field(description="Who answers its calls while it rests after its holder has left."),
+    ] = None
     quarantine: Annotated[Quarantine, Field(description="The rest of the number after use.")] = (
         Field(default_factory=Quarantine)
     )
@@ -259,6 +263,9 @@ class PhoneNumberStatus(Status):
     ] = None
     quarantined_until: Annotated[
         Timestamp | None, Field(description="When its rest ends, while it rests.")
+    ] = None
+    redirected_to: Annotated[
+        fields.E164Text | None, Field(description="Where its calls go while it rests.")
     ] = None
     carrier: Annotated[
         AtCarrier | None, Field(description="What the carrier says of the number.")

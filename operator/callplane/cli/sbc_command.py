@@ -14,10 +14,10 @@ import typer
 from callplane.callcontrol import draining
 from callplane.callcontrol.draining import Busy
 from callplane.callcontrol.kamailio_rpc import KamailioRpc
-from callplane.cli import durations, output, yaml_documents
+from callplane.cli import durations, manifests, output, validating, yaml_documents
 from callplane.cli.yaml_documents import Positions, YamlProblem
 from callplane.clock import SystemClock
-from callplane.sbc import reading, rendering
+from callplane.sbc import declared, reading, rendering
 from callplane.sbc.model import Sbc
 
 #: Digests of phones and the names of certificates: for the program and nobody else.
@@ -32,7 +32,14 @@ Output = Annotated[
     ),
 ]
 
-
+Objects = Annotated[
+    Path | None,
+    typer.Option(help="Manifests whose trunks, numbers and redirects go in.", metavar="FOLDER"),
+]
+Name = Annotated[
+    str,
+    typer.Option("--sbc", help="The SessionBorderController among them.", metavar="NAMESPACE/NAME"),
+]
 Socket = Annotated[Path, typer.Argument(help="rpc.sock in the SBC's run folder.", metavar="SOCKET")]
 
 
@@ -45,8 +52,11 @@ def register(app: typer.Typer) -> None:
     app.add_typer(sbc, name="sbc")
 
 
-def render(file: File, output: Output = None) -> None:
-    """Turn values into the configuration of Kamailio. Nothing is written when anything is wrong.
+def render(
+    file: File, output: Output = None, objects: Objects = None, name: Name = "default/sbc"
+) -> None:
+    """Turn values, and what manifests declare on their SBC, into the configuration of Kamailio.
+    Nothing is written when anything is wrong.
 
     Exit codes: 0 rendered, 1 errors, all of them shown with their lines.
     """
@@ -57,6 +67,8 @@ def render(file: File, output: Output = None) -> None:
     sbc, complaints = understand(content)
     if sbc is None:
         raise _refused(*(f"{file}:{complaint}" for complaint in complaints))
+    if objects is not None:
+        sbc = _with_declared(sbc, objects, name)
     files = rendering.render(sbc)
     if output is None:
         typer.echo(files["kamailio.cfg"], nl=False)
@@ -66,6 +78,23 @@ def render(file: File, output: Output = None) -> None:
     except OSError as error:
         raise _refused(f"{error.filename}: {error.strerror}") from None
     typer.echo(f"{len(files)} files in {output}", err=True)
+
+
+def _with_declared(sbc: Sbc, folder: Path, name: str) -> Sbc:
+    namespace, slash, object_name = name.partition("/")
+    if not (namespace and slash and object_name):
+        raise _refused(f"--sbc {name}: is NAMESPACE/NAME of a SessionBorderController")
+    tree = manifests.read([str(folder)], namespace=namespace)
+    now = SystemClock().now()
+    found = validating.errors(validating.findings(tree, now=now))
+    if found:
+        raise _refused(*(str(each) for each in found))
+    whole, problems = declared.with_declared(
+        sbc, tree.resources, name=(namespace, object_name), now=now
+    )
+    if whole is None:
+        raise _refused(*(f"{folder}: {problem}" for problem in problems))
+    return whole
 
 
 def drain(

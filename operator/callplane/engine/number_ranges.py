@@ -5,7 +5,7 @@ from __future__ import annotations
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.reasons import Reason
 from callplane.cluster import finalizers
-from callplane.engine import carrier_numbers, gathering, reservations, stock_forecast
+from callplane.engine import carrier_numbers, gathering, redirects, reservations, stock_forecast
 from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Gone, Scope
@@ -42,6 +42,8 @@ async def run(scope: Scope) -> Succeeded:
         scope.engine.queue.add_later(scope.key, Priority.DRIFT, seconds)
     said = await carrier_numbers.look_after_range(scope, found)
     await gathering.check_call_terms(scope, found.spec)
+    scope.status["redirected"] = 0
+    scope.status["redirected"] = len(await redirects.look(scope, found))
     differences = said.differences if said is not None else ()
     return Succeeded(
         f"{scope.status['free']} of {scope.status['total']} numbers are free",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from callplane.apis.phone_numbers import PhoneNumber
-from callplane.engine import carrier_numbers, gathering
+from callplane.engine import carrier_numbers, gathering, redirects
 from callplane.engine.number_ranges import refuse
 from callplane.engine.scope import Gone, Scope
 from callplane.numbering.lifecycle import NumberState
@@ -36,6 +36,9 @@ async def run(scope: Scope) -> Succeeded:
     scope.status["quarantinedUntil"] = until.strftime("%Y-%m-%dT%H:%M:%SZ") if until else None
     said = await carrier_numbers.look_after(scope, found)
     await gathering.check_call_terms(scope, found.spec)
+    scope.status["redirectedTo"] = None
+    to = (await redirects.look(scope, found)).get(number)
+    scope.status["redirectedTo"] = to.text if to is not None else None
     if said is None:
         return Succeeded(state.value)
     return replace(said, message=said.message or state.value)

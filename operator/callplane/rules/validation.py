@@ -24,6 +24,7 @@ from callplane.rules import (
     number_plans,
     overlaps,
     people,
+    redirects,
     sip_lines,
     targets,
 )
@@ -40,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     *approvals.RULES,
     *call_terms.RULES,
     *sip_lines.RULES,
+    *redirects.RULES,
 )
 
 
@@ -65,6 +67,7 @@ def validate_all(
     findings.extend(people.check(everything))
     findings.extend(carriers.check(everything))
     findings.extend(sip_lines.check(everything))
+    findings.extend(redirects.check(everything))
     findings.extend(targets.check(everything, namespace_labels=namespace_labels or {}))
     return sorted(findings, key=lambda finding: finding.sort_key)
 
@@ -73,8 +76,10 @@ def _of_one(resource: Resource, now: datetime | None) -> Iterator[Finding]:
     match resource:
         case NumberRange():
             yield from number_plans.check_range(resource)
+            yield from redirects.check_one(resource)
         case PhoneNumber():
             yield from number_plans.check_number(resource)
+            yield from redirects.check_one(resource)
             yield from carriers.check_number(resource)
         case Carrier():
             yield from carriers.check_carrier(resource)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from itertools import combinations, pairwise
 
 from callplane.sbc import peers
@@ -14,6 +15,7 @@ from callplane.sbc.problems import Problem
 
 #: Each number is a line of the configuration, which is read at every start.
 NUMBERS_MAX = 100_000
+PORT_MOST = 65535
 
 
 def problems(sbc: Sbc) -> Iterator[Problem]:
@@ -23,6 +25,7 @@ def problems(sbc: Sbc) -> Iterator[Problem]:
     yield from _faces(sbc)
     yield from _sources(sbc)
     yield from _numbers(sbc)
+    yield from _redirects(sbc)
 
 
 def _emergency(sbc: Sbc) -> Iterator[Problem]:
@@ -78,6 +81,29 @@ def _sources(sbc: Sbc) -> Iterator[Problem]:
             yield Problem(later, f"has {theirs}, which overlaps with {ours} of {earlier}")
 
 
+def _address(field: str, target: str) -> Iterator[Problem]:
+    host, _, port = target.partition("@")[2].partition(":")
+    try:
+        IPv4Address(host)
+    except ValueError:
+        yield Problem(field, f"has no IPv4 address: {host}")
+    if port and int(port) > PORT_MOST:
+        yield Problem(field, f"has a port above {PORT_MOST}: {port}")
+
+
+def _redirects(sbc: Sbc) -> Iterator[Problem]:
+    """Each goes from a number of ours to another one that is not itself redirected."""
+    times = Counter(redirect.number for redirect in sbc.redirects)
+    for index, redirect in enumerate(sbc.redirects):
+        if times[redirect.number] > 1:
+            yield Problem(f"redirects[{index}].number", "is redirected twice")
+        if redirect.to in times:
+            yield Problem(f"redirects[{index}].to", "is redirected itself")
+        for field, number in (("number", redirect.number), ("to", redirect.to)):
+            if not any(number in block.span for block in sbc.numbers):
+                yield Problem(f"redirects[{index}].{field}", f"is none of numbers: {number.masked}")
+
+
 def _numbers(sbc: Sbc) -> Iterator[Problem]:
     carriers = {trunk.name for trunk in sbc.carriers}
     targets = {trunk.name for trunk in sbc.trunks}
@@ -88,7 +114,9 @@ def _numbers(sbc: Sbc) -> Iterator[Problem]:
     for index, block in enumerate(sbc.numbers):
         if block.carrier not in carriers:
             yield Problem(f"numbers[{index}].carrier", f"names no carrier: {block.carrier}")
-        if block.target not in targets:
+        if block.target.startswith("sip:"):
+            yield from _address(f"numbers[{index}].target", block.target)
+        elif block.target not in targets:
             yield Problem(f"numbers[{index}].target", f"names nothing here: {block.target}")
     ordered = sorted(enumerate(sbc.numbers), key=lambda entry: entry[1].span)
     for (_, before), (index, block) in pairwise(ordered):

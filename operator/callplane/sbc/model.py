@@ -90,7 +90,7 @@ class Phones:
 @dataclass(frozen=True, slots=True)
 class NumberBlock:
     """Numbers of ours: who carries and who pays them, and where calls to them go: `Teams`, the name
-    of a trunk, or the user of a phone behind `phone:`.
+    of a trunk, the user of a phone behind `phone:`, or a SIP address (`sip:desk@192.0.2.80:5060`).
     """
 
     span: NumberSpan
@@ -98,6 +98,14 @@ class NumberBlock:
     account: str
     target: str
     emergency_callback_number: E164 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Calls to a number of ours go to another one of ours for the time being."""
+
+    number: E164
+    to: E164
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,7 @@ class Sbc:
     carriers: tuple[Trunk, ...]
     trunks: tuple[Trunk, ...] = ()
     numbers: tuple[NumberBlock, ...] = ()
+    redirects: tuple[Redirect, ...] = ()
     public: Endpoint | None = None
     teams: Teams | None = None
     phones: Phones | None = None
@@ -130,6 +139,12 @@ class Sbc:
     options_seconds: int = 30
     media: Endpoint | None = None
     children: int = 4
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The hosts of SIP addresses that numbers go to, each once."""
+        targets = (block.target for block in self.numbers if block.target.startswith("sip:"))
+        return tuple(sorted({target.partition("@")[2].partition(":")[0] for target in targets}))
 
     @property
     def emergency_carriers(self) -> tuple[Trunk, ...]:

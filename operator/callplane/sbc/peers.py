@@ -14,6 +14,7 @@ when every target seems down, a call is tried rather than refused.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address
 
 from callplane.sbc.model import Endpoint, Sbc, Trunk, TrunkType
 
@@ -42,7 +43,7 @@ def set_of(sbc: Sbc, target: str) -> str:
     """What a number's target is called in the table of inbound numbers."""
     if target == TEAMS_PEER:
         return str(TEAMS_SET)
-    if target.startswith("phone:"):
+    if target.startswith(("phone:", "sip:")):
         return target
     return str(FIRST_TRUNK_SET + [trunk.name for trunk in sbc.trunks].index(target))
 
@@ -60,6 +61,14 @@ def address_list(sbc: Sbc) -> str:
             f"{GROUPS[trunk.type]} {source.network_address} {source.prefixlen} 0 {trunk.name}"
             for source in trunk.sources
         ]
+    known = [source for trunk in (*sbc.carriers, *sbc.trunks) for source in trunk.sources]
+    # Whoever is called at a SIP address ends the call from there. It makes none of its own: call
+    # control knows no line of it; an emergency service it may call like everybody we know.
+    lines += [
+        f"{GROUPS[TrunkType.PBX]} {address} 32 0 at-{address}"
+        for address in sbc.addresses
+        if not any(IPv4Address(address) in source for source in known)
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -23,6 +23,7 @@ from callplane.sbc.model import (
     NumberBlock,
     Phone,
     Phones,
+    Redirect,
     Sbc,
     Teams,
     Trunk,
@@ -38,6 +39,7 @@ HOST_NAME = re.compile(
     r"(?=.{1,63}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+"
 )
 FOLDER = re.compile(r"/[A-Za-z0-9_./-]{0,200}")
+SIP_ADDRESS = r"sip:[A-Za-z0-9][A-Za-z0-9._+-]{0,63}@[0-9]{1,3}(\.[0-9]{1,3}){3}(:[1-9][0-9]{0,4})?"
 DIGEST = re.compile(r"[0-9a-f]{32}")
 _MISSING: Any = object()
 
@@ -134,11 +136,13 @@ def read(values: Any) -> tuple[Sbc | None, tuple[Problem, ...]]:
     carriers = tuple(_trunk(entry, TrunkType.CARRIER) for entry in top.mappings("carriers"))
     trunks = tuple(_trunk(entry, None) for entry in top.mappings("trunks"))
     numbers = tuple(_block(entry) for entry in top.mappings("numbers"))
+    redirects = tuple(_redirect(entry) for entry in top.mappings("redirects"))
     teams, phones = top.mapping("teams"), top.mapping("phones")
     parts: dict[str, Any] = {
         "carriers": carriers,
         "trunks": trunks,
         "numbers": numbers,
+        "redirects": redirects,
         "teams": _teams(teams) if teams else None,
         "phones": _phones(phones) if phones else None,
     }
@@ -262,6 +266,12 @@ def _block(entry: _Fields) -> NumberBlock:
     return made
 
 
+def _redirect(entry: _Fields) -> Redirect:
+    made = Redirect(entry.take("number", _number), entry.take("to", _number))
+    entry.close()
+    return made
+
+
 # Plain values. Each raises ValueError with the end of a sentence that begins with the field.
 
 
@@ -284,7 +294,10 @@ _name = _matching(NAME, "a letter and up to 31 more letters, digits, - or _")
 _host_name = _matching(HOST_NAME, "a host name in lower case with a dot, of at most 63 characters")
 _folder = _matching(FOLDER, "the absolute path of a folder")
 _digest = _matching(DIGEST, "32 hexadecimal digits: MD5 of user:realm:password")
-_target = _matching(re.compile(f"(phone:)?{NAME.pattern}"), "Teams, a trunk, or phone:USER")
+_target = _matching(
+    re.compile(f"(phone:)?{NAME.pattern}|{SIP_ADDRESS}"),
+    "Teams, a trunk, phone:USER, or sip:USER@ADDRESS:PORT",
+)
 _outside_line = _matching(OUTSIDE_LINE, "at most three digits, in quotes")
 
 

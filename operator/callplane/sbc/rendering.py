@@ -210,6 +210,7 @@ def numbers_cfg(sbc: Sbc) -> str:
             text.append(f"  $sht(holder=>{number}) = {holder};")
             if block.emergency_callback_number:
                 text.append(f'  $sht(callback=>{number}) = "{block.emergency_callback_number}";')
+    text += [f'  $sht(redirect=>{each.number}) = "{each.to}";' for each in sbc.redirects]
     return "\n".join((*text, "  return(1);", "}")) + "\n"
 
 

@@ -16,6 +16,7 @@ from callplane.sbc.model import (
     NumberBlock,
     Phone,
     Phones,
+    Redirect,
     Sbc,
     Teams,
     Trunk,
@@ -28,9 +29,14 @@ ALPHA, BRAVO, CHARLIE = "127.0.0.3", "127.0.0.4", "127.0.0.9"
 PBXES = {"": "127.0.0.5", "9": "127.0.0.6", "0": "127.0.0.7", "81": "127.0.0.8"}
 TEAMS = ("127.0.0.21", "127.0.0.22")
 WEBEX = "127.0.0.23"
+#: Where a service at a SIP address is.
+SERVICE = "127.0.0.24"
 STRANGER = "127.0.0.66"
 OWN = NumberSpan(E164("+442079460000"), E164("+442079460009"))
 IN_TEAMS = NumberSpan(E164("+442079460200"), E164("+442079460209"))
+DESK = E164("+442079460300")
+#: Its holder has left, and the desk answers.
+LEAVER = E164("+442079460009")
 SWITCHBOARD = E164("+442079460000")
 #: Of the phones in tests.
 PASSWORD = "a sample password"
@@ -85,6 +91,12 @@ class LoopbackSbc:
             ),
             numbers=(
                 NumberBlock(OWN, "bravo", "acme", "pbx"),
+                NumberBlock(
+                    NumberSpan(DESK, DESK),
+                    "bravo",
+                    "acme",
+                    f"sip:desk@{SERVICE}:{self.ports.peers}",
+                ),
                 *([NumberBlock(IN_TEAMS, "alpha", "acme", "Teams")] if self.teams else []),
                 *(
                     NumberBlock(
@@ -96,6 +108,7 @@ class LoopbackSbc:
                     for phone in self.phones
                 ),
             ),
+            redirects=(Redirect(LEAVER, DESK),),
             phones=self._phones(),
             teams=self._teams(),
             public=self._public(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -69,3 +70,76 @@ def test_a_file_that_cannot_be_read(
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.run(["sbc", "render", "nowhere.yaml"]) == 1
     assert "nowhere.yaml: No such file" in capsys.readouterr().err
+
+
+def tree(folder: Path, *documents: dict[str, Any]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for index, document in enumerate(documents):
+        body = {"apiVersion": "callplane.dev/v1alpha1", **document}
+        (folder / f"{index}.yaml").write_text(yaml.safe_dump(body), encoding="utf-8")
+    return folder
+
+
+def made(kind: str, name: str, **spec: Any) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name, "namespace": "platform"}, "spec": spec}
+
+
+SBC = made("SessionBorderController", "main", domain="sip.callplane.example")
+BRANCH = made(
+    "PbxTrunk",
+    "depot",
+    sbcRef={"name": "main"},
+    trunk="depot",
+    targets=["192.0.2.70:5060"],
+    sources=["192.0.2.70/32"],
+    numberRangeRefs=[{"name": "depot"}],
+    accountRef={"name": "acme"},
+)
+BLOCK = made(
+    "NumberRange",
+    "depot",
+    first="+441614960400",
+    last="+441614960403",
+    route="DirectRouting",
+    carrierRef={"name": "bravo"},
+)
+
+
+def test_what_is_declared_goes_into_the_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    objects = tree(tmp_path / "tree", SBC, BRANCH, BLOCK)
+    target = tmp_path / "out"
+    arguments = ["sbc", "render", str(GOLDEN), "--objects", str(objects), "--sbc", "platform/main"]
+    assert app.run([*arguments, "-o", str(target)]) == 0
+    assert "3 192.0.2.70 32 0 depot" in (target / "address.list").read_text()
+    assert "$sht(holder=>+441614960403) = 2;" in (target / "numbers.cfg").read_text()
+    capsys.readouterr()
+
+
+def test_nothing_is_written_when_the_objects_do_not_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clashing = {**BRANCH, "spec": {**BRANCH["spec"], "sources": ["192.0.2.65/32"]}}
+    objects = tree(tmp_path / "tree", SBC, clashing, BLOCK)
+    target = tmp_path / "out"
+    arguments = ["sbc", "render", str(GOLDEN), "--objects", str(objects), "-o", str(target)]
+    assert app.run([*arguments, "--sbc", "platform/other"]) == 1
+    shown = capsys.readouterr().err
+    assert "SessionBorderController platform/other is not declared" in shown
+    assert app.run([*arguments, "--sbc", "platform/main"]) == 1
+    assert "which overlaps with 192.0.2.65/32" in capsys.readouterr().err
+    assert app.run([*arguments, "--sbc", "main"]) == 1
+    assert "NAMESPACE/NAME" in capsys.readouterr().err
+    assert not target.exists()
+
+
+def test_objects_that_break_a_rule_are_refused_with_their_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = {**BRANCH, "spec": {**BRANCH["spec"], "targets": ["192.0.2.70:99999"]}}
+    objects = tree(tmp_path / "tree", SBC, broken, BLOCK)
+    arguments = ["sbc", "render", str(GOLDEN), "--objects", str(objects)]
+    assert app.run([*arguments, "--sbc", "platform/main"]) == 1
+    assert "1.yaml:" in (shown := capsys.readouterr().err)
+    assert "sip-address-unusable" in shown

@@ -432,7 +432,7 @@ def test_numbers_for_people_are_not_for_services() -> None:
 
 def test_every_rule_is_tried_here() -> None:
     here = Path(__file__)
-    beside = ("test_carriers.py", "test_call_terms.py", "test_sip_lines.py")
+    beside = ("test_carriers.py", "test_call_terms.py", "test_sip_lines.py", "test_redirects.py")
     text = "".join(
         path.read_text(encoding="utf-8") for path in (here, *map(here.with_name, beside))
     )
