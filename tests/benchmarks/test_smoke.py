@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 ROOT: Final = Path(__file__).parents[2]
 
 
@@ -124,3 +126,12 @@ def test_import() -> None:
     assert found["import_seconds"] > 0
     assert found["replan_seconds"] > 0
     assert 0 < found["rss_mb"] < 600
+
+
+@pytest.mark.parametrize("rows", [200_000, 1_000_000])
+def test_deck(rows: int) -> None:
+    """A large deck is not held in memory: as objects its rows would be 100 MB and 500 MB."""
+    found = last_line("deck", f"--rows={rows}")
+    assert found["rows"] == rows
+    assert found["changes"] == {"dearer": rows // 5, "same": rows - rows // 5}
+    assert found["grown_megabytes"] < 30

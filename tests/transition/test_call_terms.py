@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from callplane.billing.decks import DeckRow, digest_of
+from callplane.store.deck_ports import DeckHeader
+from callplane.testing.billing_builders import BEGIN, row
 from callplane.testing.engine_world import EngineWorld, Worlds, number
 
 pytestmark = pytest.mark.looptime
@@ -46,6 +49,27 @@ async def test_each_kind_turns_ready(worlds: Worlds) -> None:
     status = await world.status("RateCard", "standard")
     assert status["rows"] == 5
     assert len(status["version"]) == 64
+
+
+async def test_a_card_waits_for_its_deck(worlds: Worlds) -> None:
+    world = await worlds.make()
+    rates = [row("44", 15_000)]
+    digest = digest_of(rates, "GBP")
+    await apply(world, "ratecard", rows=None, deck={"digest": digest})
+    await apply(world, "callingaccount")
+    await world.settle()
+    assert await world.reason("standard", kind="RateCard") == "False DependencyNotReady"
+    with world.decks.staging() as staging:
+        staging.add([DeckRow(2, rate) for rate in rates])
+        staging.keep(DeckHeader(digest, "GBP", 1, 1, BEGIN, BEGIN, BEGIN))
+    await world.settle(700)
+    assert await world.reason("standard", kind="RateCard") == "Succeeded"
+    assert (await world.status("RateCard", "standard"))["rows"] == 1
+    assert await world.condition("CallingAccount", "example") == (
+        "True",
+        "Succeeded",
+        "can be charged",
+    )
 
 
 async def test_what_contradicts_itself_is_stalled_until_it_is_corrected(worlds: Worlds) -> None:

@@ -1,4 +1,4 @@
-"""RateCard: prices of destinations by prefix and date, as rows in the object itself."""
+"""RateCard: prices of destinations by prefix and date, as rows of the object or as a deck."""
 
 from __future__ import annotations
 
@@ -75,10 +75,17 @@ class RateRow(Model):
     ] = ()
 
 
+class DeckReference(Model):
+    """A deck that was imported with `callplane rate import`."""
+
+    digest: Annotated[fields.Hex64, Field(description="Digest of its prices, as the import says.")]
+
+
 class RateCardSpec(Model):
     """A currency and its prices."""
 
     invariants = (
+        constraints.exactly_one("rows", "deck"),
         constraints.immutable("currency"),
         constraints.unique_entries("bands", key="name"),
         constraints.unique_entries("access_charges", key="effective_from"),
@@ -108,9 +115,13 @@ class RateCardSpec(Model):
         ),
     ] = ()
     rows: Annotated[
-        tuple[RateRow, ...],
+        tuple[RateRow, ...] | None,
         Field(description="The prices.", min_length=1, max_length=ROWS_MAX),
-    ]
+    ] = None
+    deck: Annotated[
+        DeckReference | None,
+        Field(description="More prices than an object holds: an imported deck."),
+    ] = None
     description: Annotated[fields.Text1024, Field(description="A note for humans.")] = ""
     allowed_namespaces: Annotated[
         tuple[NamespaceConsent, ...],

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from datetime import datetime
 
 from callplane.apis import call_privileges, calling_accounts, calling_plans, fields
 from callplane.apis import destination_sets as sets
 from callplane.apis import rate_cards as cards
 from callplane.apis.call_terms import BillingIncrement, Hours, Weekday
 from callplane.billing.active_users import SeatPlatform
+from callplane.billing.deck_reading import DeckTerms
 from callplane.billing.fees import HostingStarts, Package
 from callplane.billing.increments import Increment
 from callplane.billing.prefix_arrays import SHORT_CODE
 from callplane.billing.prices import LineKind, PricePart
 from callplane.billing.tariff import (
     AccessCharge,
+    CardError,
     DestinationSet,
     RateCard,
     RateRow,
@@ -41,14 +45,20 @@ from callplane.values.money import parse_micros
 _DAYS = tuple(Weekday)
 
 
-def rate_card(resource: cards.RateCard) -> RateCard:
-    """Raises CardError for rows that collide, ValueError for a zone that is none."""
+def rate_card(resource: cards.RateCard, deck: Iterable[RateRow] | None = None) -> RateCard:
+    """`deck` are prices that stand for the card's own, as a card that names a deck needs them.
+
+    Raises CardError for rows that collide and for a deck that is not there, ValueError for a zone
+    that is none.
+    """
     spec = resource.spec
+    if spec.deck is not None and deck is None:
+        raise CardError(f"the deck {spec.deck.digest} is not in the database: import it")
     return RateCard(
         name=_label(resource),
         currency=spec.currency,
         zone=spec.time_zone,
-        rows=[_row(row) for row in spec.rows],
+        rows=map(_row, spec.rows or ()) if deck is None else deck,
         bands=tuple(_band(band.name, band) for band in spec.bands),
         access_charges=[
             AccessCharge(parse_micros(charge.per_minute), charge.effective_from)
@@ -56,6 +66,27 @@ def rate_card(resource: cards.RateCard) -> RateCard:
         ],
         version=card_version(resource),
         sample=spec.sample,
+    )
+
+
+def rows_of(resource: cards.RateCard) -> list[RateRow]:
+    """The prices that a card holds itself, by prefix and date."""
+    rows = map(_row, resource.spec.rows or ())
+    return sorted(rows, key=lambda row: (row.prefix, row.effective_from))
+
+
+def deck_terms(
+    resource: cards.RateCard, *, effective_from: datetime | None, rows_max: int
+) -> DeckTerms:
+    """What a deck must agree with to be one of this card."""
+    spec = resource.spec
+    return DeckTerms(
+        currency=spec.currency,
+        zone=spec.time_zone,
+        bands=frozenset(band.name for band in spec.bands),
+        access_from=min((each.effective_from for each in spec.access_charges), default=None),
+        effective_from=effective_from,
+        rows_max=rows_max,
     )
 
 

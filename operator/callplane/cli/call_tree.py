@@ -40,6 +40,20 @@ class CallTree:
     def account(self, label: str) -> CallingAccount:
         return self._named(CallingAccount, label)
 
+    def card(self, label: str) -> RateCard:
+        return self._named(RateCard, label)
+
+    def accounts_of(self, card: RateCard) -> list[str]:
+        """The accounts that are charged by a card."""
+        label = f"{card.namespace}/{card.name}"
+        return [
+            f"{each.namespace}/{each.name}"
+            for each in self._tree.resources
+            if isinstance(each, CallingAccount)
+            and each.spec.rate_card_ref is not None
+            and _label(each.spec.rate_card_ref, each) == label
+        ]
+
     def account_terms(self, label: str) -> AccountTerms:
         resource = self.account(label)
         reference = resource.spec.rate_card_ref

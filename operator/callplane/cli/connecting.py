@@ -10,8 +10,8 @@ import getpass
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from callplane.cluster.client import KubernetesClient
     from callplane.engine.observations import Observations
     from callplane.store.books_ports import Books
+    from callplane.store.deck_ports import Decks
     from callplane.store.evidence_ports import EvidenceBook
     from callplane.store.ports import Register
 
@@ -153,6 +154,26 @@ async def _opened(store: Opened) -> AsyncIterator[Opened]:
         ) from None
     finally:
         await store.close()
+
+
+def decks(url: str) -> Decks:
+    """Decks of prices in the database at a URL; see `answering` for one that does not answer."""
+    from callplane.store.decks_postgres import PostgresDecks
+
+    return PostgresDecks(url)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Says what to look at when the database does not answer."""
+    from callplane.store.ports import StoreUnavailable
+
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise CallplaneError(
+            f"the database does not answer: {error}; is --database-url right?"
+        ) from None
 
 
 async def observe_cluster(kubeconfig: Path, *, database: str | None) -> Observations:

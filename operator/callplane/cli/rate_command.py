@@ -1,18 +1,25 @@
-"""`callplane rate`: what a call would cost, and why, by the function that charges calls."""
+"""`callplane rate`: what calls cost, one explained or many at once, and decks of prices."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from callplane.billing import rating
+from callplane.billing import deck_reading, rating, reading
+from callplane.billing.deck_reading import ROWS_MAX
 from callplane.billing.quotes import RefusalReason
+from callplane.cli import connecting, deck_import
 from callplane.cli.call_tree import CallTree
+from callplane.cli.connecting import DatabaseUrl
+from callplane.cli.numbers_command import AsJson
 from callplane.clock import SystemClock
 from callplane.errors import CallplaneError
 from callplane.numbering.destinations import class_of, destination_of
+from callplane.settings import PREFIX
 from callplane.values import Seconds
 
 group = typer.Typer(help="Prices of calls, explained.", no_args_is_help=True, rich_markup_mode=None)
@@ -62,6 +69,62 @@ def explain(
     covers = calling_plan.destinations if calling_plan is not None else None
     if (terms.card is not None and terms.card.sample) or (covers is not None and covers.sample):
         typer.echo("made with samples: these prices and sets are nobody's")
+
+
+@group.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="DECK", help="CSV of prices.")],
+    paths: Annotated[list[str], typer.Argument(help="Manifests: files or folders.")],
+    card: Annotated[
+        str, typer.Option("--card", metavar="[NAMESPACE/]NAME", help="The RateCard it is for.")
+    ],
+    effective_from: Annotated[
+        str, typer.Option("--effective-from", help="Day or time for rows that name none.")
+    ] = "",
+    deck_rows_max: Annotated[
+        int,
+        typer.Option("--deck-rows-max", min=1, envvar=PREFIX + "DECK_ROWS_MAX", help="Most rows."),
+    ] = ROWS_MAX,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare, and keep nothing.")] = False,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a deck of prices into the database, and say what it changes.
+
+    Columns: prefix, name, per_minute; and if wanted connection_fee, increment (60/1), currency,
+    effective_from, effective_until, short_code, service_per_minute, service_per_call, and
+    per_minute:BAND for a band of the card. A deck with one bad row is refused whole. Nothing is
+    charged by it before a RateCard names its digest.
+    """
+    tree, now = CallTree(paths), SystemClock().now()
+    found, zone = tree.card(card), tree.card(card).spec.time_zone
+    try:
+        begins = deck_reading.instant(effective_from, zone) if effective_from else None
+    except ValueError as error:
+        raise CallplaneError(f"--effective-from: {error}") from None
+    terms = reading.deck_terms(found, effective_from=begins, rows_max=deck_rows_max)
+    url = connecting.required_database_url(database_url)
+    with connecting.answering():
+        month, calls = deck_import.last_months_calls(
+            url, tree.accounts_of(found), zone=zone, now=now
+        )
+        imported = deck_import.load(
+            file,
+            card=found,
+            decks=connecting.decks(url),
+            terms=terms,
+            calls=calls,
+            month=month,
+            now=now,
+            keep=not dry_run,
+        )
+    if as_json:
+        typer.echo(json.dumps(deck_import.as_json(imported), indent=2))
+        return
+    for sentence in deck_import.text(imported, zone=zone, currency=found.spec.currency):
+        typer.echo(sentence)
+    if not dry_run:
+        typer.echo(f"to charge by it: spec.deck.digest of {found.namespace}/{found.name}")
 
 
 def _instant(text: str) -> datetime:

@@ -14,11 +14,11 @@ from callplane.apis.calling_plans import CallingPlan
 from callplane.apis.rate_cards import RateCard
 from callplane.apis.reasons import Reason
 from callplane.apis.references import ObjectRef
-from callplane.billing import reading
+from callplane.billing import reading, tariff
 from callplane.engine.call_lines import owner_of
-from callplane.engine.gathering import consenting
+from callplane.engine.gathering import DEPENDENCY_LOOK_SECONDS, consenting
 from callplane.engine.scope import Gone, Scope
-from callplane.errors import Stalled
+from callplane.errors import Stalled, Waiting
 from callplane.rules import validation
 from callplane.status.conditions import Succeeded
 from callplane.store.call_tables import Entry
@@ -31,7 +31,8 @@ async def run_account(scope: Scope) -> Succeeded:
     reference = account.spec.rate_card_ref
     card = None if reference is None else await _named(scope, "RateCard", reference)
     try:
-        reading.account_terms(account, None if card is None else reading.rate_card(card))
+        # Its currency is what matters here; the prices of a deck are not needed for it.
+        reading.account_terms(account, None if card is None else _without_deck(card))
     except ValueError as error:
         raise Stalled(Reason.INVALID_SPEC, f"spec.rateCardRef: {error}") from None
     project(scope, account, card=reference)
@@ -51,11 +52,32 @@ async def run_card(scope: Scope) -> Succeeded:
     """A card is fine when its rows do not contradict one another."""
     card: Any = valid(scope)
     assert isinstance(card, RateCard)
-    found = reading.rate_card(card)
+    rows = len(card.spec.rows or ()) if card.spec.deck is None else await _deck_rows(scope, card)
+    found = _without_deck(card)
     project(scope, card)
-    scope.status["rows"] = len(found)
+    scope.status["rows"] = rows
     scope.status["version"] = found.version
-    return Succeeded("sample prices" if found.sample else f"{len(found)} prices")
+    return Succeeded("sample prices" if found.sample else f"{rows} prices")
+
+
+def _without_deck(card: RateCard) -> tariff.RateCard:
+    return reading.rate_card(card, None if card.spec.deck is None else ())
+
+
+async def _deck_rows(scope: Scope, card: RateCard) -> int:
+    """How many prices the card's deck has. Waits for one that was not imported yet."""
+    assert card.spec.deck is not None
+    digest = card.spec.deck.digest
+    header = await scope.engine.deck(digest)
+    if header is None:
+        raise Waiting(
+            Reason.DEPENDENCY_NOT_READY,
+            f"the deck {digest} is not in the database: `callplane rate import`",
+            after_seconds=DEPENDENCY_LOOK_SECONDS,
+        )
+    if header.currency != card.spec.currency:
+        raise Stalled(Reason.INVALID_SPEC, f"spec.deck: its prices are in {header.currency}")
+    return header.rows
 
 
 async def run_alone(scope: Scope) -> Succeeded:

@@ -38,6 +38,7 @@ from callplane.providers.transport import CallRecord
 from callplane.settings import OperatorSettings
 from callplane.store.call_tables import CallTables
 from callplane.store.call_tables_memory import MemoryCallTables
+from callplane.store.deck_ports import DeckHeader, Decks
 from callplane.store.ports import Move, NumberRow, Register
 from callplane.telemetry import Telemetry
 from callplane.values import E164, ConnectionId, HolderId, ObjectKey, Platform
@@ -68,6 +69,7 @@ class Surroundings:
     chance: random.Random
     carrier_factory: CarrierFactory = field(default_factory=lambda: CarrierRegistry().create)
     calls: CallTables = field(default_factory=MemoryCallTables)
+    decks: Decks | None = None
 
 
 class Engine:
@@ -83,6 +85,7 @@ class Engine:
         self.register = surroundings.register
         self.provider_factory = surroundings.provider_factory
         self.carrier_factory = surroundings.carrier_factory
+        self._decks = surroundings.decks
         self.installation = surroundings.installation
         self.telemetry = surroundings.telemetry
         self.chance = chance = surroundings.chance
@@ -199,6 +202,10 @@ class Engine:
             if row is not None:
                 return row
         return None
+
+    async def deck(self, digest: str) -> DeckHeader | None:
+        """What is known of an imported deck of prices; None for one that is not there."""
+        return None if self._decks is None else await asyncio.to_thread(self._decks.find, digest)
 
     def number_handed(self, row: NumberRow) -> None:
         """A number went over to another connection: who works that one hears of it at once."""

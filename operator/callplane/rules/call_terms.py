@@ -49,8 +49,8 @@ def _check_rows(card: RateCard) -> Iterator[Finding]:
     spec = card.spec
     bands = {band.name for band in spec.bands}
     begins = min((charge.effective_from for charge in spec.access_charges), default=None)
-    seen = Counter((row.prefix, row.short_code, row.effective_from) for row in spec.rows)
-    for nth, row in enumerate(spec.rows):
+    seen = Counter((row.prefix, row.short_code, row.effective_from) for row in spec.rows or ())
+    for nth, row in enumerate(spec.rows or ()):
         path = f"spec.rows[{nth}]"
         if seen[(row.prefix, row.short_code, row.effective_from)] > 1:
             message = f"prefix {row.prefix} has two prices from {row.effective_from.isoformat()}"

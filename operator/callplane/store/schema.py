@@ -14,7 +14,7 @@ from psycopg import sql
 from callplane.errors import CallplaneError, scrub
 from callplane.store.ports import StoreUnavailable
 
-HEAD = "0004"
+HEAD = "0007"
 SERVICE_ROLE = "callplane_service"
 CALL_ROLE = "callplane_calls"
 # Any fixed number will do.

@@ -41,6 +41,7 @@ from callplane.resources.lines import NumberType
 from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
 from callplane.settings import OperatorSettings
 from callplane.store.call_tables_memory import MemoryCallTables
+from callplane.store.decks_memory import MemoryDecks
 from callplane.store.memory import MemoryRegister
 from callplane.store.ports import NumberRow
 from callplane.telemetry import Telemetry
@@ -115,6 +116,7 @@ class EngineWorld:
         self.cluster = cluster or FakeCluster(clock=self.clock)
         self.user = self.cluster.as_manager("kubectl")
         self.register = register or MemoryRegister()
+        self.decks = MemoryDecks()
         self.platform = platform or World(order_seconds=0.5)
         self.carrier = CarrierWorld()
         self.webex = World(adds_numbers=True)
@@ -171,6 +173,7 @@ class EngineWorld:
                 telemetry=Telemetry(),
                 calls=self.call_tables,
                 chance=self._chance,
+                decks=self.decks,
                 carrier_factory=lambda name, ingredients: wired(
                     carrier_provider(self, name, ingredients), wire, CARRIER_WRITES
                 ),

@@ -23,6 +23,7 @@ from callplane.engine.operator_engine import Engine, Surroundings
 from callplane.providers.registry import Registry
 from callplane.settings import LEASE_NAME, OperatorSettings
 from callplane.store.call_tables_postgres import PostgresCallTables
+from callplane.store.decks_postgres import PostgresDecks
 from callplane.store.postgres import PostgresRegister
 from callplane.telemetry import Telemetry
 
@@ -69,6 +70,7 @@ async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
                 installation=await installation_id(objects),
                 telemetry=Telemetry(),
                 chance=random.SystemRandom(),
+                decks=PostgresDecks(settings.database_url),
             ),
             settings,
         )

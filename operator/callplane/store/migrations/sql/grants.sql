@@ -26,3 +26,6 @@ grant usage on schema calls to {role};
 grant select on all tables in schema calls to {role};
 grant insert, update on calls.entries to {role};
 grant update on calls.state to {role};
+-- Decks are added whole and never changed; charges name them.
+grant usage on schema decks to {role};
+grant select, insert on decks.decks, decks.prices to {role};
