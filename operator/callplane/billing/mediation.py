@@ -20,7 +20,8 @@ from callplane.values import Seconds
 REQUIRED = ("attempt_id", "caller", "dialled", "ingress", "setup", "answered", "released")
 OPTIONAL = ("leg", "direction")
 DURATION_SECONDS_MAX = 7 * 86_400
-_AHEAD = timedelta(minutes=5)
+#: How far a clock of a feed may be ahead of ours.
+AHEAD = timedelta(minutes=5)
 _PAST = timedelta(days=400)
 
 
@@ -84,7 +85,7 @@ def objection(leg: Leg, *, now: datetime) -> SuspenseReason | None:
     if not leg.setup <= answered <= leg.released:
         return SuspenseReason.NEGATIVE_TIME
     too_long = leg.duration_seconds > DURATION_SECONDS_MAX
-    if too_long or leg.released > now + _AHEAD or leg.setup < now - _PAST:
+    if too_long or leg.released > now + AHEAD or leg.setup < now - _PAST:
         return SuspenseReason.ABSURD_TIME
     return None
 

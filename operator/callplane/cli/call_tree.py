@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,8 @@ from callplane.apis.calling_plans import CallingPlan
 from callplane.apis.destination_sets import DestinationSet
 from callplane.apis.rate_cards import RateCard
 from callplane.apis.references import ObjectRef
-from callplane.billing import reading
+from callplane.billing import reading, tariff
+from callplane.billing.tariff import RateRow
 from callplane.billing.terms import AccountTerms, Line, PlanTerms
 from callplane.cli import manifests
 from callplane.cli.manifests import Tree
@@ -26,9 +27,20 @@ LINE_COLUMNS = ("caller", "ingress", "account", "plan")
 
 
 class CallTree:
-    """What a tree of manifests says about calls. Raises CallplaneError for what is not in it."""
+    """What a tree of manifests says about calls. Raises CallplaneError for what is not in it.
 
-    def __init__(self, paths: Sequence[str], *, namespace: str = "default") -> None:
+    `deck` gives the prices of an imported deck by its digest, None for one that is not there.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        *,
+        namespace: str = "default",
+        deck: Callable[[str], list[RateRow] | None] = lambda digest: None,
+    ) -> None:
+        self._deck = deck
+        self._cards: dict[tuple[str, str], tariff.RateCard] = {}
         self._tree: Tree = manifests.read(paths, namespace=namespace)
         errors = [*self._tree.broken, *manifests.locate_all(self._tree, self._schema())]
         if errors:
@@ -54,12 +66,24 @@ class CallTree:
             and _label(each.spec.rate_card_ref, each) == label
         ]
 
+    def prices(self, label: str) -> tariff.RateCard:
+        """A card ready to price calls, its deck read where it names one."""
+        return self._prices(self.card(label))
+
+    def _prices(self, card: RateCard) -> tariff.RateCard:
+        key = (card.namespace, card.name)
+        if key not in self._cards:
+            reference = card.spec.deck
+            deck = None if reference is None else self._deck(reference.digest)
+            self._cards[key] = reading.rate_card(card, deck)
+        return self._cards[key]
+
     def account_terms(self, label: str) -> AccountTerms:
         resource = self.account(label)
         reference = resource.spec.rate_card_ref
         card = None if reference is None else self._named(RateCard, _label(reference, resource))
         try:
-            prices = None if card is None else reading.rate_card(card)
+            prices = None if card is None else self._prices(card)
             return reading.account_terms(resource, prices)
         except ValueError as error:
             raise CallplaneError(f"CallingAccount {label}: {error}") from None

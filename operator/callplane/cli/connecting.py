@@ -10,7 +10,7 @@ import getpass
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
@@ -23,6 +23,7 @@ from callplane.errors import CallplaneError
 from callplane.settings import PREFIX, OperatorSettings
 
 if TYPE_CHECKING:
+    from callplane.billing.tariff import RateRow
     from callplane.cli.manifests import Tree
     from callplane.cluster.client import KubernetesClient
     from callplane.engine.observations import Observations
@@ -161,6 +162,17 @@ def decks(url: str) -> Decks:
     from callplane.store.decks_postgres import PostgresDecks
 
     return PostgresDecks(url)
+
+
+def deck_rows(given: str | None) -> Callable[[str], list[RateRow] | None]:
+    """Prices of decks from the database, where one is named; it is asked only for decks."""
+
+    def found(digest: str) -> list[RateRow] | None:
+        opened = decks(required_database_url(given))
+        with answering():
+            return list(opened.rates(digest)) or None
+
+    return found
 
 
 @contextmanager

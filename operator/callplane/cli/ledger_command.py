@@ -111,7 +111,7 @@ def intake(
     wanted. The same call again is charged once; what cannot be rated waits in suspense. Calls of an
     ingress that another feed charges are kept as evidence and charge nothing.
     """
-    known = CallTree(paths).lines(lines)
+    known = CallTree(paths, deck=connecting.deck_rows(database_url)).lines(lines)
     legs = _read(file, source)
     report = asyncio.run(_take(connecting.required_database_url(database_url), legs, known))
     _print(report, len(legs))
@@ -183,7 +183,7 @@ async def _suspense(url: str) -> tuple[Suspended, ...]:
 @group.command()
 def replay(paths: Manifests, lines: Lines, database_url: DatabaseUrl = None) -> None:
     """Try what is in suspense again, after the line, plan or price was put right."""
-    known = CallTree(paths).lines(lines)
+    known = CallTree(paths, deck=connecting.deck_rows(database_url)).lines(lines)
     report = asyncio.run(_replay(connecting.required_database_url(database_url), known))
     _print(report, report.settled + report.duplicates + sum(report.suspended.values()))
 

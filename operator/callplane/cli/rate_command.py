@@ -52,9 +52,10 @@ def explain(
     at: Annotated[
         str, typer.Option("--at", help="Set-up of the call, like 2026-11-02T09:30:00Z; else now.")
     ] = "",
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Show which rate makes which charge of a call. Nothing is written anywhere."""
-    tree = CallTree(paths)
+    tree = CallTree(paths, deck=connecting.deck_rows(database_url))
     terms = tree.account_terms(account)
     calling_plan = tree.plan_terms(plan) if plan else None
     destination = destination_of(dialled)
@@ -69,6 +70,56 @@ def explain(
     covers = calling_plan.destinations if calling_plan is not None else None
     if (terms.card is not None and terms.card.sample) or (covers is not None and covers.sample):
         typer.echo("made with samples: these prices and sets are nobody's")
+
+
+@group.command()
+def batch(
+    files: Annotated[list[str], typer.Argument(metavar="CALLS...", help="CSV or Parquet files.")],
+    paths: Annotated[list[str], typer.Option("--manifests", help="Files or folders; repeatable.")],
+    lines: Annotated[
+        Path, typer.Option("--lines", help="CSV of lines: caller, ingress, account, plan.")
+    ],
+    against: Annotated[
+        str, typer.Option("--against", metavar="[NAMESPACE/]NAME", help="Another RateCard.")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the rated calls, as Parquet.")
+    ] = None,
+    dask: Annotated[
+        str, typer.Option("--dask", metavar="tcp://HOST:PORT", help="A scheduler of Dask.")
+    ] = "",
+    parts: Annotated[int, typer.Option("--parts", min=1, help="Parts on Dask.")] = 16,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rate whole files of calls, and show what they come to. Nothing is written to the books.
+
+    Columns are those of `ledger intake`, and on_net and byoc if wanted. Each month's pool is drawn
+    down in the order of set-ups, as live calls draw it. With --against the same calls are rated by
+    another card as well. Needs the extra `rating`.
+    """
+    try:
+        from callplane.billing.batch.estates import estate
+        from callplane.cli import batch_rating
+    except ImportError as error:
+        raise CallplaneError(f"batches need the extra `rating`: {error}") from None
+    tree = CallTree(paths, deck=connecting.deck_rows(database_url))
+    known = list(tree.lines(lines).values())
+    other = estate(known, card=tree.prices(against)) if against else None
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    folder = "" if out is None else str(out.absolute())
+    job = batch_rating.Job(estate(known), other, SystemClock().now(), folder)
+    named = [str(Path(file).absolute()) for file in files]
+    if dask:
+        found = batch_rating.on_dask(dask, named, job, parts=parts)
+    else:
+        found = batch_rating.on_this_machine(named, job)
+    if as_json:
+        typer.echo(batch_rating.to_json(found))
+        return
+    for sentence in batch_rating.text(found, against=against):
+        typer.echo(sentence)
 
 
 @group.command("import")
@@ -96,7 +147,7 @@ def import_(
     per_minute:BAND for a band of the card. A deck with one bad row is refused whole. Nothing is
     charged by it before a RateCard names its digest.
     """
-    tree, now = CallTree(paths), SystemClock().now()
+    tree, now = CallTree(paths, deck=connecting.deck_rows(database_url)), SystemClock().now()
     found, zone = tree.card(card), tree.card(card).spec.time_zone
     try:
         begins = deck_reading.instant(effective_from, zone) if effective_from else None

@@ -59,7 +59,7 @@ def statement(
     A closed month is printed as it was closed, whatever is declared by now. An open one is a
     preview that changes nothing.
     """
-    tree = CallTree(paths)
+    tree = CallTree(paths, deck=connecting.deck_rows(database_url))
     declared = tree.account(account)
     try:
         period = Period.parse(month, declared.spec.time_zone)

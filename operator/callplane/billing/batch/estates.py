@@ -42,7 +42,8 @@ class SetColumns:
 class CardColumns:
     """A card laid flat, as `CardArrays` describes it, for searching in columns."""
 
-    card: RateCard
+    name: str
+    zone: str
     begins: pl.Series
     dates: pl.Series
     moments: pl.Series
@@ -64,10 +65,13 @@ class Estate:
     """Everything but the calls.
 
     `lines` has a row a line: places of its account, plan, card and set, the increment of its plan,
-    and the switches that rating asks. Place 0 is "none" for plans, cards and sets.
+    and the switches that rating asks. Place 0 is "none" for cards and sets. `places` finds a line
+    by its number and the connection that its calls come by.
     """
 
-    accounts: tuple[AccountTerms, ...]
+    accounts: tuple[str, ...]
+    currencies: tuple[str, ...]
+    places: Mapping[tuple[str, str], int]
     lines: pl.DataFrame
     cards: tuple[CardColumns, ...]
     sets: tuple[SetColumns, ...]
@@ -98,7 +102,9 @@ def estate(lines: Sequence[Line], *, card: RateCard | None = None) -> Estate:
     set_places = {key: nth for nth, key in enumerate(sets, start=1)}
     zones = tuple(dict.fromkeys(payer.zone for payer in accounts.values()))
     return Estate(
-        accounts=tuple(accounts.values()),
+        accounts=tuple(accounts),
+        currencies=tuple(payer.currency for payer in accounts.values()),
+        places={(line.name, line.ingress): nth for nth, line in enumerate(lines)},
         lines=pl.DataFrame(
             [
                 (
@@ -178,7 +184,8 @@ def card_columns(flat: CardArrays) -> CardColumns:
         }
     )
     return CardColumns(
-        card=flat.card,
+        name=flat.card.name,
+        zone=flat.card.zone,
         begins=_column(flat.prefixes.begins),
         dates=_column(flat.dates),
         moments=_column(flat.moments),

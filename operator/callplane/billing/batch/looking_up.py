@@ -108,7 +108,7 @@ def _prices(card: CardColumns, key: pl.Series, micros: pl.Series) -> pl.Series:
     rows = card.rows[_interval(card.moments, moment)]
     price = rows["base"]
     if card.has_bands:
-        price += card.bands[_minutes_of_week(micros, card.card.zone)] * rows["band_step"]
+        price += card.bands[_minutes_of_week(micros, card.zone)] * rows["band_step"]
     if card.has_services:
         # A row with a service charge has not begun before the first access charge.
         begun = card.access_dates.search_sorted(micros, side="right").clip(lower_bound=1)
