@@ -11,3 +11,7 @@ grant insert on books.postings, books.cdrs, books.leg_keys, books.account_period
     books.entitlements, books.reservations to {role};
 grant update on books.account_periods, books.entitlements, books.reservations to {role};
 grant insert, update, delete on books.suspense to {role};
+grant insert, update on books.active_users, books.evidence, books.charging_sources to {role};
+-- Prices of a card that lie in a deck.
+grant usage on schema decks to {role};
+grant select on decks.decks, decks.prices to {role};
