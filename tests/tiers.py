@@ -77,7 +77,7 @@ TIERS: Final[dict[str, tuple[Tier, ...]]] = {
         Tier("end to end", ("tests/e2e",), 9, timeout_seconds=300, without=("tests/e2e/first",)),
         Tier("sip", ("tests/sbc",), 6, timeout_seconds=120),
         Tier("benchmarks", ("tests/benchmarks",), 5, timeout_seconds=300),
-        Tier("simulation", ("tests/simulation",), 5, timeout_seconds=300),
+        Tier("simulation", ("tests/simulation",), 7, timeout_seconds=300),
         Tier("chaos", ("tests/chaos",), 5, timeout_seconds=300),
     ),
 }

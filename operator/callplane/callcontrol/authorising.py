@@ -29,6 +29,7 @@ from callplane.billing.counters import Counters
 from callplane.billing.decision import Attempt, CallContext, decide, service_dialled
 from callplane.billing.fail_policy import AtGrant, Outage
 from callplane.billing.quotes import Mode, Quote, Refusal, RefusalReason
+from callplane.billing.terms import OnNet
 from callplane.callcontrol.directory import Caller, Directory, caller_of
 from callplane.callcontrol.messages import Authorise, EmergencyAlert, Extend, Started
 from callplane.callcontrol.ports import Granted, Refused, Send
@@ -324,7 +325,10 @@ class BooksAuthoriser:
         if refusal.enforced:
             return Refused(refusal.reason.value)
         log.warning("would be refused: %s attempt=%s", refusal.reason.value, attempt.attempt_id)
-        return _unmetered(Quote(Mode.FREE), caller, attempt)
+        # What costs nothing between our own numbers costs nothing here either.
+        is_free = caller.line.account.on_net is OnNet.FREE
+        on_net = is_free and self.directory.is_ours(attempt.destination)
+        return _unmetered(Quote(Mode.ON_NET if on_net else Mode.FREE), caller, attempt)
 
 
 def _goes_on_unsecured(held: _Held) -> bool:

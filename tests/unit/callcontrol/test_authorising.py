@@ -122,6 +122,14 @@ async def test_a_number_of_ours_stays_on_net() -> None:
     assert granted.reservation_id == ""
 
 
+async def test_a_refusal_that_is_only_written_down_stays_on_net() -> None:
+    """Otherwise its record would be rated as a call to somebody else's number."""
+    desk = Desk(minutes=0, enforcement=Enforcement.OBSERVE, suspended=True)
+    granted = await desk.ask(replace(QUESTION, dialled="02079460009"))
+    assert isinstance(granted, Granted)
+    assert granted.on_net
+
+
 async def test_books_that_are_away_are_an_outage() -> None:
     desk = Desk(bundled_on_outage=False)
     desk.books.available = False
