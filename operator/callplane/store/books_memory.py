@@ -307,7 +307,9 @@ class MemoryBooks:
     async def suspend(self, records: Sequence[Suspended], *, now: datetime) -> None:
         self._ask()
         for record in records:
-            self._suspended[(record.source, record.attempt_id, record.leg)] = record
+            key = (record.source, record.attempt_id, record.leg)
+            if key not in self._legs:
+                self._suspended[key] = record
 
     async def suspended(self) -> tuple[Suspended, ...]:
         self._ask()

@@ -278,7 +278,9 @@ class Books(Protocol):
     async def calls(self, account: str, period_start: datetime) -> tuple[CallRow, ...]: ...
 
     async def suspend(self, records: Sequence[Suspended], *, now: datetime) -> None:
-        """Keep records until they can be rated; one that waits already gets the new reason."""
+        """Keep records until they can be rated; one that waits already gets the new reason, and
+        one that was settled does not wait any more.
+        """
         ...
 
     async def suspended(self) -> tuple[Suspended, ...]: ...

@@ -70,6 +70,10 @@ insert into books.suspense (source, attempt_id, leg, reason, record, at)
 select distinct on (source, attempt_id, leg) source, attempt_id, leg, reason, record, %s
 from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[]) with ordinality
     as given (source, attempt_id, leg, reason, record, nth)
+where not exists (
+    select from books.leg_keys as known where known.source = given.source
+    and known.attempt_id = given.attempt_id and known.leg = given.leg
+)
 order by source, attempt_id, leg, nth desc
 on conflict (source, attempt_id, leg)
 do update set reason = excluded.reason, record = excluded.record

@@ -461,6 +461,17 @@ async def a_record_in_suspense_waits_until_it_is_settled(books: Books) -> None:
 
 
 @check
+async def a_settled_record_never_waits(books: Books) -> None:
+    """Also a copy of it that comes when it could not be rated any more."""
+    grant = await granted(books, request("one"))
+    await books.settle([entry("one", 10, grant)], now=NOW)
+    copy = Suspended("sbc", "one", "1", "NoPlan", {})
+    other_leg = replace(copy, leg="2")
+    await books.suspend([copy, other_leg], now=NOW)
+    assert await books.suspended() == (other_leg,)
+
+
+@check
 async def redaction_leaves_the_ledger_whole(books: Books) -> None:
     grant = await granted(books, request("one", priced_quote()))
     await books.settle([entry("one", 60, grant, pool=None, price=PENNY)], now=NOW)

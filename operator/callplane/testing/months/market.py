@@ -162,6 +162,7 @@ class Tables:
 
     lines: dict[str, Line] = field(default_factory=dict)
     accounts: dict[str, AccountTerms] = field(default_factory=dict)
+    countries: set[tuple[str, str]] = field(default_factory=set)
 
     def put(self, terms: Terms) -> None:
         made = account_of(terms)
@@ -189,6 +190,19 @@ class Tables:
 
     def is_ours(self, destination: str) -> bool:
         return destination in self.lines
+
+    def is_byoc(self, line: Line) -> bool:
+        return False
+
+    def has_called(self, account: str, country: str) -> bool:
+        return (account, country) in self.countries
+
+    def outside_line(self, ingress: str) -> str:
+        return ""
+
+    async def note(self, account: str, country: str) -> None:
+        """The first call to a country, which is kept."""
+        self.countries.add((account, country))
 
 
 def holders_of(terms: Terms) -> list[PlanHolder]:

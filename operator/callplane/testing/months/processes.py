@@ -73,9 +73,10 @@ class Process:
     def start(self) -> None:
         book = BooksRecordBook(self.books, self.tables, self.clock, self.source)
         self.recorder = Recorder(book)
-        self.conversation = Conversation(
-            BooksAuthoriser(self.books, self.tables, self.clock), self.recorder
+        self.authoriser = BooksAuthoriser(
+            self.books, self.tables, self.clock, first_calls=self.tables
         )
+        self.conversation = Conversation(self.authoriser, self.recorder)
         self.reaper = Reaper(self.books, self.tables, self.clock, REAP_SECONDS)
         mark = self.spool.with_name(self.spool.name + ".mark")
         self.follower = SpoolFollower(book, self.spool, mark, pause_seconds=FOLLOW_SECONDS)

@@ -288,6 +288,8 @@ class _Months:
         self.terms[name] = terms
         self.tables.put(terms)
         self.journal.note("terms", self.clock.now(), terms=terms)
+        for process in self.processes.values():
+            process.authoriser.changed()
         for switch in self.switches:
             for nth in range(terms["lines"]):
                 number = market.number_of(name, nth)

@@ -22,6 +22,8 @@ from callplane.store.books_ports import (
     AccountMonth,
     Books,
     CallRow,
+    ClosedStatement,
+    Closing,
     Entry,
     Outcome,
     Payer,
@@ -104,6 +106,9 @@ class WatchedBooks:
             lambda books: books.counters(payer), "counters", payer=payer
         )
 
+    async def free_seconds(self, payers: Sequence[Payer]) -> tuple[int, ...]:
+        return await self._read(lambda books: books.free_seconds(payers))  # type: ignore[no-any-return]
+
     async def line_counters(self, account: str, line: str, *, now: datetime) -> LineCounters:
         return await self._read(  # type: ignore[no-any-return]
             lambda books: books.line_counters(account, line, now=now), "line_counters", line=line
@@ -170,6 +175,15 @@ class WatchedBooks:
         return await self._commit(  # type: ignore[no-any-return]
             "settle", "", lambda books: books.settle(entries, now=now), entries=what
         )
+
+    async def close_month(self, closing: Closing, *, now: datetime) -> ClosedStatement | None:
+        raise NotImplementedError("nobody closes a month here")
+
+    async def statements(self, account: str | None = None) -> tuple[ClosedStatement, ...]:
+        return await self._read(lambda books: books.statements(account))  # type: ignore[no-any-return]
+
+    async def plans(self, account: str, period_start: datetime) -> tuple[PlanHolder, ...]:
+        return await self._read(lambda books: books.plans(account, period_start))  # type: ignore[no-any-return]
 
     async def months(self, account: str | None = None) -> tuple[AccountMonth, ...]:
         return await self._read(lambda books: books.months(account))  # type: ignore[no-any-return]

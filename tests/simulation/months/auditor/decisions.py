@@ -9,8 +9,18 @@ from itertools import product
 from evidence import WAY, Evidence, Fact, Finding, destination, moment
 from ledger import Story, counters
 
-#: A question may wait for a process that stands still.
-STALE = WAY * 400
+#: So long may a call within the bundle last that nothing is held for.
+OUTAGE_SECONDS = 600
+AMPLE = {
+    "entitlement_seconds": 2**31,
+    "used_seconds": 0,
+    "held_seconds": 0,
+    "posted_micros": 0,
+    "held_micros": 0,
+    "day_micros": 0,
+    "day_held_micros": 0,
+    "live_calls": 0,
+}
 
 
 def decisions(evidence: Evidence, story: Story) -> Iterator[Finding]:
@@ -40,6 +50,13 @@ def decisions(evidence: Evidence, story: Story) -> Iterator[Finding]:
 def _possible(evidence: Evidence, call: Fact, line: tuple[str, int]) -> Iterator[str | None]:
     """The answers that any of what was read and in force would give."""
     reads = evidence.reads[call["attempt"]]
+    now, quiet = moment(call["setup"]), {"calls_last_minute": 0, "live_calls": 0}
+    if not reads or call.get("told_seconds") in (None, OUTAGE_SECONDS):
+        # The books were away: whoever may call at all is decided without them.
+        for terms in evidence.terms(line[0], now, now + WAY):
+            yield decide(evidence, terms, call, line[1], AMPLE, quiet, now)
+            if not terms["enforce"]:
+                yield None
     seen = [read for read in reads if read["said"] == "counters"]
     lines = [read for read in reads if read["said"] == "line_counters"]
     begin = moment(call["setup"])
