@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from callplane.store.call_tables import LINE, NUMBER
-from callplane.testing.engine_world import EngineWorld, Worlds
+from callplane.testing.engine_world import EngineWorld, Worlds, number
+from callplane.testing.sip_side import SipSide
 
 pytestmark = pytest.mark.looptime
 
@@ -139,3 +140,36 @@ async def test_who_was_deleted_while_the_operator_was_away_calls_no_more(worlds:
     await world.start()
     await world.settle(120)
     assert await rows(world, LINE, NUMBER) == {}
+
+
+async def test_a_phone_is_known_by_its_user_and_a_pbx_by_its_trunk(worlds: Worlds) -> None:
+    world = await with_terms(worlds)
+    sip = SipSide(world)
+    sip.seed_secret()
+    await sip.seed_sbc()
+    await sip.declare_phone("bob", phoneNumber={"e164": number(9)}, **REFS)
+    await world.settle()
+    assert (await line(world))["ingress"] == "bob"
+    terms = {"accountRef": REFS["accountRef"], "outsideLine": "9", "channels": 20}
+    await sip.declare_trunk(numberRangeRefs=[{"name": "london"}], **terms)
+    await world.settle()
+    found = await rows(world, LINE)
+    assert found[LINE, "sip/sip.callplane.example/trunk:branch"] == {
+        "ingress": "branch",
+        "numbers": [number(which) for which in range(9)],
+        "account": "default/example",
+        "holder": "sip/sip.callplane.example/trunk:branch",
+        "outsideLine": "9",
+        "channels": 20,
+    }
+    await world.declare("ann", phoneNumber={"e164": number(4)})
+    await world.settle(120)
+    found = await rows(world, LINE)
+    assert number(4) not in found[LINE, "sip/sip.callplane.example/trunk:branch"]["numbers"]
+    held = await rows(world, NUMBER)
+    assert held[NUMBER, number(4)]["holder"].startswith("teams/")
+    await world.delete("PbxTrunk", "branch")
+    await world.settle(60)
+    await world.answer()
+    await world.settle(60)
+    assert set(await rows(world, LINE)) == {(LINE, "sip/sip.callplane.example/phone:bob")}

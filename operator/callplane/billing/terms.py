@@ -163,8 +163,9 @@ NO_CALLS = Privilege(classes=frozenset())
 class Line:
     """A caller identity that call control knows, on the connection its calls come in by.
 
-    `caller_ids` are the numbers it may show. `limits` is made of the account's terms and the
-    privilege once, so that a decision only passes it on.
+    `caller_ids` are the numbers it may show. `channels` are the calls that a PBX may have at once:
+    it stands for as many users, in place of the account's limits a user. `limits` is made of the
+    account's terms and the privilege once, so that a decision only passes it on.
     """
 
     name: str
@@ -174,18 +175,23 @@ class Line:
     plan: PlanTerms | None = None
     privilege: Privilege = DOMESTIC_ONLY
     suspended: bool = False
+    channels: int | None = None
     limits: Limits = field(init=False)
     max_per_minute_micros: int | None = field(init=False)
 
     def __post_init__(self) -> None:
         account, privilege = self.account, self.privilege
+        calls, a_minute = account.line_calls, account.line_calls_per_minute
+        if self.channels is not None:
+            calls = self.channels
+            a_minute = None if a_minute is None else a_minute * self.channels
         limits = Limits(
             ceiling_micros=account.ceiling_micros or 0,
             day_cap_micros=account.day_cap_micros,
             day_cap_scope=account.day_cap_scope,
             account_calls=account.concurrent_calls,
-            line_calls=_lower(account.line_calls, privilege.concurrent_calls),
-            line_calls_per_minute=account.line_calls_per_minute,
+            line_calls=_lower(calls, privilege.concurrent_calls),
+            line_calls_per_minute=a_minute,
         )
         object.__setattr__(self, "limits", limits)
         named = privilege.max_per_minute_micros

@@ -219,6 +219,7 @@ class TablesDirectory:
             plan=None if plan is None else self._plans[plan],
             privilege=NO_CALLS if content.get("receivesOnly") else named,
             suspended=bool(content.get("suspended")),
+            channels=content.get("channels"),
         )
         return KnownLine(line, bool(content.get("byoc")), content.get("outsideLine", ""))
 

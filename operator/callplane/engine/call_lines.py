@@ -7,10 +7,12 @@ trunk `Webex`, or the user of a phone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from callplane.apis.carriers import Carrier, Commercial
 from callplane.apis.model import Resource
+from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.references import ObjectRef
 from callplane.apis.service_lines import ServiceLine
 from callplane.desired import references
@@ -18,6 +20,7 @@ from callplane.engine.gathering import Gathered
 from callplane.engine.scope import Scope
 from callplane.numbering.lifecycle import HELD
 from callplane.store.call_tables import LINE, NUMBER, Entry
+from callplane.store.ports import NumberRow
 from callplane.values import E164, ConnectionId, HolderId, ObjectKey, Platform
 
 if TYPE_CHECKING:
@@ -51,7 +54,7 @@ def entries_of(
     account = _named(spec, "account_ref", key.namespace)
     if account:
         content = {
-            "ingress": INGRESSES.get(holder.platform, ""),
+            "ingress": ingress_of(holder),
             "numbers": [number.text],
             "account": account,
             "plan": _named(spec, "calling_plan_ref", key.namespace),
@@ -62,6 +65,40 @@ def entries_of(
         }
         found.append(Entry(LINE, str(holder), owner, {k: v for k, v in content.items() if v}))
     return found
+
+
+def ingress_of(holder: HolderId) -> str:
+    """The peer that the holder's calls come in from; a phone is known by its user, a PBX by its
+    trunk.
+    """
+    if holder.platform is Platform.SIP:
+        kind, _, name = holder.user_id.partition(":")
+        return name if kind in ("phone", "trunk") else ""
+    return INGRESSES.get(holder.platform, "")
+
+
+def say_trunk(scope: Scope, trunk: PbxTrunk, holder: HolderId, rows: Sequence[NumberRow]) -> None:
+    """Hand over the entries of a PBX: its numbers, and one line that may show any of them."""
+    key = scope.key
+    owner, spec = owner_of(key), trunk.spec
+    numbers = sorted(row.number.text for row in rows)
+    found = [Entry(NUMBER, number, owner, {"holder": str(holder)}) for number in numbers]
+    account = _named(spec, "account_ref", key.namespace)
+    if account and numbers:
+        sources = {row.range_name for row in rows}
+        content = {
+            "ingress": ingress_of(holder),
+            "numbers": numbers,
+            "account": account,
+            "privilege": _named(spec, "call_privilege_ref", key.namespace),
+            "holder": str(holder),
+            "outsideLine": spec.outside_line,
+            "channels": spec.channels,
+            # One that is ours to pay makes all of them so: nothing is left unrated.
+            "byoc": all(is_paid_elsewhere(scope, source) for source in sources),
+        }
+        found.append(Entry(LINE, str(holder), owner, {k: v for k, v in content.items() if v}))
+    scope.engine.calls.put(owner, found)
 
 
 def owner_of(key: ObjectKey) -> str:

@@ -17,7 +17,16 @@ from callplane.apis.reasons import Reason
 from callplane.apis.teams_users import PhoneNumberSource
 from callplane.cluster import finalizers
 from callplane.desired.sip_lines import trunk_key
-from callplane.engine import claims, gathering, guarding, holders, leaving, reservations, transfers
+from callplane.engine import (
+    call_lines,
+    claims,
+    gathering,
+    guarding,
+    holders,
+    leaving,
+    reservations,
+    transfers,
+)
 from callplane.engine.claims import Stock
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.finalizing import ensure_finalizer
@@ -80,9 +89,12 @@ async def run(scope: Scope) -> Succeeded:
     await _take_free(scope, gathered, holder, wanted)
     await _confirm(scope, gathered, holder)
     _show(scope, gathered, holder, wanted)
+    # Who pays and what may be dialled does not wait for an answer to what is given up.
+    call_lines.say_trunk(scope, trunk, holder, _held(gathered, holder))
     unwanted = [row for row in _held(gathered, holder) if _is_given_up(row, wanted)]
     await _give_up(scope, gathered, unwanted)
     _show(scope, gathered, holder, wanted)
+    call_lines.say_trunk(scope, trunk, holder, _held(gathered, holder))
     if wanted.problems:
         raise _joined(wanted.problems)
     return Succeeded(f"has {scope.status['numbers']} numbers")

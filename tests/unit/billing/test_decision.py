@@ -16,6 +16,7 @@ from callplane.billing.terms import (
     NO_CALLS,
     AccountTerms,
     Enforcement,
+    Line,
     OnNet,
     Privilege,
     TimeBand,
@@ -257,3 +258,15 @@ def test_inbound_calls_depend_on_nothing() -> None:
     broke = line(no_money(account(suspended=True)), suspended=True, privilege=NO_CALLS)
     for caller in (None, broke):
         assert decide(context(caller, EMPTY), asked) == Quote(Mode.INBOUND)
+
+
+def test_a_pbx_stands_for_as_many_users_as_it_has_channels() -> None:
+    terms = AccountTerms("acme", line_calls=2, line_calls_per_minute=10)
+    one = Line("pbx", terms, "branch", frozenset(), channels=20)
+    assert (one.limits.line_calls, one.limits.line_calls_per_minute) == (20, 200)
+    fewer = Line(
+        "pbx", terms, "branch", frozenset(), channels=20, privilege=Privilege(concurrent_calls=5)
+    )
+    assert fewer.limits.line_calls == 5
+    alone = Line("ann", terms, "Teams", frozenset())
+    assert (alone.limits.line_calls, alone.limits.line_calls_per_minute) == (2, 10)
