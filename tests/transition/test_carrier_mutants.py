@@ -186,7 +186,7 @@ def sends_again_on_a_guess(patch: pytest.MonkeyPatch) -> None:
 
 
 def knows_no_limit(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(carrier_orders, "_is_above_limit", lambda side, offer: False)
+    patch.setattr(carrier_orders, "is_above_limit", lambda side, offer, more=0: False)
 
 
 def forgets_rejections(patch: pytest.MonkeyPatch) -> None:
@@ -216,7 +216,7 @@ def knows_no_incident(patch: pytest.MonkeyPatch) -> None:
 
 
 def sees_no_holder(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(carrier_releases, "_holders", lambda scope, number, row: [])
+    patch.setattr(carrier_releases, "in_the_way", lambda scope, number, row: [])
 
 
 def believes_every_read(patch: pytest.MonkeyPatch) -> None:
