@@ -13,6 +13,7 @@ import yaml
 
 from callplane.apis import registry
 from callplane.apis.reasons import Reason
+from callplane.callcontrol.metrics import CallMetrics
 from callplane.deployment import alerts, dashboards
 from callplane.engine.keyed_queue import Priority
 from callplane.telemetry import Telemetry
@@ -25,7 +26,12 @@ Metrics = Mapping[str, frozenset[str]]
 
 
 def exposed() -> Metrics:
-    """Every series the operator exposes, with its labels; asked of a registry that was used."""
+    """Every series that our processes expose, with its labels; asked of registries that were
+    used.
+    """
+    calls = CallMetrics()
+    calls.answers.labels("Allowed").inc()
+    calls.records.labels("outbound").inc()
     telemetry = Telemetry()
     telemetry.waited(Priority.USER.name.lower(), 0.1)
     telemetry.passed(registry.KINDS[0].name, 0.1)
@@ -38,7 +44,8 @@ def exposed() -> Metrics:
     telemetry.held_batches.labels("a/b").set(1)
     return {
         sample.name: frozenset(sample.labels)
-        for family in telemetry.registry.collect()
+        for used in (telemetry, calls)
+        for family in used.registry.collect()
         for sample in family.samples
     }
 
@@ -85,7 +92,8 @@ def mistakes(expression: str, metrics: Metrics) -> list[str]:
     values = {
         "reason": {reason.value for reason in Reason},
         "kind": {kind.name for kind in registry.KINDS},
-        "outcome": {"ok", "throttled", "unavailable", "authentication", "unknown", "refused"},
+        "outcome": {"ok", "throttled", "unavailable", "authentication", "unknown", "refused"}
+        | {"Allowed", "Outage"},
         "ready": {"True", "False", "Unknown"},
     }
     labels: set[str] = set(TARGET_LABELS)

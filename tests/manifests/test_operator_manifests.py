@@ -14,8 +14,8 @@ import yaml
 
 from callplane.apis import registry
 from callplane.deployment import admission, alerts, dashboards, generate, platform_objects
-from callplane.deployment.options import GITOPS_ACCOUNTS, PROBE_PORT, Options
-from callplane.settings import PREFIX, OperatorSettings
+from callplane.deployment.options import GITOPS_ACCOUNTS, Options
+from callplane.settings import PREFIX, CallControlSettings, OperatorSettings
 from callplane.testing.control_plane import ThrowAwayCluster
 
 Body = dict[str, Any]
@@ -111,7 +111,7 @@ def test_an_overlay_changes_only_what_it_says(kustomize: Build, name: str) -> No
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_pods_are_restricted(kustomize: Build, name: str) -> None:
     found = pods(overlay(kustomize, name).values())
-    assert len(found) == 1
+    assert len(found) == 2
     assert [weakness for pod in found for weakness in weaknesses(pod)] == []
 
 
@@ -156,14 +156,40 @@ def test_a_real_api_server_takes_an_overlay_whole(
 
 
 def test_the_pod_is_told_settings_that_exist_and_probes_that_answer() -> None:
-    (pod,) = pods(platform_objects.objects(Options()))
-    (operator,) = pod["containers"]
-    names = {entry["name"] for entry in operator["env"]}
-    known = {PREFIX + name.upper() for name in OperatorSettings.model_fields}
-    assert names <= known
-    values = {entry["name"]: entry.get("value", "somewhere") for entry in operator["env"]}
-    settings = OperatorSettings.from_environment({**values, PREFIX + "PROBE_PORT": str(PROBE_PORT)})
-    assert settings.probe_host == "0.0.0.0"
+    found = pods(platform_objects.objects(Options()))
+    of_verb = {"operator": OperatorSettings, "callcontrol": CallControlSettings}
+    assert [pod["containers"][0]["args"][0] for pod in found] == list(of_verb)
+    for pod in found:
+        (container,) = pod["containers"]
+        settings_type = of_verb[container["args"][0]]
+        names = {entry["name"] for entry in container["env"]}
+        assert names <= {PREFIX + name.upper() for name in settings_type.model_fields}
+        values = {entry["name"]: entry.get("value", "somewhere") for entry in container["env"]}
+        settings = settings_type.from_environment({PREFIX + "PROBE_PORT": "8080", **values})
+        assert settings.probe_host == "0.0.0.0"
+        assert settings.probe_port == container["ports"][0]["containerPort"]
+
+
+def test_call_control_has_no_right_in_the_cluster_and_a_role_of_its_own() -> None:
+    objects = by_key(platform_objects.objects(Options()))
+    operator, calls = (
+        objects[f"Deployment/callplane-system/{name}"]["spec"]["template"]["spec"]
+        for name in ("callplane-operator", "callplane-callcontrol")
+    )
+    assert calls["automountServiceAccountToken"] is False
+    assert calls["serviceAccountName"] not in json.dumps(
+        [body for name, body in objects.items() if name.startswith("ClusterRoleBinding")]
+    )
+    keys = [
+        {
+            entry["valueFrom"]["secretKeyRef"]["key"]
+            for container in pod["containers"]
+            for entry in container["env"]
+            if "secretKeyRef" in entry.get("valueFrom", {})
+        }
+        for pod in (operator, calls)
+    ]
+    assert keys == [{"uri"}, {"calls-uri"}]
 
 
 def test_every_kind_is_watched_and_its_status_written() -> None:
@@ -197,6 +223,6 @@ def test_every_kind_is_watched_and_its_status_written() -> None:
     ],
 )
 def test_a_weakness_is_caught(change: Callable[[Body], object]) -> None:
-    (pod,) = pods(platform_objects.objects(Options()))
+    (pod, _) = pods(platform_objects.objects(Options()))
     change(pod)
     assert len(weaknesses(pod)) == 1

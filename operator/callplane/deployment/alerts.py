@@ -117,6 +117,41 @@ ALERTS: tuple[Alert, ...] = (
         "warning",
         "Objects have waited for half an hour for the connection's write budget.",
     ),
+    Alert(
+        "CallplaneCallControlOutage",
+        'sum(rate(callplane_call_answers_total{outcome="Outage"}[5m])) > 0',
+        2,
+        "critical",
+        "Calls are answered by the fail policy: the books do not answer in time.",
+    ),
+    Alert(
+        "CallplaneCallRecordsWaiting",
+        "max by (instance) (callplane_call_records_waiting) > 1000",
+        10,
+        "critical",
+        "Call records are not taken into the books; the SBC's spool keeps them.",
+    ),
+    Alert(
+        "CallplaneCallTablesStale",
+        "time() - min(callplane_call_tables_read_timestamp_seconds) > 120",
+        2,
+        "critical",
+        "Edits of lines and accounts do not reach call control.",
+    ),
+    Alert(
+        "CallplaneCallEntriesRefused",
+        "max(callplane_call_entries_refused) > 0",
+        15,
+        "warning",
+        "Call control cannot read some of what the operator wrote, and decides by what was before.",
+    ),
+    Alert(
+        "CallplaneEmergencyCall",
+        "sum(increase(callplane_emergency_calls_total[5m])) > 0",
+        0,
+        "critical",
+        "Somebody called an emergency service.",
+    ),
 )
 
 

@@ -100,7 +100,64 @@ PROVISIONING = Dashboard(
     ),
 )
 
-DASHBOARDS: tuple[Dashboard, ...] = (PROVISIONING,)
+CALLS = Dashboard(
+    "callplane-calls",
+    "Callplane: calls",
+    (
+        Panel(
+            "Answers to SBCs, a minute",
+            "short",
+            {"{{outcome}}": "sum by (outcome) (rate(callplane_call_answers_total[5m])) * 60"},
+            "Allowed, the reason of a refusal, or Outage.",
+        ),
+        Panel("Time of an answer", "s", _quantiles("callplane_call_answer_seconds")),
+        Panel(
+            "Emergency calls",
+            "short",
+            {"an hour": "sum(increase(callplane_emergency_calls_total[1h]))"},
+        ),
+        Panel(
+            "Records taken into the books, a minute",
+            "short",
+            {"{{call_class}}": "sum by (call_class) (rate(callplane_call_records_total[5m])) * 60"},
+        ),
+        Panel(
+            "Records that wait",
+            "short",
+            {"{{instance}}": "max by (instance) (callplane_call_records_waiting)"},
+        ),
+        Panel(
+            "Records that cannot be read",
+            "short",
+            {"an hour": "sum(increase(callplane_call_records_unreadable_total[1h]))"},
+        ),
+        Panel(
+            "SBCs that are connected",
+            "short",
+            {"{{instance}}": "max by (instance) (callplane_sbcs_connected)"},
+        ),
+        Panel(
+            "Age of what calls are decided by",
+            "s",
+            {
+                "{{instance}}": (
+                    "time() - max by (instance) (callplane_call_tables_read_timestamp_seconds)"
+                )
+            },
+        ),
+        Panel(
+            "Lines, and entries that cannot be read",
+            "short",
+            {
+                "lines": "max(callplane_call_lines)",
+                "not read": "max(callplane_call_entries_refused)",
+                "version": "max(callplane_call_tables_version)",
+            },
+        ),
+    ),
+)
+
+DASHBOARDS: tuple[Dashboard, ...] = (PROVISIONING, CALLS)
 
 
 def model(dashboard: Dashboard) -> Body:

@@ -17,6 +17,7 @@ import yaml
 from callplane.deployment import (
     admission,
     alerts,
+    call_control_workload,
     dashboards,
     gitops,
     permissions,
@@ -55,6 +56,7 @@ def rendered_files() -> dict[Path, str]:
         "permissions.yaml": permissions.objects(options),
         "admission.yaml": admission.objects(options),
         "workload.yaml": workload.objects(options),
+        "callcontrol.yaml": call_control_workload.objects(options),
     }
     files = {BASE / name: _documents(objects) for name, objects in parts.items()}
     files[BASE / "kustomization.yaml"] = _kustomization(list(parts))

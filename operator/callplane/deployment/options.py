@@ -16,6 +16,8 @@ PROBE_PORT = 8080
 #: Keys of the Secret with the database's URIs: the service's and the schema owner's.
 URI_KEY = "uri"
 OWNER_URI_KEY = "owner-uri"
+#: The same database as call control's role.
+CALLS_URI_KEY = "calls-uri"
 #: Service accounts that the two GitOps programs apply with, as their own manifests install them.
 GITOPS_ACCOUNTS = (
     "system:serviceaccount:argocd:argocd-application-controller",
@@ -38,6 +40,7 @@ class Options:
     namespace: str = "callplane-system"
     image: str = f"callplane:{callplane.__version__}"
     replicas: int = 2
+    call_control_replicas: int = 2
     database_secret: str = "callplane-database"
     secret_names: tuple[str, ...] = ()
     gitops_accounts: tuple[str, ...] = GITOPS_ACCOUNTS
@@ -50,6 +53,8 @@ class Options:
             wrong.append(f"image {self.image!r}: needs a tag other than latest, or a digest")
         if not 1 <= self.replicas <= 5:
             wrong.append(f"replicas {self.replicas}: one works, the others stand by; 1 to 5")
+        if not 1 <= self.call_control_replicas <= 20:
+            wrong.append(f"call_control_replicas {self.call_control_replicas}: 1 to 20")
         wrong += [
             f"gitops account {name!r}: not system:serviceaccount:NAMESPACE:NAME"
             for name in self.gitops_accounts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callplane.apis import crd, registry
-from callplane.deployment import admission, permissions, workload
+from callplane.deployment import admission, call_control_workload, permissions, workload
 from callplane.deployment.options import Body, Options
 
 
@@ -23,4 +23,9 @@ def rights(options: Options) -> list[Body]:
 
 def objects(options: Options) -> list[Body]:
     """All objects of the platform."""
-    return [*definitions(), *rights(options), *workload.objects(options)]
+    return [
+        *definitions(),
+        *rights(options),
+        *workload.objects(options),
+        *call_control_workload.objects(options),
+    ]

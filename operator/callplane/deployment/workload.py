@@ -34,9 +34,9 @@ def objects(options: Options) -> list[Body]:
     """Deployment, disruption budget, network policy and the service for metrics."""
     place = (NAME, options.namespace)
     selector = {"matchLabels": dict(LABELS)}
-    port = {"name": "probes", "port": PROBE_PORT, "targetPort": "probes", "protocol": "TCP"}
+    probes = {"name": "probes", "port": PROBE_PORT, "targetPort": "probes", "protocol": "TCP"}
     return [
-        body("v1", "Service", *place, spec={"selector": dict(LABELS), "ports": [port]}),
+        body("v1", "Service", *place, spec={"selector": dict(LABELS), "ports": [probes]}),
         body(
             *("policy/v1", "PodDisruptionBudget", *place),
             # A standby takes over in seconds; one pod may always go.
@@ -52,17 +52,18 @@ def _network(selector: Body) -> Body:
         "podSelector": selector,
         "policyTypes": ["Ingress", "Egress"],
         # Metrics may be read from inside the cluster; probes come from the node itself.
-        "ingress": [{"from": [{"namespaceSelector": {}}], "ports": [_port(PROBE_PORT)]}],
+        "ingress": [{"from": [{"namespaceSelector": {}}], "ports": [port(PROBE_PORT)]}],
         "egress": [
-            {"ports": [_port(DNS_PORT, "UDP"), _port(DNS_PORT)]},
+            {"ports": [port(DNS_PORT, "UDP"), port(DNS_PORT)]},
             # The API server and the providers have addresses that nobody can list here.
-            {"ports": [_port(port) for port in HTTPS_PORTS]},
-            {"ports": [_port(POSTGRES_PORT)]},
+            {"ports": [port(number) for number in HTTPS_PORTS]},
+            {"ports": [port(POSTGRES_PORT)]},
         ],
     }
 
 
-def _port(number: int, protocol: str = "TCP") -> Body:
+def port(number: int, protocol: str = "TCP") -> Body:
+    """A port of a rule."""
     return {"port": number, "protocol": protocol}
 
 
@@ -82,11 +83,46 @@ def _deployment(options: Options, selector: Body) -> Body:
 
 def _pod(options: Options, selector: Body) -> Body:
     return {
-        "serviceAccountName": NAME,
-        "automountServiceAccountToken": True,
-        "enableServiceLinks": False,
         # The last writes are waited for, then the Lease is released.
-        "terminationGracePeriodSeconds": 60,
+        **pod_base(NAME, selector, grace_seconds=60),
+        "automountServiceAccountToken": True,
+        "initContainers": [
+            {
+                **container("upgrade-database", options),
+                # The schema's owner; the operator itself may only add to the history.
+                "args": ["database", "upgrade"],
+                "env": [from_secret("database_url", options.database_secret, OWNER_URI_KEY)],
+            }
+        ],
+        "containers": [
+            {
+                **container("operator", options),
+                "args": ["operator"],
+                "env": [
+                    from_secret("database_url", options.database_secret, URI_KEY),
+                    _from_field("namespace", "metadata.namespace"),
+                    _from_field("identity", "metadata.name"),
+                    # Probes and metrics come from outside the pod.
+                    {"name": variable("probe_host"), "value": "0.0.0.0"},
+                    {"name": variable("probe_port"), "value": str(PROBE_PORT)},
+                ],
+                "ports": [{"name": "probes", "containerPort": PROBE_PORT, "protocol": "TCP"}],
+                "startupProbe": probe("/healthz", periodSeconds=2, failureThreshold=60),
+                "livenessProbe": probe("/healthz", periodSeconds=20, failureThreshold=3),
+                # A standby is ready: it could work at any moment.
+                "readinessProbe": probe("/standbyz", periodSeconds=5, failureThreshold=2),
+            }
+        ],
+        "volumes": [scratch()],
+    }
+
+
+def pod_base(account: str, selector: Body, *, grace_seconds: int) -> Body:
+    """What every pod of ours has: no user of the node, and its like on other nodes."""
+    return {
+        "serviceAccountName": account,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": grace_seconds,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -102,38 +138,16 @@ def _pod(options: Options, selector: Body) -> Body:
                 "labelSelector": selector,
             }
         ],
-        "initContainers": [
-            {
-                **_container("upgrade-database", options),
-                # The schema's owner; the operator itself may only add to the history.
-                "args": ["database", "upgrade"],
-                "env": [_from_secret("database_url", options.database_secret, OWNER_URI_KEY)],
-            }
-        ],
-        "containers": [
-            {
-                **_container("operator", options),
-                "args": ["operator"],
-                "env": [
-                    _from_secret("database_url", options.database_secret, URI_KEY),
-                    _from_field("namespace", "metadata.namespace"),
-                    _from_field("identity", "metadata.name"),
-                    # Probes and metrics come from outside the pod.
-                    {"name": _variable("probe_host"), "value": "0.0.0.0"},
-                    {"name": _variable("probe_port"), "value": str(PROBE_PORT)},
-                ],
-                "ports": [{"name": "probes", "containerPort": PROBE_PORT, "protocol": "TCP"}],
-                "startupProbe": _probe("/healthz", periodSeconds=2, failureThreshold=60),
-                "livenessProbe": _probe("/healthz", periodSeconds=20, failureThreshold=3),
-                # A standby is ready: it could work at any moment.
-                "readinessProbe": _probe("/standbyz", periodSeconds=5, failureThreshold=2),
-            }
-        ],
-        "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}],
     }
 
 
-def _container(name: str, options: Options) -> Body:
+def scratch() -> Body:
+    """The one place that a container may write to."""
+    return {"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}
+
+
+def container(name: str, options: Options) -> Body:
+    """A container of our image, without its command."""
     return {
         "name": name,
         "image": options.image,
@@ -151,20 +165,23 @@ def _container(name: str, options: Options) -> Body:
     }
 
 
-def _probe(path: str, **timing: int) -> Body:
+def probe(path: str, **timing: int) -> Body:
+    """An HTTP probe of the port for probes."""
     return {"httpGet": {"path": path, "port": "probes"}, "timeoutSeconds": 5, **timing}
 
 
-def _variable(field: str) -> str:
+def variable(field: str) -> str:
+    """The variable of a field of the settings."""
     return PREFIX + field.upper()
 
 
-def _from_secret(field: str, secret: str, key: str) -> Body:
+def from_secret(field: str, secret: str, key: str) -> Body:
+    """A setting that a Secret holds."""
     return {
-        "name": _variable(field),
+        "name": variable(field),
         "valueFrom": {"secretKeyRef": {"name": secret, "key": key}},
     }
 
 
 def _from_field(field: str, path: str) -> Body:
-    return {"name": _variable(field), "valueFrom": {"fieldRef": {"fieldPath": path}}}
+    return {"name": variable(field), "valueFrom": {"fieldRef": {"fieldPath": path}}}

@@ -26,6 +26,14 @@ ALL = 'callplane_provider_call_seconds_bucket{provider="teams",le="+Inf"}'
 QUICK = 'callplane_provider_call_seconds_bucket{provider="teams",le="5"}'
 
 
+WAITING = 'callplane_call_records_waiting{instance="a"}'
+READ_AT = "callplane_call_tables_read_timestamp_seconds"
+
+
+def answers(outcome: str) -> str:
+    return f'callplane_call_answers_total{{outcome="{outcome}"}}'
+
+
 def passes(reason: str) -> str:
     return f'callplane_passes_total{{kind="TeamsUser",reason="{reason}"}}'
 
@@ -89,6 +97,20 @@ SCENES = {
     ),
     "CallplaneWritesThrottled": Scene(
         {PARKED: "1x120"}, {PARKED: "0x120"}, {"connection": "estate/example"}
+    ),
+    "CallplaneCallControlOutage": Scene(
+        {answers("Outage"): GROWING}, {answers("Outage"): STILL, answers("Allowed"): GROWING}
+    ),
+    "CallplaneCallRecordsWaiting": Scene(
+        {WAITING: "1001x120"}, {WAITING: "1000x120"}, {"instance": "a"}
+    ),
+    # Two hours after 1970 began the look before last was at its beginning, or a minute ago.
+    "CallplaneCallTablesStale": Scene({READ_AT: "0x120"}, {READ_AT: "0+60x120"}),
+    "CallplaneCallEntriesRefused": Scene(
+        {"callplane_call_entries_refused": "1x120"}, {"callplane_call_entries_refused": "0x120"}
+    ),
+    "CallplaneEmergencyCall": Scene(
+        {"callplane_emergency_calls_total": GROWING}, {"callplane_emergency_calls_total": STILL}
     ),
 }
 
