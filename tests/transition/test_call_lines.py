@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from callplane.store.call_tables import LINE, NUMBER
-from callplane.testing.engine_world import EngineWorld, Worlds, number
-from callplane.testing.sip_side import SipSide
+from callplane.sbc.digests import digest_of
+from callplane.store.call_tables import LINE, NUMBER, PHONE
+from callplane.testing.engine_world import EngineWorld, Worlds
+from callplane.testing.sip_side import DOMAIN, PASSWORD, SipSide
 
 pytestmark = pytest.mark.looptime
 
@@ -142,34 +143,43 @@ async def test_who_was_deleted_while_the_operator_was_away_calls_no_more(worlds:
     assert await rows(world, LINE, NUMBER) == {}
 
 
-async def test_a_phone_is_known_by_its_user_and_a_pbx_by_its_trunk(worlds: Worlds) -> None:
+async def test_a_phone_has_a_line_by_its_user_and_what_it_proves_itself_by(worlds: Worlds) -> None:
     world = await with_terms(worlds)
-    sip = SipSide(world)
-    sip.seed_secret()
-    await sip.seed_sbc()
-    await sip.declare_phone("bob", phoneNumber={"e164": number(9)}, **REFS)
+    side = SipSide(world)
+    side.seed_secret()
+    await side.seed_sbc()
+    await side.declare_phone("bob", **REFS)
     await world.settle()
-    assert (await line(world))["ingress"] == "bob"
-    terms = {"accountRef": REFS["accountRef"], "outsideLine": "9", "channels": 20}
-    await sip.declare_trunk(numberRangeRefs=[{"name": "london"}], **terms)
-    await world.settle()
-    found = await rows(world, LINE)
-    assert found[LINE, "sip/sip.callplane.example/trunk:branch"] == {
-        "ingress": "branch",
-        "numbers": [number(which) for which in range(9)],
-        "account": "default/example",
-        "holder": "sip/sip.callplane.example/trunk:branch",
-        "outsideLine": "9",
-        "channels": 20,
+    found = await line(world)
+    assert (found["ingress"], found["account"]) == ("bob", "default/example")
+    phones = await rows(world, PHONE)
+    assert phones == {
+        (PHONE, f"bob@{DOMAIN}"): {
+            "username": "bob",
+            "realm": DOMAIN,
+            "digest": digest_of("bob", DOMAIN, PASSWORD.decode()),
+        }
     }
-    await world.declare("ann", phoneNumber={"e164": number(4)})
+    await world.delete("SipPhone", "bob")
+    await world.settle()
+    assert await rows(world, LINE, NUMBER, PHONE) == {}
+
+
+async def test_a_pbx_has_one_line_with_all_its_numbers(worlds: Worlds) -> None:
+    world = await with_terms(worlds, numbers=3)
+    side = SipSide(world)
+    await side.seed_sbc()
+    refs = {"accountRef": {"name": "example"}, "numberRangeRefs": [{"name": "london"}]}
+    await side.declare_trunk("branch", **refs, outsideLine="9", channels=30)
+    await world.settle()
+    found = await line(world)
+    assert (found["ingress"], found["outsideLine"], found["channels"]) == ("branch", "9", 30)
+    assert len(found["numbers"]) == len(await rows(world, NUMBER)) > 1
+    # Who is moved off the PBX takes a number along.
+    number = found["numbers"][0]
+    await world.declare("ann", phoneNumber={"e164": number}, **REFS)
     await world.settle(120)
-    found = await rows(world, LINE)
-    assert number(4) not in found[LINE, "sip/sip.callplane.example/trunk:branch"]["numbers"]
-    held = await rows(world, NUMBER)
-    assert held[NUMBER, number(4)]["holder"].startswith("teams/")
-    await world.delete("PbxTrunk", "branch")
-    await world.settle(60)
-    await world.answer()
-    await world.settle(60)
-    assert set(await rows(world, LINE)) == {(LINE, "sip/sip.callplane.example/phone:bob")}
+    lines = await rows(world, LINE)
+    by_ingress = {content["ingress"]: content for content in lines.values()}
+    assert by_ingress["Teams"]["numbers"] == [number]
+    assert number not in by_ingress["branch"]["numbers"]

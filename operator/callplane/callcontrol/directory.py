@@ -2,8 +2,8 @@
 
 A line is found by the connection a call comes in by and a number. The payer is the first of: the
 user of a digest, the party that diverted, the party that transferred, the asserted identity, the
-caller. A number that names no line of that connection is passed over, so that a caller who writes
-somebody else's number into a header gets nothing by it.
+caller, the PBX itself. A number that names no line of that connection is passed over, so that a
+caller who writes somebody else's number into a header gets nothing by it.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ class Directory(Protocol):
     def outside_line(self, ingress: str) -> str:
         """What callers of that connection dial to get out; empty where nobody has said."""
 
+    def trunk(self, ingress: str) -> Caller | None:
+        """Who pays for callers of that PBX who show no number of it, and what they show."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -61,7 +64,7 @@ def caller_of(question: Authorise, directory: Directory) -> Caller | None:
         line = directory.line(question.ingress, number)
         if line is not None:
             return Caller(line, number)
-    return None
+    return None if question.digest_user else directory.trunk(question.ingress)
 
 
 def _candidates(question: Authorise) -> Iterator[str]:
@@ -89,6 +92,7 @@ class MemoryDirectory:
     byoc: frozenset[str] = frozenset()
     countries: set[tuple[str, str]] = field(default_factory=set)
     outside_lines: dict[str, str] = field(default_factory=dict)
+    trunks: dict[str, Caller] = field(default_factory=dict)
 
     def line(self, ingress: str, number: str) -> Line | None:
         return self.lines.get((ingress, number))
@@ -112,3 +116,6 @@ class MemoryDirectory:
 
     def outside_line(self, ingress: str) -> str:
         return self.outside_lines.get(ingress, "")
+
+    def trunk(self, ingress: str) -> Caller | None:
+        return self.trunks.get(ingress)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from callplane.apis.call_privileges import CallPrivilege
@@ -29,7 +29,8 @@ from callplane.billing.terms import (
     PlanTerms,
     Privilege,
 )
-from callplane.store.call_tables import LINE, NUMBER, Passage
+from callplane.callcontrol.directory import Caller
+from callplane.store.call_tables import LINE, NUMBER, PHONE, Passage
 
 #: Lines that are made in one go; answers to calls come in between.
 GO: Final = 500
@@ -50,6 +51,8 @@ class KnownLine:
     line: Line
     byoc: bool = False
     outside_line: str = ""
+    #: Of a PBX: what callers show who show no number of it.
+    main_number: str = ""
 
 
 class TablesDirectory:
@@ -69,7 +72,8 @@ class TablesDirectory:
         self._callers: dict[tuple[str, str], KnownLine] = {}
         self._holders: dict[str, KnownLine] = {}
         self._countries: set[tuple[str, str]] = set()
-        self._outside_lines: dict[str, str] = {}
+        self._trunks: dict[str, KnownLine] = {}
+        self.phones: dict[str, Mapping[str, Any]] = {}
 
     # What is asked for every call
 
@@ -95,7 +99,12 @@ class TablesDirectory:
         return (account, country) in self._countries
 
     def outside_line(self, ingress: str) -> str:
-        return self._outside_lines.get(ingress, "")
+        found = self._trunks.get(ingress)
+        return found.outside_line if found is not None else ""
+
+    def trunk(self, ingress: str) -> Caller | None:
+        found = self._trunks.get(ingress)
+        return Caller(found.line, found.main_number) if found is not None else None
 
     # What changes
 
@@ -144,6 +153,8 @@ class TablesDirectory:
             for name in names:
                 self._one((kind, name), made, make)
                 changed.add((kind, name))
+        for name in (name for of, name in changed if of == PHONE):
+            self._one((PHONE, name), self.phones, dict)
         lines = {name for of, name in changed if of == LINE}
         lines |= self._standing_on(LINE, _LINE_NEEDS, changed)
         for count, name in enumerate(sorted(lines), start=1):
@@ -199,11 +210,12 @@ class TablesDirectory:
             for number in before.line.caller_ids:
                 _drop(self._callers, (before.line.ingress, number), before)
                 _drop(self._holders, number, before)
+            _drop(self._trunks, before.line.ingress, before)
         if known is None:
             return
         self._lines[name] = known
-        if known.outside_line:
-            self._outside_lines[known.line.ingress] = known.outside_line
+        if known.main_number:
+            self._trunks[known.line.ingress] = known
         for number in known.line.caller_ids:
             self._callers[known.line.ingress, number] = known
             self._holders[number] = known
@@ -211,9 +223,15 @@ class TablesDirectory:
     def _known_line(self, name: str, content: Mapping[str, Any]) -> KnownLine:
         plan, privilege = content.get("plan"), content.get("privilege")
         named = DOMESTIC_ONLY if privilege is None else self._privileges[privilege]
+        account = self._accounts[content["account"]]
+        if content.get("isTrunk"):
+            # Limits of a user are none of a PBX, behind which there are many.
+            account = replace(
+                account, line_calls=content.get("channels"), line_calls_per_minute=None
+            )
         line = Line(
             name=name,
-            account=self._accounts[content["account"]],
+            account=account,
             ingress=content.get("ingress", ""),
             caller_ids=frozenset(content["numbers"]),
             plan=None if plan is None else self._plans[plan],
@@ -221,7 +239,9 @@ class TablesDirectory:
             suspended=bool(content.get("suspended")),
             channels=content.get("channels"),
         )
-        return KnownLine(line, bool(content.get("byoc")), content.get("outsideLine", ""))
+        main = content["numbers"][0] if content.get("isTrunk") else ""
+        outside_line = content.get("outsideLine", "")
+        return KnownLine(line, bool(content.get("byoc")), outside_line, main)
 
 
 _LINE_NEEDS: Final = (

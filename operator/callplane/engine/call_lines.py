@@ -19,8 +19,7 @@ from callplane.desired import references
 from callplane.engine.gathering import Gathered
 from callplane.engine.scope import Scope
 from callplane.numbering.lifecycle import HELD
-from callplane.store.call_tables import LINE, NUMBER, Entry
-from callplane.store.ports import NumberRow
+from callplane.store.call_tables import LINE, NUMBER, PHONE, Entry
 from callplane.values import E164, ConnectionId, HolderId, ObjectKey, Platform
 
 if TYPE_CHECKING:
@@ -32,73 +31,96 @@ INGRESSES: Final = {Platform.TEAMS: "Teams", Platform.WEBEX: "Webex"}
 def say(
     scope: Scope, declaring: Resource, gathered: Gathered, holder: HolderId, number: E164 | None
 ) -> None:
-    """Hand over the entries of an object that has this number now."""
-    row = gathered.runtime.mirror.numbers.get(number) if number is not None else None
-    source = row.range_name if row is not None else ""
-    entries = entries_of(scope, declaring, holder, number, source=source)
-    scope.engine.calls.put(owner_of(scope.key), entries)
+    """Hand over the entries of an object that has this number now: none without a number, the
+    number alone without an account.
+    """
+    owner = owner_of(scope.key)
+    entries: list[Entry] = []
+    if number is not None:
+        row = gathered.runtime.mirror.numbers.get(number)
+        source = row.range_name if row is not None else ""
+        entries.append(Entry(NUMBER, number.text, owner, {"holder": str(holder)}))
+        entries += _line(
+            scope,
+            declaring,
+            holder,
+            {
+                "ingress": _ingress(holder),
+                "numbers": [number.text],
+                "receivesOnly": isinstance(declaring, ServiceLine),
+                "byoc": is_paid_elsewhere(scope, source),
+            },
+        )
+    scope.engine.calls.put(owner, entries)
 
 
-def entries_of(
-    scope: Scope, declaring: Resource, holder: HolderId, number: E164 | None, *, source: str = ""
+def say_phone(scope: Scope, username: str, realm: str, digest: str) -> None:
+    """Hand over what a phone proves itself by; `say` follows for its line."""
+    content = {"username": username, "realm": realm, "digest": digest}
+    owner = f"{owner_of(scope.key)}#phone"
+    scope.engine.calls.put(owner, [Entry(PHONE, f"{username}@{realm}", owner, content)])
+
+
+def say_trunk(scope: Scope, trunk: PbxTrunk, holder: HolderId, numbers: Sequence[E164]) -> None:
+    """Hand over the entries of a PBX that has these numbers now. Whoever calls by it and shows no
+    number of it pays as the PBX does, and shows its first.
+    """
+    owner = owner_of(scope.key)
+    spec = trunk.spec
+    entries = [Entry(NUMBER, each.text, owner, {"holder": str(holder)}) for each in numbers]
+    if numbers:
+        row_sources = {_source(scope, each) for each in numbers}
+        entries += _line(
+            scope,
+            trunk,
+            holder,
+            {
+                "ingress": spec.trunk,
+                "numbers": sorted(each.text for each in numbers),
+                "outsideLine": spec.outside_line,
+                "isTrunk": True,
+                "channels": spec.channels,
+                # One carrier that is paid by us is enough for calls to be rated.
+                "byoc": all(is_paid_elsewhere(scope, source) for source in row_sources),
+            },
+        )
+    scope.engine.calls.put(owner, entries)
+
+
+def _source(scope: Scope, number: E164) -> str:
+    for runtime in scope.engine.connections.values():
+        row = runtime.mirror.numbers.get(number)
+        if row is not None:
+            return row.range_name
+    return ""
+
+
+def _line(
+    scope: Scope, declaring: Resource, holder: HolderId, content: dict[str, Any]
 ) -> list[Entry]:
-    """The entries of one object whose pass went well: none without a number, the number alone
-    without an account. `source` is the range or PhoneNumber of the number.
-    """
-    if number is None:
-        return []
-    key = scope.key
-    owner = owner_of(key)
-    found = [Entry(NUMBER, number.text, owner, {"holder": str(holder)})]
+    """The line of one object; none without an account."""
     spec: Any = declaring.spec  # type: ignore[attr-defined]
-    account = _named(spec, "account_ref", key.namespace)
-    if account:
-        content = {
-            "ingress": ingress_of(holder),
-            "numbers": [number.text],
-            "account": account,
-            "plan": _named(spec, "calling_plan_ref", key.namespace),
-            "privilege": _named(spec, "call_privilege_ref", key.namespace),
-            "holder": str(holder),
-            "receivesOnly": isinstance(declaring, ServiceLine),
-            "byoc": is_paid_elsewhere(scope, source),
-        }
-        found.append(Entry(LINE, str(holder), owner, {k: v for k, v in content.items() if v}))
-    return found
+    namespace = scope.key.namespace
+    account = _named(spec, "account_ref", namespace)
+    if not account:
+        return []
+    whole = {
+        **content,
+        "account": account,
+        "plan": _named(spec, "calling_plan_ref", namespace),
+        "privilege": _named(spec, "call_privilege_ref", namespace),
+        "holder": str(holder),
+    }
+    kept = {key: value for key, value in whole.items() if value}
+    return [Entry(LINE, str(holder), owner_of(scope.key), kept)]
 
 
-def ingress_of(holder: HolderId) -> str:
-    """The peer that the holder's calls come in from; a phone is known by its user, a PBX by its
-    trunk.
-    """
+def _ingress(holder: HolderId) -> str:
+    """The peer that the holder's calls come in by; empty for who makes none."""
+    kind, _, name = holder.user_id.partition(":")
     if holder.platform is Platform.SIP:
-        kind, _, name = holder.user_id.partition(":")
-        return name if kind in ("phone", "trunk") else ""
+        return name if kind == "phone" else ""
     return INGRESSES.get(holder.platform, "")
-
-
-def say_trunk(scope: Scope, trunk: PbxTrunk, holder: HolderId, rows: Sequence[NumberRow]) -> None:
-    """Hand over the entries of a PBX: its numbers, and one line that may show any of them."""
-    key = scope.key
-    owner, spec = owner_of(key), trunk.spec
-    numbers = sorted(row.number.text for row in rows)
-    found = [Entry(NUMBER, number, owner, {"holder": str(holder)}) for number in numbers]
-    account = _named(spec, "account_ref", key.namespace)
-    if account and numbers:
-        sources = {row.range_name for row in rows}
-        content = {
-            "ingress": ingress_of(holder),
-            "numbers": numbers,
-            "account": account,
-            "privilege": _named(spec, "call_privilege_ref", key.namespace),
-            "holder": str(holder),
-            "outsideLine": spec.outside_line,
-            "channels": spec.channels,
-            # One that is ours to pay makes all of them so: nothing is left unrated.
-            "byoc": all(is_paid_elsewhere(scope, source) for source in sources),
-        }
-        found.append(Entry(LINE, str(holder), owner, {k: v for k, v in content.items() if v}))
-    scope.engine.calls.put(owner, found)
 
 
 def owner_of(key: ObjectKey) -> str:
@@ -117,7 +139,7 @@ class CallSurroundings:
         return engine.fence.may_write(engine.settings.write_timeout_seconds)
 
     def exists(self, owner: str) -> bool:
-        kind, namespace, name = owner.split("/", 2)
+        kind, namespace, name = owner.partition("#")[0].split("/", 2)
         return self._engine.cache.get(ObjectKey(kind, namespace, name)) is not None
 
     def is_held(self, number: str, holder: str) -> bool:

@@ -143,6 +143,7 @@ class Engine:
             elif isinstance(resource, ChangeApproval):
                 change_approvals.gone(self, resource)
             self.calls.gone(owner_of(key))
+            self.calls.gone(f"{owner_of(key)}#phone")
             self.waiters.begin(key)
             self.wake_dependents(key)
             self.queue.add(key, Priority.USER)

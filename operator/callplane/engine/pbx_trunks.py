@@ -89,12 +89,11 @@ async def run(scope: Scope) -> Succeeded:
     await _take_free(scope, gathered, holder, wanted)
     await _confirm(scope, gathered, holder)
     _show(scope, gathered, holder, wanted)
-    # Who pays and what may be dialled does not wait for an answer to what is given up.
-    call_lines.say_trunk(scope, trunk, holder, _held(gathered, holder))
     unwanted = [row for row in _held(gathered, holder) if _is_given_up(row, wanted)]
     await _give_up(scope, gathered, unwanted)
     _show(scope, gathered, holder, wanted)
-    call_lines.say_trunk(scope, trunk, holder, _held(gathered, holder))
+    held = [row.number for row in _held(gathered, holder)]
+    call_lines.say_trunk(scope, trunk, holder, held)
     if wanted.problems:
         raise _joined(wanted.problems)
     return Succeeded(f"has {scope.status['numbers']} numbers")

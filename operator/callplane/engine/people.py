@@ -72,6 +72,8 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
     changes = await guarding.guard(scope, gathered, holder, planned.number, planned.line_plan)
     await writing.apply(scope, gathered, holder, changes)
     call_lines.say(scope, user, gathered, holder, planned.wanted)
+    if isinstance(user, SipPhone):
+        await sip_phones.tell_call_control(scope, user, gathered)
     return Succeeded(_sentence(planned.observed))
 
 

@@ -11,7 +11,7 @@ from callplane.apis.reasons import Reason
 from callplane.apis.sip_phones import SipPhone
 from callplane.cluster.secret_reading import SecretFound, SecretMissing
 from callplane.desired.sip_lines import desired_line
-from callplane.engine import gathering
+from callplane.engine import call_lines, gathering
 from callplane.engine.claims import WantedNumber
 from callplane.engine.gathering import Gathered
 from callplane.engine.scope import Scope
@@ -69,6 +69,13 @@ async def desired(scope: Scope, phone: SipPhone, holder: HolderId, number: Wante
 async def check_credentials(scope: Scope, phone: SipPhone, gathered: Gathered) -> None:
     """A phone that nobody can prove to be is given no number."""
     await digest(scope, phone, domain=gathered.runtime.connection.external_id)
+
+
+async def tell_call_control(scope: Scope, phone: SipPhone, gathered: Gathered) -> None:
+    """The SBC learns from call control what the phone proves itself by."""
+    realm = gathered.runtime.connection.external_id
+    found = await digest(scope, phone, domain=realm)
+    call_lines.say_phone(scope, phone.spec.username, realm, found)
 
 
 def show(scope: Scope, observed: Line) -> None:

@@ -17,6 +17,8 @@ from callplane.store.books_ports import Payer, PlanHolder
 
 LINE: Final = "Line"
 NUMBER: Final = "Number"
+#: What a phone proves itself by: as secret as its password.
+PHONE: Final = "Phone"
 #: Objects that are entries themselves.
 OBJECT_KINDS: Final = (
     "CallingAccount",

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from callplane.billing.terms import DOMESTIC_ONLY, NO_CALLS
-from callplane.callcontrol.messages import Order, OutageFlag
+from callplane.callcontrol.directory import Caller, caller_of
+from callplane.callcontrol.messages import Authorise, Order, OutageFlag
 from callplane.callcontrol.outage_flags import OutageFlags
 from callplane.callcontrol.refreshing import keep_fresh, refresh
 from callplane.callcontrol.tables_directory import TablesDirectory
@@ -80,7 +81,7 @@ async def test_a_privilege_and_what_only_receives() -> None:
     desk = Desk()
     wide = build.privilege("International")
     lines = [
-        *build.line(build.ANNA, privilege=wide.name, byoc=True, outsideLine="9"),
+        *build.line(build.ANNA, privilege=wide.name, byoc=True),
         *build.line(build.BEN, receivesOnly=True, ingress="pbx2"),
     ]
     await desk.write(*build.everything()[:4], wide, *lines)
@@ -90,8 +91,6 @@ async def test_a_privilege_and_what_only_receives() -> None:
     assert anna.privilege.classes == {DestinationClass.INTERNATIONAL}
     assert ben.privilege is NO_CALLS
     assert desk.directory.is_byoc(anna)
-    assert desk.directory.outside_line("pbx") == "9"
-    assert desk.directory.outside_line("pbx2") == ""
     await desk.write(build.privilege("Mobile"))
     anna = desk.directory.line("pbx", build.ANNA)
     assert anna is not None
@@ -195,3 +194,25 @@ async def test_an_sbc_is_told_whose_bundled_calls_may_go_on() -> None:
     flags.connected(send)
     assert await told(flags, sent) == {build.ANNA: 600}
     await flags.close()
+
+
+async def test_a_pbx_has_channels_and_pays_for_who_shows_no_number_of_it() -> None:
+    desk = Desk()
+    await desk.write(*build.everything()[:4])
+    numbers = [build.ANNA, build.BEN]
+    trunk = build.line(
+        build.ANNA, isTrunk=True, channels=30, outsideLine="9", numbers=numbers, plan=None
+    )
+    await desk.write(*trunk)
+    line = desk.directory.line("pbx", build.BEN)
+    assert line is not None
+    assert (line.limits.line_calls, line.limits.line_calls_per_minute) == (30, None)
+    assert desk.directory.outside_line("pbx") == "9"
+    assert desk.directory.outside_line("pbx2") == ""
+    question = Authorise(1, 1, "a", "b", "pbx", "+447700900999", "02079460123")
+    assert caller_of(question, desk.directory) == Caller(line, build.ANNA)
+    # Nobody's number of another connection helps, and a phone is who its digest says.
+    assert caller_of(replace(question, ingress="pbx2"), desk.directory) is None
+    assert caller_of(replace(question, digest_user="bob"), desk.directory) is None
+    await desk.write(replace(trunk[1], content=None))
+    assert caller_of(question, desk.directory) is None

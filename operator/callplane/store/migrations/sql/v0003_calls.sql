@@ -15,7 +15,7 @@ insert into calls.state default values;
 create table calls.entries (
     kind text collate "C" not null check (kind in (
         'CallingAccount', 'CallingPlan', 'RateCard', 'DestinationSet', 'CallPrivilege', 'Line',
-        'Number')),
+        'Number', 'Phone')),
     name text collate "C" not null,
     installation text not null,
     owner text not null,
