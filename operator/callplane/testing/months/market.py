@@ -30,6 +30,7 @@ from callplane.billing.terms import (
     Privilege,
     WhenPoolEmpty,
 )
+from callplane.callcontrol.directory import Caller
 from callplane.numbering.destinations import DestinationClass
 from callplane.store.books_ports import PlanHolder
 
@@ -190,6 +191,9 @@ class Tables:
 
     def is_ours(self, destination: str) -> bool:
         return destination in self.lines
+
+    def trunk(self, ingress: str) -> Caller | None:
+        return None
 
     def is_byoc(self, line: Line) -> bool:
         return False
