@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from callplane.apis.destination_sets import DestinationSet
 from callplane.apis.parsing import parse_lenient
 from callplane.apis.rate_cards import RateCard
 from callplane.billing import reading, tariff
+from callplane.billing.tariff import CardError
 from callplane.billing.terms import (
     DOMESTIC_ONLY,
     NO_CALLS,
@@ -31,6 +33,7 @@ from callplane.billing.terms import (
 )
 from callplane.callcontrol.directory import Caller
 from callplane.store.call_tables import LINE, NUMBER, PHONE, Passage
+from callplane.store.deck_ports import Decks
 
 #: Lines that are made in one go; answers to calls come in between.
 GO: Final = 500
@@ -58,7 +61,9 @@ class KnownLine:
 class TablesDirectory:
     """`Directory` over entries that `take` is given. `version` is that of the last passage."""
 
-    def __init__(self) -> None:
+    def __init__(self, decks: Decks | None = None) -> None:
+        self._decks = decks
+        self._prepared: dict[str, tariff.RateCard] = {}
         self.version = 0
         self.is_known = False
         self.refused: dict[EntryKey, str] = {}
@@ -117,7 +122,11 @@ class TablesDirectory:
         self._countries.update(called)
 
     async def take(self, passage: Passage) -> None:
-        """Take what is new. Whoever asks meanwhile gets the state before or after, of each line."""
+        """Take what is new. Whoever asks meanwhile gets the state before or after, of each line.
+
+        Raises StoreUnavailable when a deck cannot be read; nothing was taken then.
+        """
+        await self._prepare(passage)
         changed: set[EntryKey] = set()
         if passage.is_whole:
             there = {(one.entry.kind, one.entry.name) for one in passage.entries}
@@ -138,10 +147,23 @@ class TablesDirectory:
         self.version = passage.version
         self.is_known = True
 
+    async def _prepare(self, passage: Passage) -> None:
+        """Make cards of decks, which are large, on a thread: calls are answered meanwhile."""
+        self._prepared.clear()
+        for stored in passage.entries:
+            content = stored.entry.content
+            if stored.entry.kind != "RateCard" or content is None or self._decks is None:
+                continue
+            found = parse_lenient({**content, "kind": "RateCard"}, kind="RateCard").resource
+            if isinstance(found, RateCard) and found.spec.deck is not None:
+                with suppress(CardError):
+                    made = await asyncio.to_thread(_of_deck, found, self._decks)
+                    self._prepared[made.version] = made
+
     async def _make(self, changed: set[EntryKey]) -> None:
         """Make anew what changed and what stands on it."""
         makers = (
-            ("RateCard", self._cards, _card, ()),
+            ("RateCard", self._cards, self._card, ()),
             ("DestinationSet", self._sets, _set, ()),
             ("CallPrivilege", self._privileges, _privilege, ()),
             ("CallingAccount", self._accounts, self._account, (("card", "RateCard"),)),
@@ -187,6 +209,11 @@ class TablesDirectory:
             # What was understood last goes on; what was never understood is not there.
             self.refused[key] = f"{type(error).__name__}: {error}"
             log.error("an entry is not understood: %s %s: %s", *key, error)
+
+    def _card(self, content: Mapping[str, Any]) -> tariff.RateCard:
+        found = _resource(content, "RateCard")
+        assert isinstance(found, RateCard)
+        return self._prepared.get(reading.card_version(found)) or reading.rate_card(found)
 
     def _account(self, content: Mapping[str, Any]) -> AccountTerms:
         card = content.get("card")
@@ -257,10 +284,9 @@ def _drop(index: dict[Any, KnownLine], key: Any, known: KnownLine) -> None:
         del index[key]
 
 
-def _card(content: Mapping[str, Any]) -> tariff.RateCard:
-    found = _resource(content, "RateCard")
-    assert isinstance(found, RateCard)
-    return reading.rate_card(found)
+def _of_deck(card: RateCard, decks: Decks) -> tariff.RateCard:
+    assert card.spec.deck is not None
+    return reading.rate_card(card, list(decks.rates(card.spec.deck.digest)) or None)
 
 
 def _set(content: Mapping[str, Any]) -> tariff.DestinationSet:

@@ -35,6 +35,7 @@ from callplane.settings import CallControlSettings
 from callplane.store.books_postgres import PostgresBooks
 from callplane.store.call_tables import CallTables
 from callplane.store.call_tables_postgres import PostgresCallTables
+from callplane.store.decks_postgres import PostgresDecks
 from callplane.store.ports import StoreUnavailable
 from callplane.store.sessions import SessionLimits
 
@@ -102,7 +103,8 @@ class Parts:
     @classmethod
     def of(cls, settings: CallControlSettings) -> Parts:
         """Nothing is opened yet. Raises CallplaneError for settings that cannot be."""
-        clock, directory = SystemClock(), TablesDirectory()
+        clock = SystemClock()
+        directory = TablesDirectory(PostgresDecks(settings.database_url))
         limits = SessionLimits(settings.sessions, SESSION_SECONDS, ANSWER_SECONDS)
         books = PostgresBooks(settings.database_url, limits=limits)
         tables = PostgresCallTables(settings.database_url, listen_dsn=settings.listen_url or None)

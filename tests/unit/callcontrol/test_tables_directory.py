@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from callplane.billing.decks import DeckRow, digest_of
+from callplane.billing.tariff import RateRow
 from callplane.billing.terms import DOMESTIC_ONLY, NO_CALLS
 from callplane.callcontrol.directory import Caller, caller_of
 from callplane.callcontrol.messages import Authorise, Order, OutageFlag
@@ -17,7 +20,11 @@ from callplane.callcontrol.tables_directory import TablesDirectory
 from callplane.numbering.destinations import DestinationClass
 from callplane.store.call_tables import LINE, Entry
 from callplane.store.call_tables_memory import MemoryCallTables
+from callplane.store.deck_ports import DeckHeader, Decks
+from callplane.store.decks_memory import MemoryDecks
+from callplane.store.ports import StoreUnavailable
 from callplane.testing import call_builders as build
+from callplane.testing.billing_builders import BEGIN, row
 
 pytestmark = pytest.mark.looptime
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -26,9 +33,9 @@ NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 class Desk:
     """Tables, and the directory of one call control."""
 
-    def __init__(self) -> None:
+    def __init__(self, decks: Decks | None = None) -> None:
         self.tables = MemoryCallTables()
-        self.directory = TablesDirectory()
+        self.directory = TablesDirectory(decks)
 
     async def write(self, *entries: Entry) -> None:
         await self.tables.write("here", entries, [], now=NOW)
@@ -51,6 +58,50 @@ async def test_lines_stand_on_what_they_name() -> None:
     assert desk.directory.is_ours(build.BEN)
     assert not desk.directory.is_ours("+442079460099")
     assert not desk.directory.is_byoc(line)
+
+
+async def test_a_card_gets_the_prices_of_its_deck() -> None:
+    decks = MemoryDecks()
+    rates = [row("1", 70_000), row("44", 10_000)]
+    digest = digest_of(rates, "GBP")
+    with decks.staging() as staging:
+        staging.add([DeckRow(2, rate) for rate in rates])
+        staging.keep(DeckHeader(digest, "GBP", 2, 2, BEGIN, BEGIN, BEGIN))
+    desk = Desk(decks)
+    await desk.write(*build.everything())
+    await desk.write(build.entry("RateCard", build.CARD, of_deck(digest)))
+    assert price_to_america(desk) == 70_000
+    # One that is not there leaves the prices that were known.
+    await desk.write(build.entry("RateCard", build.CARD, of_deck("0" * 64)))
+    assert price_to_america(desk) == 70_000
+    assert "is not in the database" in desk.directory.refused["RateCard", build.CARD]
+
+
+async def test_nothing_is_taken_while_decks_cannot_be_read() -> None:
+    class Away(MemoryDecks):
+        def rates(self, digest: str) -> Iterator[RateRow]:
+            raise StoreUnavailable("away")
+
+    desk = Desk(Away())
+    await desk.write(*build.everything())
+    version = desk.directory.version
+    with pytest.raises(StoreUnavailable):
+        await desk.write(build.entry("RateCard", build.CARD, of_deck("0" * 64)))
+    assert desk.directory.version == version
+    assert price_to_america(desk) == 100_000
+
+
+def of_deck(digest: str) -> dict[str, object]:
+    return {"currency": "GBP", "sample": True, "deck": {"digest": digest}}
+
+
+def price_to_america(desk: Desk) -> int:
+    line = desk.directory.line("pbx", build.ANNA)
+    assert line is not None
+    assert line.account.card is not None
+    price = line.account.card.price_at("+12125550123", NOW)
+    assert price is not None
+    return price.per_minute_micros
 
 
 async def test_an_edit_changes_every_line_that_stands_on_it() -> None:
