@@ -56,6 +56,9 @@ class OperatorSettings(BaseModel):
     federated_token_file: str = Field(
         default="", description="The operator's own federated token (AZURE_FEDERATED_TOKEN_FILE)."
     )
+    redact_days: int = Field(
+        default=0, ge=0, description="Age at which calls lose their digits; 0 = never."
+    )
     show_numbers: bool = Field(default=False, description="Full numbers in logs and events.")
 
     @classmethod

@@ -55,6 +55,18 @@ class Telemetry:
             ["kind"],
             registry=self.registry,
         )
+        self._notices = Counter(
+            "callplane_notices_total",
+            "Notices given about accounts, by what ran out.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self._notice_deliveries = Counter(
+            "callplane_notice_deliveries_total",
+            "Attempts to deliver notices to webhooks, by the state they left behind.",
+            ["state"],
+            registry=self.registry,
+        )
         self.queue_depth = Gauge(
             "callplane_queue_depth",
             "Keys waiting, by priority.",
@@ -84,6 +96,12 @@ class Telemetry:
             ["connection"],
             registry=self.registry,
         )
+
+    def notice_given(self, kind: str) -> None:
+        self._notices.labels(kind).inc()
+
+    def notice_delivery(self, state: str) -> None:
+        self._notice_deliveries.labels(state).inc()
 
     def waited(self, priority: str, seconds: float) -> None:
         self._waits.labels(priority).observe(seconds)

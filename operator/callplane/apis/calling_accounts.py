@@ -12,7 +12,7 @@ from callplane.apis.constraints import Constraint
 from callplane.apis.fields import Count, Day, Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
-from callplane.apis.references import NamespaceConsent, ObjectRef
+from callplane.apis.references import NamespaceConsent, ObjectRef, SecretKeyRef
 
 
 class Enforcement(StrEnum):
@@ -170,6 +170,16 @@ class Package(Model):
     ] = HostingStarts.ACCEPTANCE
 
 
+class NotificationTarget(Model):
+    """Where notices are sent, beside Events and metrics."""
+
+    name: Annotated[fields.DnsLabel, Field(description="Unique in this account.")]
+    url: Annotated[fields.Url, Field(description="Address that gets a signed POST.")]
+    secret_ref: Annotated[
+        SecretKeyRef, Field(description="Where the key is that signs what is sent.")
+    ]
+
+
 def _is_bounded(spec: CallingAccountSpec) -> bool:
     spends = spec.pay_as_you_go or spec.rate_card_billing or spec.overspend is Overspend.ALLOW
     return not spends or (spec.ceiling is not None and spec.rate_card_ref is not None)
@@ -192,6 +202,7 @@ class CallingAccountSpec(Model):
         constraints.unique_entries("ceiling_notices"),
         constraints.unique_entries("pool_notices"),
         constraints.unique_entries("packages", key="effective_from"),
+        constraints.unique_entries("notification_targets", key="name"),
     )
 
     currency: Annotated[fields.Currency, Field(description="Currency of every amount. Immutable.")]
@@ -235,6 +246,14 @@ class CallingAccountSpec(Model):
             json_schema_extra=fields.LIST_SET,
         ),
     ] = (50, 80, 100)
+    notification_targets: Annotated[
+        tuple[NotificationTarget, ...],
+        Field(
+            description="Webhooks that are told of notices, each at most once.",
+            max_length=5,
+            json_schema_extra=fields.list_map("name"),
+        ),
+    ] = ()
     when_pool_empty: Annotated[
         WhenPoolEmpty,
         Field(description="Which calls of plan holders stop; exempt numbers never do."),

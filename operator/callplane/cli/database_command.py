@@ -5,13 +5,16 @@ The operator itself runs with fewer: it may add to the history and never change 
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from callplane.cli import connecting
+from callplane.cli import connecting, output
 from callplane.cli.connecting import DatabaseUrl
+from callplane.clock import SystemClock
 
 group = typer.Typer(
-    help="The operator's database: bring its schema up to date.",
+    help="The operator's database: bring its schema up to date, drop what is too old.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -24,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 @group.callback()
 def _database() -> None:
-    """The operator's database: bring its schema up to date."""
+    """The operator's database: bring its schema up to date, drop what is too old."""
 
 
 @group.command()
@@ -38,3 +41,25 @@ def upgrade(database_url: DatabaseUrl = None) -> None:
 
     schema.upgrade(connecting.required_database_url(database_url))
     typer.echo(f"the database's schema is version {schema.HEAD}")
+
+
+@group.command()
+def retain(
+    months: Annotated[
+        int, typer.Option("--months", min=14, help="Keep calls and postings of so many months.")
+    ],
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Drop months of calls and postings that are older, with the rights of the schema's owner.
+
+    Balances, statements and reservations stay. Calls of the last 400 days are always kept, because
+    a record of one of them may still come.
+    """
+    from callplane.store import schema
+
+    dropped = schema.drop_months(
+        connecting.required_database_url(database_url), keep=months, today=SystemClock().now()
+    )
+    typer.echo(f"dropped {output.count(len(dropped), 'table')} of old months")
+    for name in dropped:
+        typer.echo(f"  {name}")

@@ -111,6 +111,13 @@ ALERTS: tuple[Alert, ...] = (
         "A twentieth of the calls to this provider take longer than five seconds.",
     ),
     Alert(
+        "CallplaneNoticesNotDelivered",
+        'sum(increase(callplane_notice_deliveries_total{state=~"GivenUp|Unknown"}[1h])) > 0',
+        1,
+        "warning",
+        "A notice about an account did not verifiably reach its webhook, and is not sent again.",
+    ),
+    Alert(
         "CallplaneWritesThrottled",
         "max by (connection) (callplane_write_budget_parked) > 0",
         30,

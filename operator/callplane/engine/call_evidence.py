@@ -16,6 +16,7 @@ from callplane.billing.matching import Sighting
 from callplane.clock import Clock
 from callplane.providers.call_reports import CallReports, ReportedCall
 from callplane.store.evidence_ports import EvidenceBook
+from callplane.values import E164
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class EvidenceReader:
     clock: Clock
     connection: str
     number_of: Callable[[str], str]
-    is_line: Callable[[str], bool]
+    is_line: Callable[[E164], bool]
 
     @property
     def feed(self) -> str:
@@ -75,16 +76,19 @@ class EvidenceReader:
         return found, terms.pause_seconds
 
     def _sighting(self, call: ReportedCall) -> Sighting | None:
-        holder = self.number_of(call.holder_id) if call.holder_id else ""
-        holder = holder or call.holder
-        if not holder or not self.is_line(holder):
+        text = self.number_of(call.holder_id) if call.holder_id else ""
+        try:
+            holder = E164(text or call.holder)
+        except ValueError:
+            return None
+        if not self.is_line(holder):
             return None
         return Sighting(
             source=self.feed,
             external_id=call.external_id,
             ingress=self.connection,
             inbound=call.inbound,
-            holder=holder,
+            holder=holder.text,
             other=call.other,
             setup=call.setup,
             duration_seconds=call.duration_seconds,

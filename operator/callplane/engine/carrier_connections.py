@@ -17,6 +17,7 @@ from callplane.engine.keyed_queue import Priority
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.snapshots import FamilySnapshot, ListingResult
 from callplane.numbering.lifecycle import NumberState
+from callplane.providers.call_reports import CallReports
 from callplane.providers.carrier_protocol import CarrierAction, CarrierProvider
 from callplane.providers.protocol import ProviderError
 from callplane.resources.carriers import NOT_SHOWN, Balance, NumberOnCarrier
@@ -108,6 +109,14 @@ class CarrierRuntime(ConnectionCore):
 
     async def close_provider(self) -> None:
         await self.provider.close()
+
+    @property
+    def call_reports(self) -> CallReports | None:
+        found = getattr(self.provider, "call_reports", None)
+        return found if isinstance(found, CallReports) else None
+
+    def has_number(self, number: E164) -> bool:
+        return self.known(number) is not None
 
     def register_touched(self, holders: Iterable[HolderId]) -> None:
         """An administrator changed rows here: whoever names this carrier looks again."""

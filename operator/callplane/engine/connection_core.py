@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from callplane.apis.references import SecretKeyRef
 from callplane.engine.budgets import WriteBudget
+from callplane.engine.call_evidence import EvidenceReader
 from callplane.engine.gate_keeper import GateKeeper
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.register_mirror import RegisterMirror
@@ -25,9 +26,16 @@ from callplane.errors import scrub
 from callplane.numbering.lifecycle import Cause, NumberState
 from callplane.plan.change import plan_name
 from callplane.plan.gate import ChangeLimits
-from callplane.providers.protocol import AuthenticationFailed, Family, ProviderError, Throttled
+from callplane.providers.call_reports import CallReports
+from callplane.providers.protocol import (
+    AuthenticationFailed,
+    Family,
+    PermissionMissing,
+    ProviderError,
+    Throttled,
+)
 from callplane.store.ports import Commit, EpochLost, Move, StoreUnavailable
-from callplane.values import ConnectionId, HolderId, ObjectKey
+from callplane.values import E164, ConnectionId, HolderId, ObjectKey
 
 if TYPE_CHECKING:
     from callplane.engine.operator_engine import Engine
@@ -42,6 +50,8 @@ BREAKER_TRY_SECONDS = 300.0
 STALE_INTERVALS = 2
 
 Answer = TypeVar("Answer")
+CALLS_RETRY_SECONDS = 300.0
+CALLS_FORBIDDEN_SECONDS = 3_600.0
 Step = Callable[[], Awaitable[float | None]]
 
 
@@ -183,13 +193,54 @@ class ConnectionCore(abc.ABC):
 
     def loops(self) -> dict[str, Step]:
         """What runs besides passes, by name."""
-        return {
+        loops: dict[str, Step] = {
             "listing": self._list_step,
             "gate": self._gate_step,
             "budget": self._budget_step,
             "heartbeat": self._heartbeat_step,
             "register": self._register_step,
         }
+        if self.engine.accounts is not None and self.call_reports is not None:
+            loops["calls"] = self._calls_step
+        return loops
+
+    @property
+    def call_reports(self) -> CallReports | None:
+        """The log of calls that the system keeps, where it keeps one."""
+        return None
+
+    def number_of(self, user_id: str) -> str:
+        """The number of a user by the system's id; empty for nobody's."""
+        return ""
+
+    @abc.abstractmethod
+    def has_number(self, number: E164) -> bool:
+        """Is this one of the numbers that we know here?"""
+
+    async def _calls_step(self) -> float:
+        """Read on in the log of calls. What goes wrong with it is nobody's outage."""
+        accounts, reports = self.engine.accounts, self.call_reports
+        if accounts is None or reports is None or not self.is_ready:
+            return CALLS_RETRY_SECONDS
+        reader = EvidenceReader(
+            reports,
+            accounts.evidence,
+            self.engine.clock,
+            connection=f"{self.key.namespace}/{self.key.name}",
+            number_of=self.number_of,
+            is_line=self.has_number,
+        )
+        try:
+            _, pause_seconds = await reader.step()
+        except PermissionMissing as error:
+            log.info("%s: the log of calls may not be read: %s", self.connection, error)
+            return CALLS_FORBIDDEN_SECONDS
+        except Throttled as error:
+            return max(error.retry_after_seconds, 1.0)
+        except (ProviderError, StoreUnavailable) as error:
+            log.warning("%s: the log of calls is read later: %s", self.connection, error)
+            return CALLS_RETRY_SECONDS
+        return pause_seconds
 
     def start(self) -> None:
         for name, step in self.loops().items():

@@ -26,6 +26,7 @@ from callplane.engine.snapshots import ListingResult
 from callplane.engine.tenant_snapshot import TenantSnapshot
 from callplane.plan import effects
 from callplane.plan.change import Change, Operation
+from callplane.providers.call_reports import CallReports
 from callplane.providers.protocol import (
     Family,
     Provider,
@@ -81,6 +82,18 @@ class ConnectionRuntime(ConnectionCore):
 
     async def close_provider(self) -> None:
         await self.provider.close()
+
+    @property
+    def call_reports(self) -> CallReports | None:
+        found = getattr(self.provider, "call_reports", None)
+        return found if isinstance(found, CallReports) else None
+
+    def number_of(self, user_id: str) -> str:
+        numbers = self.snapshot.numbers_of(user_id)
+        return next((row.number.text for row in numbers if row.is_primary), "")
+
+    def has_number(self, number: E164) -> bool:
+        return self.snapshot.number(number) is not None
 
     def register_touched(self, holders: Iterable[HolderId]) -> None:
         self._wake_users((holder.user_id for holder in holders), Priority.DEPENDENCY)

@@ -23,6 +23,7 @@ from callplane.cluster.resource_kinds import ResourceKind, callplane_kind
 from callplane.engine import change_approvals, provider_incidents
 from callplane.engine.call_lines import CallSurroundings, owner_of
 from callplane.engine.call_projection import CallProjection
+from callplane.engine.account_keeping import AccountBooks, AccountKeeping, KeepingTimes
 from callplane.engine.carrier_connections import CarrierRuntime
 from callplane.engine.connection_core import ConnectionCore
 from callplane.engine.connections import ConnectionRuntime
@@ -70,6 +71,8 @@ class Surroundings:
     carrier_factory: CarrierFactory = field(default_factory=lambda: CarrierRegistry().create)
     calls: CallTables = field(default_factory=MemoryCallTables)
     decks: Decks | None = None
+    #: What is kept for accounts; None where nobody is charged for calls.
+    accounts: AccountBooks | None = None
 
 
 class Engine:
@@ -88,6 +91,7 @@ class Engine:
         self._decks = surroundings.decks
         self.installation = surroundings.installation
         self.telemetry = surroundings.telemetry
+        self.accounts = surroundings.accounts
         self.chance = chance = surroundings.chance
         self.queue = KeyedQueue(clock.monotonic, chance)
         self.cache = ObjectCache()
@@ -249,6 +253,17 @@ class Engine:
             task = asyncio.create_task(self._work(), name=f"worker:{number}")
             self._workers.append(task)
         self._workers.append(asyncio.create_task(self.calls.run(), name="calls"))
+        if self.accounts is not None:
+            keeping = AccountKeeping(
+                self.accounts,
+                cache=self.cache,
+                secrets=self.secrets,
+                events=self.events,
+                clock=self.clock,
+                telemetry=self.telemetry,
+                times=KeepingTimes(redact_days=self.settings.redact_days),
+            )
+            self._workers.append(asyncio.create_task(keeping.run(), name="accounts"))
 
     async def stop(self) -> None:
         for task in self._workers:

@@ -6,6 +6,7 @@ checks the version with its first use of a database.
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from importlib import resources
 
 import psycopg
@@ -86,6 +87,21 @@ def upgrade(dsn: str, *, service_role: str = SERVICE_ROLE, call_role: str = CALL
         guard.execute("select books.make_months((now() - interval '1 month')::date, 15)")
         _grant(guard, service_role, "grants.sql")
         _grant(guard, call_role, "call_grants.sql")
+
+
+def drop_months(dsn: str, *, keep: int, today: datetime) -> list[str]:
+    """Drop the partitions of calls and postings that ended before the last `keep` whole months;
+    their names. Needs the rights of the schema's owner. Raises ValueError, StoreUnavailable.
+    """
+    count = today.year * 12 + today.month - 1 - keep
+    before = date(count // 12, count % 12 + 1, 1)
+    with _guard(dsn) as guard:
+        check(None if (row := guard.execute(VERSION_QUERY).fetchone()) is None else row[0])
+        try:
+            found = guard.execute("select dropped from books.drop_months(%s)", (before,))
+        except psycopg.errors.RaiseException as error:
+            raise ValueError(str(error.diag.message_primary)) from None
+        return [name for (name,) in found.fetchall()]
 
 
 def _guard(dsn: str) -> psycopg.Connection:

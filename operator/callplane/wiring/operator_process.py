@@ -19,11 +19,16 @@ from callplane.cluster.namespaces import installation_id
 from callplane.cluster.secret_reading import ClusterSecrets
 from callplane.controller.operating import Operator, operate
 from callplane.controller.watching import stop_on_signals
+from callplane.engine.account_keeping import AccountBooks
 from callplane.engine.operator_engine import Engine, Surroundings
+from callplane.notify.webhooks import WebhookSender
 from callplane.providers.registry import Registry
 from callplane.settings import LEASE_NAME, OperatorSettings
 from callplane.store.call_tables_postgres import PostgresCallTables
 from callplane.store.decks_postgres import PostgresDecks
+from callplane.store.books_postgres import PostgresBooks
+from callplane.store.evidence_postgres import PostgresEvidence
+from callplane.store.notices_postgres import PostgresNotices
 from callplane.store.postgres import PostgresRegister
 from callplane.telemetry import Telemetry
 
@@ -56,6 +61,12 @@ async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
             clock=clock,
             settings=LeaseSettings(settings.lease_seconds, settings.renew_deadline_seconds),
         )
+        books = PostgresBooks(settings.database_url)
+        evidence = PostgresEvidence(settings.database_url)
+        notices = PostgresNotices(settings.database_url)
+        sender = WebhookSender()
+        for store in (books, evidence, notices):
+            await store.open()
         events = EventRecorder(objects, clock=clock, instance=identity)
         engine = Engine(
             Surroundings(
@@ -71,6 +82,7 @@ async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
                 telemetry=Telemetry(),
                 chance=random.SystemRandom(),
                 decks=PostgresDecks(settings.database_url),
+                accounts=AccountBooks(books, evidence, notices, sender),
             ),
             settings,
         )
@@ -78,3 +90,6 @@ async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
             return await operate(Operator(engine, connection, elector, events), stop)
         finally:
             await calls.close()
+            await sender.close()
+            for store in (books, evidence, notices):
+                await store.close()

@@ -46,7 +46,7 @@ class Desk:
             stage.clock,
             connection="sales/system",
             number_of=lambda user: ANNA if user and user == stage.user else "",
-            is_line=lambda number: number == ANNA,
+            is_line=lambda number: number.text == ANNA,
         )
 
     async def read(self) -> ReadSoFar:

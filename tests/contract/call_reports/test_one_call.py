@@ -59,7 +59,7 @@ class Desk:
             stage.clock,
             connection="sales/system",
             number_of=lambda user: CALLER if user and user == stage.user else "",
-            is_line=self.lines.__contains__,
+            is_line=lambda number: number.text in self.lines,
         )
         await reader.step()
 

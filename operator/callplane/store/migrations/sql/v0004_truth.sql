@@ -410,6 +410,13 @@ begin
         dropped := v.name;
         return next;
     end loop;
+    -- What had no month of its own.
+    with gone as (delete from books.cdrs_other where setup_at < p_before returning attempt_id, source, leg)
+    delete from books.leg_keys as k using gone
+    where k.attempt_id = gone.attempt_id and k.source = gone.source and k.leg = gone.leg;
+    delete from books.postings_other as p where p.at < p_before;
+    delete from books.reservations
+    where expires_at < p_before and state not in ('Held', 'Active');
     delete from books.evidence where setup_at < p_before;
     delete from books.suspense where at < p_before;
 end $$;

@@ -1,0 +1,290 @@
+"""What is kept for accounts beside single calls: notices, statements, redaction.
+
+The leader runs it. Each step can be repeated, and killed anywhere: what may happen once is decided
+in the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from callplane.apis.calling_accounts import CallingAccount, NotificationTarget
+from callplane.apis.rate_cards import RateCard
+from callplane.billing import notices as thresholds
+from callplane.billing import reading, tariff
+from callplane.clock import Clock
+from callplane.cluster.events import EventSubject, ObjectEvent
+from callplane.cluster.ports import EventSink, SecretReader
+from callplane.cluster.secret_reading import SecretFound
+from callplane.desired.account_months import AccountFacts, account_facts
+from callplane.engine import month_statements
+from callplane.engine.object_cache import CachedObject, ObjectCache
+from callplane.errors import CallplaneError
+from callplane.notify.webhooks import SendOutcome, WebhookMessage
+from callplane.store.books_ports import AccountMonth, Books, Payer
+from callplane.store.evidence_ports import EvidenceBook
+from callplane.store.notices_ports import Delivery, DeliveryState, Notice, NoticeBook
+from callplane.store.ports import StoreUnavailable
+from callplane.telemetry import Telemetry
+from callplane.values import ObjectKey, Period
+from callplane.values.money import parse_micros
+
+log = logging.getLogger(__name__)
+
+#: Pauses between attempts at one receiver; after the last it is given up.
+RETRY_SECONDS = (60, 300, 1_800, 7_200, 21_600, 43_200, 86_400)
+REASONS = {
+    thresholds.NoticeKind.POOL: "PoolNotice",
+    thresholds.NoticeKind.CEILING: "CeilingNotice",
+    thresholds.NoticeKind.FAIR_USE: "FairUseExceeded",
+}
+
+
+class Sender(Protocol):
+    """Sends one message once; `notify.webhooks` is it."""
+
+    async def send(self, message: WebhookMessage, *, at_seconds: int) -> SendOutcome: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBooks:
+    """The stores of accounts, and who sends notices."""
+
+    books: Books
+    evidence: EvidenceBook
+    notices: NoticeBook
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True)
+class KeepingTimes:
+    """Pauses in seconds; digits of calls older than `redact_days` are taken out, 0: never."""
+
+    notice_seconds: float = 15.0
+    statement_seconds: float = 3_600.0
+    redact_days: int = 0
+
+
+class AccountKeeping:
+    """The loops of one leader."""
+
+    def __init__(  # noqa: PLR0913 - what it works with, all named
+        self,
+        stores: AccountBooks,
+        *,
+        cache: ObjectCache,
+        secrets: SecretReader,
+        events: EventSink,
+        clock: Clock,
+        telemetry: Telemetry,
+        times: KeepingTimes,
+    ) -> None:
+        self._stores = stores
+        self._cache = cache
+        self._secrets = secrets
+        self._events = events
+        self._clock = clock
+        self._telemetry = telemetry
+        self._times = times
+
+    async def run(self) -> None:
+        """Until cancelled. A database that is away is tried again with the next round."""
+        try:
+            lost = await self._stores.notices.abandon()
+        except (StoreUnavailable, CallplaneError):
+            lost = 0
+        if lost:
+            log.warning("%d notices were being sent when the last leader ended: unknown", lost)
+        since_statements = self._times.statement_seconds
+        while True:
+            try:
+                await self.give_notices()
+                await self.deliver()
+                if since_statements >= self._times.statement_seconds:
+                    since_statements = 0.0
+                    await self.close_months()
+                    await self.redact()
+            except CallplaneError as error:
+                log.warning("accounts are kept later: %s", error)
+            except Exception:
+                log.exception("keeping of accounts failed and is tried again")
+            since_statements += self._times.notice_seconds
+            await asyncio.sleep(self._times.notice_seconds)
+
+    # Notices
+
+    async def give_notices(self) -> int:
+        """Write down thresholds that were crossed, and tell of those that are new."""
+        now, given = self._clock.now(), 0
+        months = await self._stores.books.months()
+        for cached, account in self._accounts():
+            period = Period.of(now, account.spec.time_zone)
+            label = f"{account.namespace}/{account.name}"
+            for month in months:
+                if (month.account, month.period_start) == (label, period.start):
+                    given += await self._notice(cached, account, month, now)
+        return given
+
+    async def _notice(
+        self, cached: CachedObject, account: CallingAccount, month: AccountMonth, now: datetime
+    ) -> int:
+        spec = account.spec
+        found = thresholds.crossed(
+            month.counters,
+            pool_percents=spec.pool_notices,
+            ceiling_percents=spec.ceiling_notices,
+            ceiling_micros=None if spec.ceiling is None else parse_micros(spec.ceiling),
+        )
+        users = await self._stores.evidence.active_users(month.account, month.period_start)
+        if any(one.platform.value == "Pbx" for one in users):
+            calls = await self._stores.books.calls(month.account, month.period_start)
+            found += thresholds.of_fair_use(month_statements.fair_use(users, calls))
+        payer = Payer.at(month.account, spec.currency, spec.time_zone, now)
+        targets = [one.name for one in spec.notification_targets]
+        new = await self._stores.notices.cross(payer, found, targets=targets, now=now)
+        for notice in new:
+            self._telemetry.notice_given(notice.threshold.kind.value)
+            self._events.emit(
+                ObjectEvent(
+                    EventSubject.of(cached.body),
+                    reason=REASONS[notice.threshold.kind],
+                    message=_sentence(notice, account),
+                    action="Meter",
+                    type="Warning",
+                )
+            )
+        return len(new)
+
+    async def deliver(self) -> int:
+        """Send what is due. Each delivery was marked before; what is not told to have failed is
+        never sent again.
+        """
+        now = self._clock.now()
+        accounts = {f"{one.namespace}/{one.name}": one for _, one in self._accounts()}
+        taken = await self._stores.notices.take(now=now)
+        for delivery in taken:
+            account = accounts.get(delivery.notice.account)
+            state, next_at = await self._send(delivery, account, now)
+            self._telemetry.notice_delivery(state.value)
+            await self._stores.notices.end(delivery, state, next_at=next_at)
+        return len(taken)
+
+    async def _send(
+        self, delivery: Delivery, account: CallingAccount | None, now: datetime
+    ) -> tuple[DeliveryState, datetime | None]:
+        target = None if account is None else _target(account, delivery.target)
+        if account is None or target is None:
+            # Nobody wants to hear it any more.
+            return DeliveryState.GIVEN_UP, None
+        reference = target.secret_ref
+        found = await self._secrets.read(
+            namespace=account.namespace, name=reference.name, key=reference.key
+        )
+        outcome = SendOutcome.REFUSED
+        if not isinstance(found, SecretFound):
+            log.warning("notices of %s wait: no Secret signs them", delivery.notice.account)
+        else:
+            message = WebhookMessage(
+                url=target.url,
+                delivery_id=delivery_id(delivery),
+                content=content(delivery.notice, account),
+                secret=found.value.reveal().strip(),
+            )
+            outcome = await self._stores.sender.send(message, at_seconds=int(now.timestamp()))
+        if outcome is SendOutcome.DELIVERED:
+            return DeliveryState.DELIVERED, None
+        if outcome is SendOutcome.UNKNOWN:
+            return DeliveryState.UNKNOWN, None
+        if delivery.attempts > len(RETRY_SECONDS):
+            return DeliveryState.GIVEN_UP, None
+        pause = timedelta(seconds=RETRY_SECONDS[delivery.attempts - 1])
+        return DeliveryState.WAITING, now + pause
+
+    # Months
+
+    async def close_months(self) -> int:
+        """Close the statements that are due."""
+        known = {facts.label: (facts, card) for facts, card in self._facts()}
+        return await month_statements.close_due(
+            self._stores.books, self._stores.evidence, known, now=self._clock.now()
+        )
+
+    async def redact(self) -> int:
+        """Take the digits out of calls that are old enough."""
+        if not self._times.redact_days:
+            return 0
+        before = self._clock.now() - timedelta(days=self._times.redact_days)
+        names = {month.account for month in await self._stores.books.months()}
+        count = await self._stores.evidence.redact(before=before)
+        for name in sorted(names):
+            count += await self._stores.books.redact(name, before=before)
+        return count
+
+    def _accounts(self) -> Iterator[tuple[CachedObject, CallingAccount]]:
+        for cached in self._cache.of_kind("CallingAccount"):
+            if isinstance(cached.resource, CallingAccount):
+                yield cached, cached.resource
+
+    def _facts(self) -> Iterator[tuple[AccountFacts, tariff.RateCard | None]]:
+        kinds = ("Carrier", "NumberRange", "PhoneNumber", "CallingPlan")
+        resources = [
+            cached.resource
+            for kind in kinds
+            for cached in self._cache.of_kind(kind)
+            if cached.resource is not None
+        ]
+        for _, account in self._accounts():
+            yield account_facts(account, resources), self._card(account)
+
+    def _card(self, account: CallingAccount) -> tariff.RateCard | None:
+        reference = account.spec.rate_card_ref
+        if reference is None:
+            return None
+        key = ObjectKey("RateCard", reference.namespace or account.namespace, reference.name)
+        cached = self._cache.get(key)
+        if cached is None or not isinstance(cached.resource, RateCard):
+            return None
+        return reading.rate_card(cached.resource)
+
+
+def _target(account: CallingAccount, name: str) -> NotificationTarget | None:
+    return next((one for one in account.spec.notification_targets if one.name == name), None)
+
+
+def _month(notice: Notice, account: CallingAccount) -> str:
+    return Period.of(notice.period_start, account.spec.time_zone).label
+
+
+def _sentence(notice: Notice, account: CallingAccount) -> str:
+    month = _month(notice, account)
+    return notice.threshold.sentence(notice.account, month, account.spec.currency)
+
+
+def delivery_id(delivery: Delivery) -> str:
+    """The same for every attempt at one notice and target, so that a receiver can tell."""
+    text = "\n".join(str(part) for part in (*delivery.notice.key, delivery.target))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def content(notice: Notice, account: CallingAccount) -> Mapping[str, object]:
+    """What a webhook is told. Amounts are seconds, micro-units or people, by the kind."""
+    threshold = notice.threshold
+    return {
+        "version": 1,
+        "kind": threshold.kind.value,
+        "account": notice.account,
+        "month": _month(notice, account),
+        "percent": threshold.percent,
+        "limit": threshold.limit_amount,
+        "used": threshold.used_amount,
+        "about": threshold.about,
+        "currency": account.spec.currency,
+        "at": notice.at.isoformat(),
+        "text": _sentence(notice, account),
+    }

@@ -1,0 +1,261 @@
+"""Notices reach Events, metrics and receivers, each at most once, whatever dies in between."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from callplane.cluster.events import ObjectEvent
+from callplane.cluster.secret_reading import SecretFound, SecretMissing, SecretReading, SecretValue
+from callplane.engine import account_keeping
+from callplane.engine.account_keeping import AccountBooks, AccountKeeping, KeepingTimes
+from callplane.engine.object_cache import ObjectCache
+from callplane.notify.webhooks import SendOutcome, WebhookMessage
+from callplane.store.books_memory import MemoryBooks
+from callplane.store.evidence_memory import MemoryEvidence
+from callplane.store.notices_memory import MemoryNotices
+from callplane.store.notices_ports import DeliveryState
+from callplane.telemetry import Telemetry
+from callplane.testing.billing_builders import ACCOUNT
+from callplane.testing.books_builders import NOW, payer, unreserved
+from callplane.testing.manual_clock import ManualClock
+from callplane.values import ObjectKey
+
+KEY = ObjectKey("CallingAccount", "sales", "acme")
+
+
+VERSIONS = itertools.count(1)
+
+
+def body(ceiling: str = "0.02", **changes: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "callplane.dev/v1alpha1",
+        "kind": "CallingAccount",
+        "metadata": {
+            "name": "acme",
+            "namespace": "sales",
+            "uid": "uid-1",
+            "resourceVersion": str(next(VERSIONS)),
+            "generation": next(VERSIONS),
+        },
+        "spec": {
+            "currency": "GBP",
+            "payAsYouGo": True,
+            "rateCardRef": {"name": "standard"},
+            "ceiling": ceiling,
+            "notificationTargets": [
+                {
+                    "name": "desk",
+                    "url": "https://hooks.example/acme",
+                    "secretRef": {"name": "hooks", "key": "acme"},
+                }
+            ],
+            **changes,
+        },
+    }
+
+
+class Secrets:
+    def __init__(self) -> None:
+        self.is_there = True
+
+    async def read(self, *, namespace: str, name: str, key: str) -> SecretReading:
+        if not self.is_there:
+            return SecretMissing(namespace, name)
+        return SecretFound(SecretValue(b"secret\n"), "1", "uid-2")
+
+
+class Events:
+    def __init__(self) -> None:
+        self.seen: list[ObjectEvent] = []
+
+    def emit(self, event: ObjectEvent) -> None:
+        self.seen.append(event)
+
+
+class Receiver:
+    """Answers as it is told; `killed` dies between the sending and the answer."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[SendOutcome] = []
+        self.seen: list[WebhookMessage] = []
+        self.killed = False
+
+    async def send(self, message: WebhookMessage, *, at_seconds: int) -> SendOutcome:
+        self.seen.append(message)
+        if self.killed:
+            raise asyncio.CancelledError
+        return self.outcomes.pop(0) if self.outcomes else SendOutcome.DELIVERED
+
+
+class Desk:
+    """A leader's keeping over stores in memory, which outlive it."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock(NOW)
+        self.books = MemoryBooks()
+        self.notices = MemoryNotices()
+        self.receiver, self.events, self.secrets = Receiver(), Events(), Secrets()
+        self.telemetry = Telemetry()
+        self.cache = ObjectCache()
+        self.cache.put(KEY, body())
+        self.keeping = self.begin()
+
+    def begin(self, **times: Any) -> AccountKeeping:
+        stores = AccountBooks(self.books, MemoryEvidence(self.books), self.notices, self.receiver)
+        return AccountKeeping(
+            stores,
+            cache=self.cache,
+            secrets=self.secrets,
+            events=self.events,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            times=KeepingTimes(**times),
+        )
+
+    async def spend(self, pennies: int, name: str = "call") -> None:
+        calls = [unreserved(f"{name}-{n}", 60) for n in range(pennies)]
+        await self.books.settle(calls, now=self.clock.now())
+
+    async def round(self) -> int:
+        given = await self.keeping.give_notices()
+        await self.keeping.deliver()
+        return given
+
+
+async def rounds() -> None:
+    """Let a loop without pauses go round for a while."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def test_r24_a_threshold_is_told_once_a_month(desk: Desk) -> None:
+    await desk.spend(1)
+    assert await desk.round() == 0
+    await desk.spend(1, "more")
+    assert [await desk.round() for _ in range(3)] == [1, 0, 0]
+    (event,) = desk.events.seen
+    assert (event.reason, event.type) == ("CeilingNotice", "Warning")
+    assert "have cost 0.02 of at most 0.02 GBP in 2026-11: 80 %" in event.message
+    (sent,) = desk.receiver.seen
+    assert (sent.url, sent.secret) == ("https://hooks.example/acme", b"secret")
+    assert sent.content["kind"] == "Ceiling"
+    assert sent.content["month"] == "2026-11"
+    value = desk.telemetry.registry.get_sample_value
+    assert value("callplane_notices_total", {"kind": "Ceiling"}) == 1
+    assert value("callplane_notice_deliveries_total", {"state": "Delivered"}) == 1
+
+
+async def test_a_raise_arms_the_notice_again(desk: Desk) -> None:
+    await desk.spend(2)
+    assert await desk.round() == 1
+    desk.cache.put(KEY, body("0.03"))
+    assert await desk.round() == 0
+    await desk.spend(1, "more")
+    assert await desk.round() == 1
+    assert len({one.delivery_id for one in desk.receiver.seen}) == 2
+
+
+async def test_what_a_receiver_refuses_is_sent_again_later(desk: Desk) -> None:
+    desk.receiver.outcomes = [SendOutcome.REFUSED, SendOutcome.REFUSED]
+    await desk.spend(2)
+    await desk.round()
+    await desk.round()
+    assert len(desk.receiver.seen) == 1
+    for pause in account_keeping.RETRY_SECONDS[:2]:
+        desk.clock.advance(pause)
+        await desk.round()
+    assert len(desk.receiver.seen) == 3
+    assert len({one.delivery_id for one in desk.receiver.seen}) == 1
+    assert await desk.notices.states() == {DeliveryState.DELIVERED: 1}
+
+
+async def test_a_receiver_that_never_takes_it_is_given_up(desk: Desk) -> None:
+    desk.receiver.outcomes = [SendOutcome.REFUSED] * 99
+    await desk.spend(2)
+    for _ in range(20):
+        await desk.round()
+        desk.clock.advance(max(account_keeping.RETRY_SECONDS))
+    assert len(desk.receiver.seen) == len(account_keeping.RETRY_SECONDS) + 1
+    assert await desk.notices.states() == {DeliveryState.GIVEN_UP: 1}
+
+
+async def test_an_answer_that_does_not_come_is_not_waited_for_twice(desk: Desk) -> None:
+    desk.receiver.outcomes = [SendOutcome.UNKNOWN]
+    await desk.spend(2)
+    for _ in range(3):
+        await desk.round()
+        desk.clock.advance(90_000)
+    assert len(desk.receiver.seen) == 1
+
+
+async def test_a_leader_that_dies_while_sending_sends_at_most_once(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.receiver.killed = True
+    await desk.spend(2)
+    await desk.keeping.give_notices()
+    with pytest.raises(asyncio.CancelledError):
+        await desk.keeping.deliver()
+    desk.receiver.killed = False
+    task = asyncio.create_task(desk.begin(notice_seconds=0).run())
+    await rounds()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await desk.notices.states() == {DeliveryState.UNKNOWN: 1}
+    assert len(desk.receiver.seen) == 1
+    assert len(desk.events.seen) == 1
+    assert "1 notices were being sent" in caplog.text
+
+
+async def test_without_its_secret_nothing_is_sent_unsigned(desk: Desk) -> None:
+    desk.secrets.is_there = False
+    await desk.spend(2)
+    await desk.round()
+    assert desk.receiver.seen == []
+    desk.secrets.is_there = True
+    desk.clock.advance(account_keeping.RETRY_SECONDS[0])
+    await desk.round()
+    assert len(desk.receiver.seen) == 1
+
+
+async def test_a_target_that_is_gone_is_given_up(desk: Desk) -> None:
+    await desk.spend(2)
+    await desk.keeping.give_notices()
+    desk.cache.put(KEY, body(notificationTargets=[]))
+    await desk.keeping.deliver()
+    assert await desk.notices.states() == {DeliveryState.GIVEN_UP: 1}
+
+
+async def test_statements_close_and_digits_go_by_themselves(desk: Desk) -> None:
+    await desk.spend(2)
+    desk.clock.advance((datetime(2026, 12, 4, tzinfo=NOW.tzinfo) - NOW).total_seconds())
+    assert await desk.keeping.close_months() == 1
+    assert len(await desk.books.statements(ACCOUNT)) == 1
+    assert await desk.keeping.redact() == 0
+    assert await desk.begin(redact_days=30).redact() == 2
+    (first, _) = await desk.books.calls(ACCOUNT, payer().period.start)
+    assert (first.caller, first.charge_micros) == ("", 10_000)
+    assert (await desk.books.counters(payer())).posted_micros == 20_000
+
+
+async def test_a_round_that_fails_is_tried_again(desk: Desk) -> None:
+    desk.books.available = False
+    task = asyncio.create_task(desk.begin(notice_seconds=0).run())
+    await rounds()
+    desk.books.available = True
+    await desk.spend(2)
+    await rounds()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert len(desk.receiver.seen) == 1
+    assert desk.clock.now() - NOW < timedelta(seconds=1)
