@@ -55,18 +55,7 @@ class Telemetry:
             ["kind"],
             registry=self.registry,
         )
-        self._notices = Counter(
-            "callplane_notices_total",
-            "Notices given about accounts, by what ran out.",
-            ["kind"],
-            registry=self.registry,
-        )
-        self._notice_deliveries = Counter(
-            "callplane_notice_deliveries_total",
-            "Attempts to deliver notices to webhooks, by the state they left behind.",
-            ["state"],
-            registry=self.registry,
-        )
+        self._count_notices()
         self.queue_depth = Gauge(
             "callplane_queue_depth",
             "Keys waiting, by priority.",
@@ -94,6 +83,20 @@ class Telemetry:
             "callplane_gate_held_batches",
             "Batches that wait for an approval, by connection.",
             ["connection"],
+            registry=self.registry,
+        )
+
+    def _count_notices(self) -> None:
+        self._notices = Counter(
+            "callplane_notices_total",
+            "Notices given about accounts, by what ran out.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self._notice_deliveries = Counter(
+            "callplane_notice_deliveries_total",
+            "Attempts to deliver notices to webhooks, by the state they left behind.",
+            ["state"],
             registry=self.registry,
         )
 

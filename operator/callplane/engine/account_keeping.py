@@ -1,4 +1,4 @@
-"""What is kept for accounts beside single calls: notices, statements, redaction.
+"""What is kept for accounts beside single calls: notices, users, statements, redaction.
 
 The leader runs it. Each step can be repeated, and killed anywhere: what may happen once is decided
 in the database.
@@ -12,12 +12,13 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from callplane.apis.calling_accounts import CallingAccount, NotificationTarget
 from callplane.apis.rate_cards import RateCard
 from callplane.billing import notices as thresholds
 from callplane.billing import reading, tariff
+from callplane.billing.active_users import SeatPlatform
 from callplane.clock import Clock
 from callplane.cluster.events import EventSubject, ObjectEvent
 from callplane.cluster.ports import EventSink, SecretReader
@@ -25,10 +26,12 @@ from callplane.cluster.secret_reading import SecretFound
 from callplane.desired.account_months import AccountFacts, account_facts
 from callplane.engine import month_statements
 from callplane.engine.object_cache import CachedObject, ObjectCache
+from callplane.engine.seats import Standing, active_users
 from callplane.errors import CallplaneError
 from callplane.notify.webhooks import SendOutcome, WebhookMessage
-from callplane.store.books_ports import AccountMonth, Books, Payer
-from callplane.store.evidence_ports import EvidenceBook
+from callplane.store.books_ports import AccountMonth, Books, CallRow, Payer
+from callplane.store.call_tables import CallTables
+from callplane.store.evidence_ports import ActiveUser, EvidenceBook
 from callplane.store.notices_ports import Delivery, DeliveryState, Notice, NoticeBook
 from callplane.store.ports import StoreUnavailable
 from callplane.telemetry import Telemetry
@@ -60,6 +63,7 @@ class AccountBooks:
     evidence: EvidenceBook
     notices: NoticeBook
     sender: Sender
+    tables: CallTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class AccountKeeping:
         clock: Clock,
         telemetry: Telemetry,
         times: KeepingTimes,
+        standing: Standing,
     ) -> None:
         self._stores = stores
         self._cache = cache
@@ -92,6 +97,7 @@ class AccountKeeping:
         self._clock = clock
         self._telemetry = telemetry
         self._times = times
+        self._standing = standing
 
     async def run(self) -> None:
         """Until cancelled. A database that is away is tried again with the next round."""
@@ -108,6 +114,7 @@ class AccountKeeping:
                 await self.deliver()
                 if since_statements >= self._times.statement_seconds:
                     since_statements = 0.0
+                    await self.note_users()
                     await self.close_months()
                     await self.redact()
             except CallplaneError as error:
@@ -142,7 +149,7 @@ class AccountKeeping:
             ceiling_micros=None if spec.ceiling is None else parse_micros(spec.ceiling),
         )
         users = await self._stores.evidence.active_users(month.account, month.period_start)
-        if any(one.platform.value == "Pbx" for one in users):
+        if any(one.platform is SeatPlatform.PBX for one in users):
             calls = await self._stores.books.calls(month.account, month.period_start)
             found += thresholds.of_fair_use(month_statements.fair_use(users, calls))
         payer = Payer.at(month.account, spec.currency, spec.time_zone, now)
@@ -207,6 +214,39 @@ class AccountKeeping:
         return DeliveryState.WAITING, now + pause
 
     # Months
+
+    async def note_users(self) -> int:
+        """Write down who is active in this month; how many were seen, new or not?"""
+        now, seen = self._clock.now(), 0
+        passage = await self._stores.tables.read(0)
+        entries = [stored.entry for stored in passage.entries]
+        begun = {(one.account, one.period_start) for one in await self._stores.books.months()}
+        for _, account in self._accounts():
+            label = f"{account.namespace}/{account.name}"
+            payer = Payer.at(label, account.spec.currency, account.spec.time_zone, now)
+            calls: list[CallRow] = []
+            if (label, payer.period.start) in begun:
+                calls.extend(await self._stores.books.calls(label, payer.period.start))
+            by_account = active_users(entries, standing=self._standing, calls={label: calls})
+            users = [*by_account.get(label, []), *self._trunks(label)]
+            if users:
+                await self._stores.evidence.note_active(payer, users, now=now)
+                # A month in which somebody was active is billed, whether anybody calls or not.
+                await self._stores.books.counters(payer)
+            seen += len(users)
+        return seen
+
+    def _trunks(self, account: str) -> Iterator[ActiveUser]:
+        """PBXs of an account: billed by the count that is declared."""
+        for cached in self._cache.of_kind("PbxTrunk"):
+            spec: Any = getattr(cached.resource, "spec", None)
+            reference = getattr(spec, "account_ref", None)
+            if cached.resource is None or reference is None:
+                continue
+            namespace = cached.resource.namespace
+            if f"{reference.namespace or namespace}/{reference.name}" == account:
+                name = f"{namespace}/{cached.resource.name}"
+                yield ActiveUser(SeatPlatform.PBX, name, "declared", spec.declared_users)
 
     async def close_months(self) -> int:
         """Close the statements that are due."""

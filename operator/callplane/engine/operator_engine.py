@@ -16,14 +16,15 @@ from typing import Any
 from callplane.apis import registry
 from callplane.apis.change_approvals import ChangeApproval
 from callplane.apis.provider_incidents import ProviderIncident
+from callplane.billing.active_users import TeamsIdentity
 from callplane.clock import Clock
 from callplane.cluster.namespaces import namespace_labels
 from callplane.cluster.ports import EventSink, ObjectStore, SecretReader, WriteFence
 from callplane.cluster.resource_kinds import ResourceKind, callplane_kind
 from callplane.engine import change_approvals, provider_incidents
+from callplane.engine.account_keeping import AccountBooks, AccountKeeping, KeepingTimes
 from callplane.engine.call_lines import CallSurroundings, owner_of
 from callplane.engine.call_projection import CallProjection
-from callplane.engine.account_keeping import AccountBooks, AccountKeeping, KeepingTimes
 from callplane.engine.carrier_connections import CarrierRuntime
 from callplane.engine.connection_core import ConnectionCore
 from callplane.engine.connections import ConnectionRuntime
@@ -36,6 +37,8 @@ from callplane.providers.carrier_protocol import CarrierProvider
 from callplane.providers.protocol import Provider
 from callplane.providers.registry import CarrierRegistry, Ingredients
 from callplane.providers.transport import CallRecord
+from callplane.resources.lines import NumberType
+from callplane.resources.platforms import LicenceState
 from callplane.settings import OperatorSettings
 from callplane.store.call_tables import CallTables
 from callplane.store.call_tables_memory import MemoryCallTables
@@ -262,8 +265,27 @@ class Engine:
                 clock=self.clock,
                 telemetry=self.telemetry,
                 times=KeepingTimes(redact_days=self.settings.redact_days),
+                standing=self._standing,
             )
             self._workers.append(asyncio.create_task(keeping.run(), name="accounts"))
+
+    def _standing(self, holder: HolderId, number: E164) -> TeamsIdentity | None:
+        """What the snapshot says of somebody in Teams, as far as seats are billed by it."""
+        runtime = self.runtime_on(holder.connection)
+        if runtime is None or not runtime.is_ready:
+            return None
+        person, row = runtime.snapshot.person(holder.user_id), runtime.snapshot.number(number)
+        return TeamsIdentity(
+            identity=str(holder),
+            is_user=person is not None and not person.deleted,
+            is_resource_account=False,
+            has_phone_licence=person is not None and person.licence is not LicenceState.ABSENT,
+            on_hosted_direct_routing=(
+                row is not None
+                and row.holder_id == holder.user_id
+                and row.number_type is NumberType.DIRECT_ROUTING
+            ),
+        )
 
     async def stop(self) -> None:
         for task in self._workers:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from callplane.billing.notices import NoticeKind, Threshold
 from callplane.store.notices_ports import DeliveryState, Notice, NoticeBook
+from callplane.testing.billing_builders import ACCOUNT
 from callplane.testing.books_builders import NOW, payer
 
 Check = Callable[[NoticeBook], Awaitable[None]]
@@ -21,8 +22,10 @@ def check(function: Check) -> Check:
     return function
 
 
-async def cross(notices: NoticeBook, *thresholds: Threshold, **changes: str) -> tuple[Notice, ...]:
-    whose = payer(**changes)
+async def cross(
+    notices: NoticeBook, *thresholds: Threshold, account: str = ACCOUNT
+) -> tuple[Notice, ...]:
+    whose = payer(account)
     return await notices.cross(whose, thresholds, targets=["desk", "pager"], now=NOW)
 
 

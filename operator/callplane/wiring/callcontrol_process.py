@@ -36,6 +36,7 @@ from callplane.store.books_postgres import PostgresBooks
 from callplane.store.call_tables import CallTables
 from callplane.store.call_tables_postgres import PostgresCallTables
 from callplane.store.decks_postgres import PostgresDecks
+from callplane.store.evidence_postgres import PostgresEvidence
 from callplane.store.ports import StoreUnavailable
 from callplane.store.sessions import SessionLimits
 
@@ -97,6 +98,7 @@ class Parts:
     directory: TablesDirectory
     metrics: CallMetrics
     authoriser: BooksAuthoriser
+    evidence: PostgresEvidence
     book: BooksRecordBook
     flags: OutageFlags
 
@@ -107,6 +109,7 @@ class Parts:
         directory = TablesDirectory(PostgresDecks(settings.database_url))
         limits = SessionLimits(settings.sessions, SESSION_SECONDS, ANSWER_SECONDS)
         books = PostgresBooks(settings.database_url, limits=limits)
+        evidence = PostgresEvidence(settings.database_url)
         tables = PostgresCallTables(settings.database_url, listen_dsn=settings.listen_url or None)
         authoriser = BooksAuthoriser(
             books,
@@ -123,13 +126,17 @@ class Parts:
             directory=directory,
             metrics=CallMetrics(),
             authoriser=authoriser,
-            book=BooksRecordBook(books, directory, clock, source=settings.source),
+            evidence=evidence,
+            # What the SBC charges is claimed, so that a file about the same calls is evidence.
+            book=BooksRecordBook(
+                books, directory, clock, source=settings.source, evidence=evidence
+            ),
             flags=OutageFlags(directory),
         )
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Open what has to be closed again; the database need not be there."""
-        for opened in (self.books, self.tables):
+        for opened in (self.books, self.tables, self.evidence):
             await opened.open()
             stack.push_async_callback(opened.close)
         stack.push_async_callback(self.authoriser.close)

@@ -24,9 +24,9 @@ from callplane.engine.operator_engine import Engine, Surroundings
 from callplane.notify.webhooks import WebhookSender
 from callplane.providers.registry import Registry
 from callplane.settings import LEASE_NAME, OperatorSettings
+from callplane.store.books_postgres import PostgresBooks
 from callplane.store.call_tables_postgres import PostgresCallTables
 from callplane.store.decks_postgres import PostgresDecks
-from callplane.store.books_postgres import PostgresBooks
 from callplane.store.evidence_postgres import PostgresEvidence
 from callplane.store.notices_postgres import PostgresNotices
 from callplane.store.postgres import PostgresRegister
@@ -82,7 +82,7 @@ async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
                 telemetry=Telemetry(),
                 chance=random.SystemRandom(),
                 decks=PostgresDecks(settings.database_url),
-                accounts=AccountBooks(books, evidence, notices, sender),
+                accounts=AccountBooks(books, evidence, notices, sender, calls),
             ),
             settings,
         )

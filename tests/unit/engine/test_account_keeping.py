@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from callplane.billing.active_users import TeamsIdentity
 from callplane.cluster.events import ObjectEvent
 from callplane.cluster.secret_reading import SecretFound, SecretMissing, SecretReading, SecretValue
 from callplane.engine import account_keeping
@@ -16,6 +18,8 @@ from callplane.engine.account_keeping import AccountBooks, AccountKeeping, Keepi
 from callplane.engine.object_cache import ObjectCache
 from callplane.notify.webhooks import SendOutcome, WebhookMessage
 from callplane.store.books_memory import MemoryBooks
+from callplane.store.call_tables import LINE, Entry
+from callplane.store.call_tables_memory import MemoryCallTables
 from callplane.store.evidence_memory import MemoryEvidence
 from callplane.store.notices_memory import MemoryNotices
 from callplane.store.notices_ports import DeliveryState
@@ -99,6 +103,9 @@ class Desk:
         self.clock = ManualClock(NOW)
         self.books = MemoryBooks()
         self.notices = MemoryNotices()
+        self.evidence = MemoryEvidence(self.books)
+        self.tables = MemoryCallTables()
+        self.standing: dict[str, TeamsIdentity] = {}
         self.receiver, self.events, self.secrets = Receiver(), Events(), Secrets()
         self.telemetry = Telemetry()
         self.cache = ObjectCache()
@@ -106,7 +113,7 @@ class Desk:
         self.keeping = self.begin()
 
     def begin(self, **times: Any) -> AccountKeeping:
-        stores = AccountBooks(self.books, MemoryEvidence(self.books), self.notices, self.receiver)
+        stores = AccountBooks(self.books, self.evidence, self.notices, self.receiver, self.tables)
         return AccountKeeping(
             stores,
             cache=self.cache,
@@ -115,6 +122,7 @@ class Desk:
             clock=self.clock,
             telemetry=self.telemetry,
             times=KeepingTimes(**times),
+            standing=lambda holder, number: self.standing.get(str(holder)),
         )
 
     async def spend(self, pennies: int, name: str = "call") -> None:
@@ -259,3 +267,59 @@ async def test_a_round_that_fails_is_tried_again(desk: Desk) -> None:
     await asyncio.gather(task, return_exceptions=True)
     assert len(desk.receiver.seen) == 1
     assert desk.clock.now() - NOW < timedelta(seconds=1)
+
+
+def line(holder: str, *numbers: str, **content: Any) -> Entry:
+    known = {"account": ACCOUNT, "holder": holder, "numbers": list(numbers), **content}
+    return Entry(LINE, holder, "TeamsUser/sales/somebody", known)
+
+
+def identity(**changes: bool) -> TeamsIdentity:
+    usual = {
+        "is_user": True,
+        "is_resource_account": False,
+        "has_phone_licence": True,
+        "on_hosted_direct_routing": True,
+    }
+    return TeamsIdentity("somebody", **{**usual, **changes})
+
+
+async def test_r4_to_r7_users_are_counted_by_what_is_known_of_them(desk: Desk) -> None:
+    """Licensed in Teams over Direct Routing; two numbers in Webex; a phone by its calls."""
+    one, two = "+442079460001", "+442079460002"
+    entries = [
+        line("teams/t/anna", one),
+        line("teams/t/unlicensed", one),
+        line("teams/t/plan", one),
+        line("teams/t/unknown", one),
+        line("teams/t/own", one, byoc=True),
+        line("teams/t/other", one, account="sales/other"),
+        line("webex/o/ben", one, two),
+        line("sip/d/desk", one),
+        line("sip/d/never", one),
+    ]
+    await desk.tables.write("here", entries, [], now=NOW)
+    desk.standing = {
+        "teams/t/anna": identity(),
+        "teams/t/unlicensed": identity(has_phone_licence=False),
+        "teams/t/plan": identity(on_hosted_direct_routing=False),
+        "teams/t/own": identity(),
+        "teams/t/other": identity(),
+    }
+    call = replace(unreserved("one", 60), line="sip/d/desk")
+    await desk.books.settle([call], now=NOW)
+    for _ in range(2):
+        assert await desk.keeping.note_users() == 4
+    users = await desk.evidence.active_users(ACCOUNT, payer().period.start)
+    assert [(user.platform.value, user.identity) for user in users] == [
+        ("Sip", "sip/d/desk"),
+        ("Teams", "teams/t/anna"),
+        ("Webex", one),
+        ("Webex", two),
+    ]
+    # Whoever was active stays so in this month, and not in the next.
+    desk.standing = {}
+    await desk.keeping.note_users()
+    assert len(await desk.evidence.active_users(ACCOUNT, payer().period.start)) == 4
+    following = payer(setup=NOW + timedelta(days=30)).period.start
+    assert await desk.evidence.active_users(ACCOUNT, following) == ()

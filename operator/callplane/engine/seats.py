@@ -1,0 +1,69 @@
+"""Who was active in a month, as what is known now shows it: evidence that seats are billed by.
+
+It is collected over and over, added up in the books, and never taken back. A person in Teams counts
+while licensed, with a hosted number over Direct Routing; Webex counts numbers assigned; a phone
+counts by the calls it made or got, since only one that is registered has any; a PBX counts what its
+owner declares.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from callplane.billing.active_users import SeatPlatform, TeamsIdentity
+from callplane.store.books_ports import CallRow
+from callplane.store.call_tables import LINE, Entry
+from callplane.store.evidence_ports import ActiveUser
+from callplane.values import E164, HolderId, Platform
+
+#: What a listing says of a person in Teams with this number; None while nothing is known.
+Standing = Callable[[HolderId, E164], TeamsIdentity | None]
+
+
+def active_users(
+    entries: Iterable[Entry], *, standing: Standing, calls: Mapping[str, Iterable[CallRow]]
+) -> dict[str, list[ActiveUser]]:
+    """Active users by account. `calls` are those of the month, by account."""
+    found: dict[str, list[ActiveUser]] = defaultdict(list)
+    for entry in entries:
+        content = entry.content
+        if entry.kind != LINE or content is None or content.get("byoc"):
+            continue
+        account, holder = content.get("account"), _holder(content.get("holder") or entry.name)
+        if not account or holder is None:
+            continue
+        users = _of_line(entry, holder, content, standing, calls.get(account, ()))
+        found[account].extend(users)
+    return dict(found)
+
+
+def _of_line(
+    entry: Entry,
+    holder: HolderId,
+    content: Mapping[str, Any],
+    standing: Standing,
+    calls: Iterable[CallRow],
+) -> Iterable[ActiveUser]:
+    numbers = [str(one) for one in content.get("numbers", ())]
+    if holder.platform is Platform.TEAMS:
+        for number in numbers:
+            identity = standing(holder, E164(number))
+            if identity is not None and identity.is_active:
+                yield ActiveUser(SeatPlatform.TEAMS, str(holder), "licensed, with a number")
+                return
+    elif holder.platform is Platform.WEBEX:
+        for number in numbers:
+            yield ActiveUser(SeatPlatform.WEBEX, number, "assigned")
+    elif holder.platform is Platform.SIP and any(call.line == entry.name for call in calls):
+        yield ActiveUser(SeatPlatform.SIP, str(holder), "has had calls")
+
+
+def _holder(text: str) -> HolderId | None:
+    platform, _, rest = text.partition("/")
+    tenant, _, user = rest.partition("/")
+    try:
+        return HolderId(Platform(platform), tenant, user) if user else None
+    except ValueError:
+        return None
