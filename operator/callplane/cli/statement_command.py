@@ -17,7 +17,9 @@ from callplane.cli.connecting import DatabaseUrl
 from callplane.cli.ledger_command import find_month
 from callplane.cli.numbers_command import AsJson
 from callplane.clock import SystemClock
+from callplane.desired.account_months import NumbersOnTheirWay
 from callplane.errors import CallplaneError
+from callplane.numbering.lifecycle import NumberState
 from callplane.values import Period
 
 if TYPE_CHECKING:
@@ -86,7 +88,9 @@ async def _content(
                 return _closed(one)
         month = find_month(await books.months(facts.label), facts.label, period.label)
         records = await month_statements.records(books, evidence, month)
-        made = month_statements.made(facts, records, card=card)
+        made = month_statements.made(
+            facts, records, card=card, on_their_way=await _on_their_way(url)
+        )
         if close:
             closed = await month_statements.close(books, month, made, now=now)
             if closed is None:
@@ -94,6 +98,20 @@ async def _content(
             return _closed(closed)
     state = statements.state_of(period, now, is_closed=False)
     return {**statements.document(made), "state": state.value, "number": None, "digest": None}
+
+
+async def _on_their_way(url: str) -> NumbersOnTheirWay:
+    """Numbers that are ordered or being ported in: the register is in the same database."""
+    ordering: set[str] = set()
+    porting: set[str] = set()
+    async with connecting.register(url) as register:
+        for known in await register.connections():
+            for row in (await register.load(known.connection)).numbers:
+                if row.state is NumberState.ORDERING:
+                    ordering.add(row.number.text)
+                elif row.state is NumberState.PORTING_IN:
+                    porting.add(row.number.text)
+    return NumbersOnTheirWay(ordering, porting)
 
 
 def _closed(one: ClosedStatement) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from callplane.clock import Clock
 from callplane.cluster.events import EventSubject, ObjectEvent
 from callplane.cluster.ports import EventSink, SecretReader
 from callplane.cluster.secret_reading import SecretFound
-from callplane.desired.account_months import AccountFacts, account_facts
+from callplane.desired.account_months import AccountFacts, NumbersOnTheirWay, account_facts
 from callplane.engine import month_statements
 from callplane.engine.object_cache import CachedObject, ObjectCache
 from callplane.engine.seats import Standing, active_users
@@ -31,7 +31,7 @@ from callplane.errors import CallplaneError
 from callplane.notify.webhooks import SendOutcome, WebhookMessage
 from callplane.store.books_ports import AccountMonth, Books, CallRow, Payer
 from callplane.store.call_tables import CallTables
-from callplane.store.evidence_ports import ActiveUser, EvidenceBook
+from callplane.store.evidence_ports import EvidenceBook
 from callplane.store.notices_ports import Delivery, DeliveryState, Notice, NoticeBook
 from callplane.store.ports import StoreUnavailable
 from callplane.telemetry import Telemetry
@@ -89,6 +89,7 @@ class AccountKeeping:
         telemetry: Telemetry,
         times: KeepingTimes,
         standing: Standing,
+        on_their_way: Callable[[], NumbersOnTheirWay] = NumbersOnTheirWay,
     ) -> None:
         self._stores = stores
         self._cache = cache
@@ -98,6 +99,7 @@ class AccountKeeping:
         self._telemetry = telemetry
         self._times = times
         self._standing = standing
+        self._on_their_way = on_their_way
 
     async def run(self) -> None:
         """Until cancelled. A database that is away is tried again with the next round."""
@@ -227,32 +229,34 @@ class AccountKeeping:
             calls: list[CallRow] = []
             if (label, payer.period.start) in begun:
                 calls.extend(await self._stores.books.calls(label, payer.period.start))
-            by_account = active_users(entries, standing=self._standing, calls={label: calls})
-            users = [*by_account.get(label, []), *self._trunks(label)]
+            users = active_users(
+                entries, standing=self._standing, declared=self._declared, calls={label: calls}
+            ).get(label, [])
             if users:
                 await self._stores.evidence.note_active(payer, users, now=now)
-                # A month in which somebody was active is billed, whether anybody calls or not.
+            if users or account.spec.packages:
+                # A month with fees is billed, whether anybody calls in it or not.
                 await self._stores.books.counters(payer)
             seen += len(users)
         return seen
 
-    def _trunks(self, account: str) -> Iterator[ActiveUser]:
-        """PBXs of an account: billed by the count that is declared."""
-        for cached in self._cache.of_kind("PbxTrunk"):
-            spec: Any = getattr(cached.resource, "spec", None)
-            reference = getattr(spec, "account_ref", None)
-            if cached.resource is None or reference is None:
-                continue
-            namespace = cached.resource.namespace
-            if f"{reference.namespace or namespace}/{reference.name}" == account:
-                name = f"{namespace}/{cached.resource.name}"
-                yield ActiveUser(SeatPlatform.PBX, name, "declared", spec.declared_users)
+    def _declared(self, owner: str) -> int | None:
+        """The users of a PBX: billed by the count that is declared."""
+        kind, namespace, name = owner.split("/", 2)
+        cached = self._cache.get(ObjectKey(kind, namespace, name))
+        spec: Any = getattr(cached and cached.resource, "spec", None)
+        count: int | None = getattr(spec, "declared_users", None)
+        return count
 
     async def close_months(self) -> int:
         """Close the statements that are due."""
         known = {facts.label: (facts, card) for facts, card in self._facts()}
         return await month_statements.close_due(
-            self._stores.books, self._stores.evidence, known, now=self._clock.now()
+            self._stores.books,
+            self._stores.evidence,
+            known,
+            now=self._clock.now(),
+            on_their_way=self._on_their_way(),
         )
 
     async def redact(self) -> int:

@@ -204,6 +204,7 @@ async def close_due(
     accounts: Mapping[str, tuple[AccountFacts, RateCard | None]],
     *,
     now: datetime,
+    on_their_way: NumbersOnTheirWay = ON_THEIR_WAY,
 ) -> int:
     """Close every month that is over for 72 hours, the oldest first; how many were closed?
 
@@ -221,7 +222,8 @@ async def close_due(
         ):
             continue
         try:
-            statement = made(facts, await records(books, evidence, month), card=card)
+            found = await records(books, evidence, month)
+            statement = made(facts, found, card=card, on_their_way=on_their_way)
         except CannotBeMade as error:
             log.warning("a statement cannot be closed: %s", error)
             continue

@@ -21,6 +21,7 @@ from callplane.clock import Clock
 from callplane.cluster.namespaces import namespace_labels
 from callplane.cluster.ports import EventSink, ObjectStore, SecretReader, WriteFence
 from callplane.cluster.resource_kinds import ResourceKind, callplane_kind
+from callplane.desired.account_months import NumbersOnTheirWay
 from callplane.engine import change_approvals, provider_incidents
 from callplane.engine.account_keeping import AccountBooks, AccountKeeping, KeepingTimes
 from callplane.engine.call_lines import CallSurroundings, owner_of
@@ -33,6 +34,7 @@ from callplane.engine.object_cache import Arrival, CachedObject, ObjectCache
 from callplane.engine.progress import UnreportedProgress
 from callplane.engine.reconcile import reconcile
 from callplane.engine.waiters import NumberWaiters
+from callplane.numbering.lifecycle import NumberState
 from callplane.providers.carrier_protocol import CarrierProvider
 from callplane.providers.protocol import Provider
 from callplane.providers.registry import CarrierRegistry, Ingredients
@@ -266,8 +268,17 @@ class Engine:
                 telemetry=self.telemetry,
                 times=KeepingTimes(redact_days=self.settings.redact_days),
                 standing=self._standing,
+                on_their_way=self._on_their_way,
             )
             self._workers.append(asyncio.create_task(keeping.run(), name="accounts"))
+
+    def _on_their_way(self) -> NumbersOnTheirWay:
+        """Numbers at carriers that are not ours to use yet."""
+        rows = [row for each in self.carriers.values() for row in each.mirror.numbers.values()]
+        return NumbersOnTheirWay(
+            ordering={row.number.text for row in rows if row.state is NumberState.ORDERING},
+            porting_in={row.number.text for row in rows if row.state is NumberState.PORTING_IN},
+        )
 
     def _standing(self, holder: HolderId, number: E164) -> TeamsIdentity | None:
         """What the snapshot says of somebody in Teams, as far as seats are billed by it."""

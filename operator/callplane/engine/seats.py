@@ -22,8 +22,17 @@ from callplane.values import E164, HolderId, Platform
 Standing = Callable[[HolderId, E164], TeamsIdentity | None]
 
 
+#: How many users the owner of a PBX declares, by the object's name in the tables.
+Declared = Callable[[str], int | None]
+PBX = "PbxTrunk/"
+
+
 def active_users(
-    entries: Iterable[Entry], *, standing: Standing, calls: Mapping[str, Iterable[CallRow]]
+    entries: Iterable[Entry],
+    *,
+    standing: Standing,
+    declared: Declared,
+    calls: Mapping[str, Iterable[CallRow]],
 ) -> dict[str, list[ActiveUser]]:
     """Active users by account. `calls` are those of the month, by account."""
     found: dict[str, list[ActiveUser]] = defaultdict(list)
@@ -34,8 +43,13 @@ def active_users(
         account, holder = content.get("account"), _holder(content.get("holder") or entry.name)
         if not account or holder is None:
             continue
-        users = _of_line(entry, holder, content, standing, calls.get(account, ()))
-        found[account].extend(users)
+        if entry.owner.startswith(PBX):
+            users = declared(entry.owner)
+            if users is not None:
+                pbx = ActiveUser(SeatPlatform.PBX, entry.name, "declared", users)
+                found[account].append(pbx)
+            continue
+        found[account].extend(_of_line(entry, holder, content, standing, calls.get(account, ())))
     return dict(found)
 
 

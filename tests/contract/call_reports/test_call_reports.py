@@ -16,7 +16,7 @@ from callplane.simulators.faults import Effect, FaultRule
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.evidence_memory import MemoryEvidence
 
-from .conftest import NOW, Stage
+from .conftest import NOW, Stage, staged
 
 ANNA, FAR = "+442079460001", "+441614960123"
 
@@ -177,3 +177,30 @@ async def test_webex_says_in_which_region_the_records_are() -> None:
             _ = [page async for page in reports.pages(NOW - timedelta(hours=1), NOW)]
     assert [page async for page in reports.pages(NOW - timedelta(hours=1), NOW)]
     assert asked == [ANALYTICS_URL, "https://analytics-calling-eu.webexapis.com/v1"]
+
+
+async def test_a_second_question_within_a_minute_is_throttled_at_webex() -> None:
+    async with staged("webex") as stage:
+        window = (NOW - timedelta(hours=2), NOW - timedelta(minutes=6))
+        assert [page async for page in stage.reports.pages(*window)]
+        with pytest.raises(Throttled):
+            _ = [page async for page in stage.reports.pages(*window)]
+        stage.clock.advance(61)
+        assert [page async for page in stage.reports.pages(*window)]
+
+
+@pytest.mark.parametrize(
+    ("system", "start", "end"),
+    [
+        ("webex", timedelta(hours=13), timedelta(minutes=6)),
+        ("webex", timedelta(hours=2), timedelta(minutes=1)),
+        ("webex", timedelta(days=31), timedelta(days=31) - timedelta(hours=2)),
+        ("teams", timedelta(days=91), timedelta(minutes=30)),
+    ],
+)
+async def test_windows_that_the_vendor_refuses_are_refused(
+    system: str, start: timedelta, end: timedelta
+) -> None:
+    async with staged(system) as stage:
+        with pytest.raises(Unavailable):
+            _ = [page async for page in stage.reports.pages(NOW - start, NOW - end)]

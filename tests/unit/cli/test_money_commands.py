@@ -17,6 +17,7 @@ from callplane.clock import SystemClock
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.books_ports import Payer, PlanHolder, Suspended
 from callplane.store.evidence_memory import MemoryEvidence
+from callplane.store.memory import MemoryRegister
 
 SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
 URL = "--database-url=postgresql://localhost/memory"
@@ -40,7 +41,13 @@ def books(monkeypatch: pytest.MonkeyPatch) -> MemoryBooks:
         yield seen
 
     monkeypatch.setattr(connecting, "books", opened)
+
+    @asynccontextmanager
+    async def opened_register(_: str) -> AsyncIterator[MemoryRegister]:
+        yield MemoryRegister()
+
     monkeypatch.setattr(connecting, "evidence", opened_evidence)
+    monkeypatch.setattr(connecting, "register", opened_register)
     return made
 
 

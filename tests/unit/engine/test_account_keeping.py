@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from callplane.billing.active_users import TeamsIdentity
+from callplane.billing.active_users import SeatPlatform, TeamsIdentity
 from callplane.cluster.events import ObjectEvent
 from callplane.cluster.secret_reading import SecretFound, SecretMissing, SecretReading, SecretValue
-from callplane.engine import account_keeping
+from callplane.engine import account_keeping, seats
 from callplane.engine.account_keeping import AccountBooks, AccountKeeping, KeepingTimes
 from callplane.engine.object_cache import ObjectCache
 from callplane.notify.webhooks import SendOutcome, WebhookMessage
@@ -21,6 +21,7 @@ from callplane.store.books_memory import MemoryBooks
 from callplane.store.call_tables import LINE, Entry
 from callplane.store.call_tables_memory import MemoryCallTables
 from callplane.store.evidence_memory import MemoryEvidence
+from callplane.store.evidence_ports import ActiveUser
 from callplane.store.notices_memory import MemoryNotices
 from callplane.store.notices_ports import DeliveryState
 from callplane.telemetry import Telemetry
@@ -297,6 +298,7 @@ async def test_r4_to_r7_users_are_counted_by_what_is_known_of_them(desk: Desk) -
         line("webex/o/ben", one, two),
         line("sip/d/desk", one),
         line("sip/d/never", one),
+        replace(line("sip/d/trunk:pbx", one), owner="PbxTrunk/sales/pbx"),
     ]
     await desk.tables.write("here", entries, [], now=NOW)
     desk.standing = {
@@ -309,6 +311,7 @@ async def test_r4_to_r7_users_are_counted_by_what_is_known_of_them(desk: Desk) -
     call = replace(unreserved("one", 60), line="sip/d/desk")
     await desk.books.settle([call], now=NOW)
     for _ in range(2):
+        # Without the object of the PBX nobody knows what its owner declares.
         assert await desk.keeping.note_users() == 4
     users = await desk.evidence.active_users(ACCOUNT, payer().period.start)
     assert [(user.platform.value, user.identity) for user in users] == [
@@ -323,3 +326,15 @@ async def test_r4_to_r7_users_are_counted_by_what_is_known_of_them(desk: Desk) -
     assert len(await desk.evidence.active_users(ACCOUNT, payer().period.start)) == 4
     following = payer(setup=NOW + timedelta(days=30)).period.start
     assert await desk.evidence.active_users(ACCOUNT, following) == ()
+
+
+def test_r5_a_pbx_counts_what_its_owner_declares() -> None:
+    entry = replace(line("sip/d/trunk:pbx", "+442079460001"), owner="PbxTrunk/sales/pbx")
+    found = seats.active_users(
+        [entry],
+        standing=lambda holder, number: None,
+        declared={"PbxTrunk/sales/pbx": 50}.get,
+        calls={},
+    )
+    pbx = ActiveUser(SeatPlatform.PBX, "sip/d/trunk:pbx", "declared", 50)
+    assert found == {ACCOUNT: [pbx]}

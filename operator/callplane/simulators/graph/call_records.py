@@ -40,7 +40,12 @@ def _answer(
     inclusive: bool,
 ) -> Response:
     try:
-        start, end = map(instant, call.key.split("\0"))
+        # A day alone is its first instant.
+        times = (
+            f"{one}T00:00:00Z" if len(one) == len("2026-01-01") else one
+            for one in call.key.split("\0")
+        )
+        start, end = map(instant, times)
     except ValueError:
         raise refusals.bad_request("A time in the path is not valid.") from None
     if end - start > _RANGE_MAX or end < start:

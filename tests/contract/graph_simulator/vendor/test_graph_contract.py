@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from callplane.simulators.call_log import LoggedCall
 from callplane.testing.asgi_calls import Answer
 from callplane.testing.graph_desk import CALLING_PLAN, FIRST, NUMBERS, SECOND, GraphDesk
 
@@ -24,10 +26,6 @@ NOT_SIMULATED = {
     "listSubscribedSkus",
     "listTransitiveMembers",
     "listTransitiveUserMembers",
-    "getDirectRoutingCalls",
-    "getDirectRoutingCallsQualified",
-    "getPstnCalls",
-    "getPstnCallsQualified",
 }
 """Operations of the contract that nothing here needs yet; the simulator answers them 404."""
 
@@ -46,7 +44,26 @@ async def visit(desk: GraphDesk) -> Visits:
         *await visit_policies(desk),
         *await visit_people(desk),
         *await visit_health(desk),
+        *await visit_calls(desk),
     ]
+
+
+async def visit_calls(desk: GraphDesk) -> Visits:
+    now = desk.world.clock.now()
+    begun = now - timedelta(minutes=5)
+    for log in (desk.tenant.direct_routing_calls, desk.tenant.pstn_calls):
+        log.add(
+            LoggedCall("call-1", True, SECOND, FIRST, begun, 60, user=desk.ids["ada"]),
+            LoggedCall("call-2", False, FIRST, SECOND, begun, 0),
+        )
+    found = []
+    for name in ("getDirectRoutingCalls", "getPstnCalls"):
+        for qualified, prefix in (("", ""), ("Qualified", "microsoft.graph.callRecords.")):
+            start, end = (now - timedelta(days=1)).date(), now.strftime("%Y-%m-%dT%H:%M:%SZ")
+            times = f"fromDateTime={start},toDateTime={end}"
+            path = f"{ROOT}/communications/callRecords/{prefix}{name}({times})"
+            found.append((f"{name}{qualified}", await desk.calls.get(path)))
+    return found
 
 
 async def visit_numbers(desk: GraphDesk) -> Visits:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from callplane.simulators.call_log import LoggedCall
 from callplane.testing.asgi_calls import Answer
 from callplane.testing.webex_desk import FIRST, HELD, LONDON_MAIN, SECOND, WebexDesk
 
@@ -21,7 +23,6 @@ NOT_SIMULATED = {
     "GET /workspaces/{workspaceId}",
     "PUT /workspaces/{workspaceId}",
     "DELETE /workspaces/{workspaceId}",
-    "GET /cdr_feed",
 }
 """Operations of the contracts that nothing here needs yet; the simulator answers them 404."""
 
@@ -66,8 +67,18 @@ async def visit(desk: WebexDesk) -> Visits:
     await visit_numbers(visitor)
     await visit_settings(visitor)
     await visit_places(visitor)
+    await visit_calls(visitor)
     await visit_token(visitor)
     return visitor.visits
+
+
+async def visit_calls(visitor: Visitor) -> None:
+    organisation = visitor.desk.organisation
+    end = organisation.wall_time() - timedelta(minutes=6)
+    begun = end - timedelta(minutes=9)
+    organisation.calls.add(LoggedCall("call-1", False, FIRST, SECOND, begun, 60))
+    window = {"startTime": (end - timedelta(hours=2)).isoformat(), "endTime": end.isoformat()}
+    await visitor.call("GET /cdr_feed", **window, max="500")
 
 
 async def visit_people(visitor: Visitor) -> None:
