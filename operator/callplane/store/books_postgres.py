@@ -53,8 +53,10 @@ class PostgresBooks:
     async def set_plans(
         self, payer: Payer, holders: Sequence[PlanHolder], *, now: datetime
     ) -> None:
-        columns = [[one.holder for one in holders], [one.plan for one in holders]]
-        seconds = [one.seconds for one in holders]
+        # Who is said to hold one plan twice holds it once.
+        once = {(one.holder, one.plan): one for one in sorted(holders, key=lambda one: one.seconds)}
+        columns = [[holder for holder, _ in once], [plan for _, plan in once]]
+        seconds = [one.seconds for one in once.values()]
         async with self._sessions.session() as session:
             await session.execute(statements.SET_PLANS, (*_month(payer), now, *columns, seconds))
 

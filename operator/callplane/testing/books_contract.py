@@ -461,10 +461,16 @@ async def a_record_in_suspense_waits_until_it_is_settled(books: Books) -> None:
 
 
 @check
+async def a_plan_that_is_named_twice_counts_once(books: Books) -> None:
+    await books.set_plans(payer(), [holder("anna", 5), holder("anna", 5)], now=NOW)
+    assert (await seen(books)).entitlement_seconds == 300
+
+
+@check
 async def a_settled_record_never_waits(books: Books) -> None:
     """Also a copy of it that comes when it could not be rated any more."""
-    grant = await granted(books, request("one"))
-    await books.settle([entry("one", 10, grant)], now=NOW)
+    grant = await granted(books, request("one", priced_quote()))
+    await books.settle([entry("one", 10, grant, pool=None, price=PENNY)], now=NOW)
     copy = Suspended("sbc", "one", "1", "NoPlan", {})
     other_leg = replace(copy, leg="2")
     await books.suspend([copy, other_leg], now=NOW)

@@ -79,7 +79,7 @@ def _without_fee(price: Price, part: prices.PricePart, seconds: int, *, with_fee
     return increments.charged(seconds, part.per_minute_micros) if seconds else 0
 
 
-def _left_as_it_is(_books: MemoryBooks, held: Any, _month: Any, _now: datetime) -> None:
+def _left_as_it_is(*_: object) -> None:
     """What stood in for a record stays beside it."""
 
 

@@ -38,7 +38,7 @@ class Wire:
     def __init__(self, random: Random) -> None:
         self._random = random
         self.is_up = True
-        self.loss, self.twice, self.late = 0.01, 0.01, 0.03
+        self.loss, self.twice, self.late = 0.03, 0.01, 0.03
 
     def carry(self, deliver: Callable[[], None]) -> None:
         """Bring a message to the other end, or not."""
