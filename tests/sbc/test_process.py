@@ -182,6 +182,29 @@ async def test_killed_during_a_call_it_is_charged_once_to_the_second(stage: Stag
 ACTIVE = "select count(*)::int from books.reservations where state = 'Active'"
 
 
+async def test_a_call_goes_on_when_the_process_that_extends_it_is_killed(stage: Stage) -> None:
+    """Its grant is moved to its end: an hour of a call is not what a test waits for."""
+    await stage.write(*build.everything(), pool_seconds=3600)
+    await stage.start()
+    call = await stage.call()
+    assert call.status == 200
+    await eventually(
+        lambda: stage.rows("select count(*)::int from calls.dialogs") == [(1,)], "it is noted"
+    )
+    await asyncio.to_thread(stage.control.kill)
+    held = stage.month()["held"]
+    with psycopg.connect(stage.dsn, autocommit=True) as owner:
+        owner.execute(
+            "update books.reservations set answered_at = now() - make_interval(secs => %s)",
+            (held - 6,),
+        )
+    await stage.start()
+    await eventually(lambda: stage.month()["held"] > held, "the call holds more")
+    assert "a call that nobody extended goes on" in stage.control.log()
+    assert (await call.bye()).status == 200
+    await stage.settled(1)
+
+
 async def test_everything_killed_with_calls_up_is_in_the_books_once(stage: Stage) -> None:
     """Kamailio too: its calls end with it, and what was reserved is let go by the reaper."""
     await stage.write(*build.everything(), pool_seconds=3600)

@@ -69,10 +69,14 @@ class _Held:
     country: str = ""
 
 
-class FirstCalls(Protocol):
-    """Keeps for good which countries an account has called."""
+class CallNotes(Protocol):
+    """Keeps outside this process what others need to know of calls."""
 
-    async def note(self, account: str, country: str) -> None: ...
+    async def first_call(self, account: str, country: str) -> None:
+        """The account has called that country."""
+
+    async def live(self, started: Started) -> None:
+        """The call can be addressed from now on, by whoever lives longer than this process."""
 
 
 @dataclass
@@ -90,7 +94,7 @@ class BooksAuthoriser:
     clock: Clock
     outside_lines: Mapping[str, str] = field(default_factory=dict)
     phones_outside_line: str = ""
-    first_calls: FirstCalls | None = None
+    notes: CallNotes | None = None
     books_seconds: float = BOOKS_SECONDS
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _held: dict[str, _Held] = field(default_factory=dict)
@@ -223,8 +227,10 @@ class BooksAuthoriser:
         if held is None or not is_held:
             return
         self._start(self._tend(started, held, send))
-        if held.country and self.first_calls is not None:
-            await self.first_calls.note(held.caller.line.account.name, held.country)
+        if self.notes is not None:
+            await self.notes.live(started)
+            if held.country:
+                await self.notes.first_call(held.caller.line.account.name, held.country)
 
     def changed(self) -> None:
         """Lines or accounts are others by now: calls that got all there was may get more."""

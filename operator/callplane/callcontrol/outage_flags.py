@@ -41,6 +41,10 @@ class OutageFlags:
         for send in self._told:
             self._start(send)
 
+    def sends(self) -> list[Send]:
+        """The ways to every SBC that was ever connected."""
+        return list(self._told)
+
     def connections(self) -> int:
         """How many SBCs can be told something now."""
         return sum(is_up(send) for send in self._told)

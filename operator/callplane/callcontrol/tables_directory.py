@@ -113,6 +113,10 @@ class TablesDirectory:
 
     # What changes
 
+    def line_named(self, name: str) -> Line | None:
+        found = self._lines.get(name)
+        return found.line if found is not None else None
+
     def lines(self) -> Iterable[Line]:
         """Every line, for what is pushed to SBCs."""
         return [known.line for known in self._lines.values()]

@@ -50,6 +50,16 @@ class StoredEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Dialog:
+    """How a live call is addressed: the run of its SBC, and its dialog there."""
+
+    attempt_id: str
+    boot_id: str
+    he: int
+    hi: int
+
+
+@dataclass(frozen=True, slots=True)
 class Holders:
     """Who holds which plan of one account from now on."""
 
@@ -94,6 +104,16 @@ class CallTables(Protocol):
 
     async def called(self, account: str, country: str, *, now: datetime) -> None:
         """The account has called that country."""
+        ...
+
+    async def note_dialog(self, dialog: Dialog) -> None:
+        """A call was answered, and can be addressed from now on."""
+        ...
+
+    async def dialogs_near_end(self, *, now: datetime, within_seconds: float) -> tuple[Dialog, ...]:
+        """Live calls whose grants end so soon, of those that may get more. What is over is
+        forgotten.
+        """
         ...
 
     def listen(self, *, poll_seconds: float) -> AsyncGenerator[None]:

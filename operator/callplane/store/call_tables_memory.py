@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from callplane.store.books_ports import Books
-from callplane.store.call_tables import Entry, Holders, Passage, StoredEntry
+from callplane.store.call_tables import Dialog, Entry, Holders, Passage, StoredEntry
 from callplane.store.ports import StoreUnavailable
 
 
@@ -24,6 +24,7 @@ class MemoryCallTables:
         self._books = books
         self._entries: dict[tuple[str, str], tuple[StoredEntry, int]] = {}
         self._countries: set[tuple[str, str]] = set()
+        self._dialogs: dict[str, Dialog] = {}
         self._news = asyncio.Condition()
 
     async def write(
@@ -61,6 +62,26 @@ class MemoryCallTables:
     async def called(self, account: str, country: str, *, now: datetime) -> None:
         self._ask()
         self._countries.add((account, country))
+
+    async def note_dialog(self, dialog: Dialog) -> None:
+        self._ask()
+        self._dialogs.setdefault(dialog.attempt_id, dialog)
+
+    async def dialogs_near_end(self, *, now: datetime, within_seconds: float) -> tuple[Dialog, ...]:
+        self._ask()
+        found: list[tuple[datetime, Dialog]] = []
+        held = {}
+        if self._books is not None:
+            held = {one.attempt_id: one for one in await self._books.reservations([*self._dialogs])}
+        for attempt_id, dialog in list(self._dialogs.items()):
+            one = held.get(attempt_id)
+            if one is None or not one.state.is_live:
+                del self._dialogs[attempt_id]
+            elif one.answered_at is not None and not one.granted.is_final:
+                ends_at = one.answered_at + timedelta(seconds=one.granted.seconds)
+                if -2 <= (ends_at - now).total_seconds() <= within_seconds:
+                    found.append((ends_at, dialog))
+        return tuple(dialog for _, dialog in sorted(found, key=lambda pair: pair[0]))
 
     async def listen(self, *, poll_seconds: float) -> AsyncGenerator[None]:
         while True:

@@ -13,7 +13,7 @@ from typing import Final
 import psycopg
 
 from callplane.store import books_statements
-from callplane.store.call_tables import Entry, Holders, Passage, StoredEntry
+from callplane.store.call_tables import Dialog, Entry, Holders, Passage, StoredEntry
 from callplane.store.sessions import SessionLimits, Sessions, session_options
 
 RETRY_SECONDS: Final = 0.5
@@ -30,6 +30,22 @@ left join calls.entries as entries on entries.version >
 """
 _COUNTRIES = "select account, country from calls.countries"
 _CALLED = "insert into calls.countries values (%s, %s, %s) on conflict do nothing"
+_DIALOG = "insert into calls.dialogs values (%s, %s, %s, %s) on conflict do nothing"
+_OVER = """
+delete from calls.dialogs as dialog where not exists (
+    select from books.reservations as held where held.attempt_id = dialog.attempt_id
+    and held.state in ('Held', 'Active'))
+"""
+# A grant counts from the answer; what ended a while ago has ended at the SBC as well.
+_NEAR_END = """
+with ends as (
+    select attempt_id, answered_at + make_interval(
+        secs => pool_seconds + priced_seconds + grace_seconds + free_seconds) as at
+    from books.reservations where state = 'Active' and not is_final)
+select attempt_id, boot_id, he, hi from calls.dialogs join ends using (attempt_id)
+where at between %(now)s - interval '2 seconds' and %(now)s + make_interval(secs => %(within)s)
+order by at
+"""
 _LISTEN = "listen callplane_calls"
 
 
@@ -106,6 +122,17 @@ class PostgresCallTables:
     async def called(self, account: str, country: str, *, now: datetime) -> None:
         async with self._sessions.session() as session:
             await session.execute(_CALLED, (account, country, now))
+
+    async def note_dialog(self, dialog: Dialog) -> None:
+        key = (dialog.attempt_id, dialog.boot_id, dialog.he, dialog.hi)
+        async with self._sessions.session() as session:
+            await session.execute(_DIALOG, key)
+
+    async def dialogs_near_end(self, *, now: datetime, within_seconds: float) -> tuple[Dialog, ...]:
+        async with self._sessions.session() as session:
+            await session.execute(_OVER)
+            cursor = await session.execute(_NEAR_END, {"now": now, "within": within_seconds})
+            return tuple(Dialog(*row) for row in await cursor.fetchall())
 
     async def listen(self, *, poll_seconds: float) -> AsyncGenerator[None]:
         while True:

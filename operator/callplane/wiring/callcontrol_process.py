@@ -27,17 +27,16 @@ from callplane.callcontrol.metrics import CallMetrics, CountingAuthoriser, Count
 from callplane.callcontrol.outage_flags import OutageFlags
 from callplane.callcontrol.probing import Probes
 from callplane.callcontrol.reaping import Reaper
+from callplane.callcontrol.rescuing import Rescuer, TablesNotes
 from callplane.callcontrol.running import SbcPlace, running
 from callplane.callcontrol.tables_directory import TablesDirectory
 from callplane.clock import SystemClock
 from callplane.errors import CallplaneError
 from callplane.settings import CallControlSettings
 from callplane.store.books_postgres import PostgresBooks
-from callplane.store.call_tables import CallTables
 from callplane.store.call_tables_postgres import PostgresCallTables
 from callplane.store.decks_postgres import PostgresDecks
 from callplane.store.evidence_postgres import PostgresEvidence
-from callplane.store.ports import StoreUnavailable
 from callplane.store.sessions import SessionLimits
 
 BEAT_SECONDS = 1.0
@@ -117,7 +116,7 @@ class Parts:
             clock,
             outside_lines=outside_lines_of(settings.outside_lines),
             phones_outside_line=settings.phones_outside_line,
-            first_calls=FirstCallNotes(tables, directory, clock),
+            notes=TablesNotes(tables, directory, clock),
         )
         return cls(
             clock=clock,
@@ -154,7 +153,8 @@ class Parts:
             looked=self.metrics.tables_read_at.set_to_current_time,
             poll_seconds=settings.poll_seconds,
         )
-        return [fresh, reaper.run(), self._gauge(conversation)]
+        rescuer = Rescuer(self.books, self.tables, self.directory, self.clock, self.flags.sends)
+        return [fresh, reaper.run(), rescuer.run(), self._gauge(conversation)]
 
     def problem(self, stop: asyncio.Event) -> str:
         """Why the process is not ready; empty when it is."""
@@ -174,25 +174,6 @@ class Parts:
             self.metrics.records_waiting.set(conversation.recorder.waiting)
             self.metrics.sbcs.set(self.flags.connections())
             await asyncio.sleep(BEAT_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class FirstCallNotes:
-    """Remembers which countries an account has called, here and in the tables."""
-
-    tables: CallTables
-    directory: TablesDirectory
-    clock: SystemClock
-
-    async def note(self, account: str, country: str) -> None:
-        if self.directory.has_called(account, country):
-            return
-        self.directory.note_countries([(account, country)])
-        try:
-            await self.tables.called(account, country, now=self.clock.now())
-        except StoreUnavailable:
-            # The next process holds the first call shorter once more.
-            log.warning("a first call to a country could not be noted")
 
 
 def places(settings: CallControlSettings) -> list[SbcPlace]:

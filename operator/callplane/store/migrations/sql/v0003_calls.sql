@@ -33,6 +33,14 @@ create table calls.countries (
     primary key (account, country)
 );
 
+-- How a live call is addressed at its SBC, so that another process can extend it.
+create table calls.dialogs (
+    attempt_id text collate "C" primary key,
+    boot_id text not null,
+    he bigint not null,
+    hi bigint not null
+);
+
 -- One version for all that is written together.
 create function calls.write(
     p_installation text, p_kinds text[], p_names text[], p_owners text[], p_contents text[]

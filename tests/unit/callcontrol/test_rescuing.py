@@ -1,0 +1,94 @@
+"""A call whose process was killed is extended by another, and by no other while its own lives."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from callplane.callcontrol.authorising import BooksAuthoriser
+from callplane.callcontrol.messages import Authorise, Extend, Order, Started
+from callplane.callcontrol.ports import Granted
+from callplane.callcontrol.refreshing import refresh
+from callplane.callcontrol.rescuing import Rescuer, TablesNotes
+from callplane.callcontrol.tables_directory import TablesDirectory
+from callplane.store.books_memory import MemoryBooks
+from callplane.store.books_ports import Payer, PlanHolder
+from callplane.store.call_tables import Holders
+from callplane.store.call_tables_memory import MemoryCallTables
+from callplane.testing import call_builders as build
+from callplane.testing.loop_clock import LoopClock
+
+pytestmark = pytest.mark.looptime
+NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+STARTED = Started("a-1", "b-1", 3, 4)
+
+
+class Desk:
+    """Two processes over one database."""
+
+    def __init__(self) -> None:
+        self.clock = LoopClock(NOW)
+        self.books = MemoryBooks()
+        self.tables = MemoryCallTables(self.books)
+        self.sent: list[Order] = []
+        self.directory = TablesDirectory()
+        notes = TablesNotes(self.tables, self.directory, self.clock)
+        self.authoriser = BooksAuthoriser(self.books, self.directory, self.clock, notes=notes)
+        self.rescuer = Rescuer(
+            self.books, self.tables, self.directory, self.clock, lambda: [self.sent.append]
+        )
+
+    async def begin(self) -> int:
+        """A call of a pool of ten minutes is answered; the seconds it was granted."""
+        payer = Payer.at(build.ACCOUNT, "GBP", "Europe/London", NOW)
+        held = (PlanHolder("anna", build.PLAN, 600),)
+        await self.tables.write("here", build.everything(), [Holders(payer, held)], now=NOW)
+        await refresh(self.tables, self.directory)
+        question = Authorise(1, 1, "a-1", "b-1", "pbx", build.ANNA, "02079460123")
+        granted = await self.authoriser.authorise(question)
+        assert isinstance(granted, Granted)
+        await self.authoriser.answered(STARTED, lambda _: None)
+        return granted.max_seconds
+
+
+async def test_a_call_whose_process_was_killed_goes_on() -> None:
+    desk = Desk()
+    seconds = await desk.begin()
+    await desk.authoriser.close()
+    rescuing = asyncio.create_task(desk.rescuer.run())
+    await asyncio.sleep(seconds - 10)
+    assert desk.sent == []
+    await asyncio.sleep(8)
+    assert len(desk.sent) == 1
+    order = desk.sent[0]
+    assert isinstance(order, Extend)
+    assert (order.boot_id, order.he, order.hi) == ("b-1", 3, 4)
+    assert order.seconds > 60
+    # And again, as long as there is something to be had.
+    await asyncio.sleep(order.seconds)
+    assert len(desk.sent) == 2
+    rescuing.cancel()
+    await asyncio.gather(rescuing, return_exceptions=True)
+
+
+async def test_a_call_that_its_process_extends_is_left_to_it() -> None:
+    desk = Desk()
+    seconds = await desk.begin()
+    rescuing = asyncio.create_task(desk.rescuer.run())
+    await asyncio.sleep(seconds * 4)
+    assert desk.sent == []
+    rescuing.cancel()
+    await asyncio.gather(rescuing, return_exceptions=True)
+    await desk.authoriser.close()
+
+
+async def test_a_call_that_is_over_is_forgotten() -> None:
+    desk = Desk()
+    seconds = await desk.begin()
+    await desk.authoriser.close()
+    await desk.books.void("a-1")
+    await asyncio.sleep(seconds - 4)
+    assert await desk.rescuer.step() == 0
+    assert desk.tables._dialogs == {}
