@@ -15,11 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
 from callplane.callcontrol.running import SbcPlace
 from callplane.clock import SystemClock
-from callplane.sandbox import ports
+from callplane.sandbox import ports, postgres
 from callplane.store import schema
 from callplane.store.books_ports import Payer, PlanHolder
 from callplane.store.call_tables import Entry, Holders
@@ -32,9 +30,8 @@ ROLE, PASSWORD = "calls_of_process_test", "for-this-test"
 
 def as_call_control(dsn: str) -> str:
     """The DSN of call control's role in that database, which is brought up to date first."""
-    with psycopg.connect(dsn, autocommit=True) as owner:
-        if owner.execute("select from pg_roles where rolname = %s", (ROLE,)).fetchone() is None:
-            owner.execute(f"create role {ROLE} login password '{PASSWORD}'")
+    if not postgres.query(dsn, f"select 1 from pg_roles where rolname = '{ROLE}'").strip():
+        postgres.query(dsn, f"create role {ROLE} login password '{PASSWORD}'")
     schema.upgrade(dsn, call_role=ROLE)
     scheme, _, rest = dsn.partition("://")
     return f"{scheme}://{ROLE}:{PASSWORD}@{rest.rpartition('@')[2]}"
