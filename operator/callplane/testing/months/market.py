@@ -31,6 +31,7 @@ from callplane.billing.terms import (
     WhenPoolEmpty,
 )
 from callplane.callcontrol.directory import Caller
+from callplane.callcontrol.messages import Started
 from callplane.numbering.destinations import DestinationClass
 from callplane.store.books_ports import PlanHolder
 
@@ -204,9 +205,12 @@ class Tables:
     def outside_line(self, ingress: str) -> str:
         return ""
 
-    async def note(self, account: str, country: str) -> None:
+    async def first_call(self, account: str, country: str) -> None:
         """The first call to a country, which is kept."""
         self.countries.add((account, country))
+
+    async def live(self, started: Started) -> None:
+        """Whoever lives longer than a killed process is not asked in this simulation."""
 
 
 def holders_of(terms: Terms) -> list[PlanHolder]:

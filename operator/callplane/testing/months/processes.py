@@ -73,9 +73,7 @@ class Process:
     def start(self) -> None:
         book = BooksRecordBook(self.books, self.tables, self.clock, self.source)
         self.recorder = Recorder(book)
-        self.authoriser = BooksAuthoriser(
-            self.books, self.tables, self.clock, first_calls=self.tables
-        )
+        self.authoriser = BooksAuthoriser(self.books, self.tables, self.clock, notes=self.tables)
         self.conversation = Conversation(self.authoriser, self.recorder)
         self.reaper = Reaper(self.books, self.tables, self.clock, REAP_SECONDS)
         mark = self.spool.with_name(self.spool.name + ".mark")
