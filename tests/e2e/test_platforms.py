@@ -10,15 +10,10 @@ from typing import Any
 
 import pytest
 
-from callplane.simulators.webex.seeding import (
-    DEFAULT_CLIENT_ID,
-    DEFAULT_ORGANISATION_ID,
-    DEFAULT_REFRESH_TOKEN,
-    DEFAULT_SECRET,
-)
 from callplane.testing import polling
 from callplane.testing.estates import Estate, Manifest
 from callplane.testing.live_world import LiveWorld
+from callplane.testing.webex_manifests import organization, webex_user
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -26,51 +21,8 @@ EMAIL = "bruno@organisation.example"
 NONE: dict[str, Any] = {"none": {}}
 
 
-def manifest(kind: str, name: str, namespace: str, spec: dict[str, Any]) -> Manifest:
-    metadata = {"name": name, "namespace": namespace}
-    return {
-        "apiVersion": "callplane.dev/v1alpha1",
-        "kind": kind,
-        "metadata": metadata,
-        "spec": spec,
-    }
-
-
-def organization(estate: Estate, api: str) -> list[Manifest]:
-    """The connection and its Secret."""
-    content = {"client-secret": DEFAULT_SECRET, "refresh-token": DEFAULT_REFRESH_TOKEN}
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "webex", "namespace": estate.platform},
-        "stringData": content,
-    }
-    app = {
-        "clientId": DEFAULT_CLIENT_ID,
-        "clientSecretRef": {"name": "webex", "key": "client-secret"},
-        "refreshTokenRef": {"name": "webex", "key": "refresh-token"},
-    }
-    spec = {
-        "orgId": DEFAULT_ORGANISATION_ID,
-        "credentials": {"serviceApp": app},
-        "endpoint": {"api": api},
-        "writesPerSecond": 50,
-        "driftInterval": "10s",
-        "changeLimits": {"settle": "1s"},
-        "allowedNamespaces": [{"name": estate.team}],
-    }
-    return [secret, manifest("WebexOrganization", "webex", estate.platform, spec)]
-
-
 def in_webex(estate: Estate, number: dict[str, Any]) -> Manifest:
-    spec = {
-        "organizationRef": {"name": "webex", "namespace": estate.platform},
-        "email": EMAIL,
-        "location": "London",
-        "extension": "1001",
-        "phoneNumber": number,
-    }
-    return manifest("WebexUser", "bruno", estate.team, spec)
+    return webex_user(estate, "bruno", EMAIL, number, extension="1001")
 
 
 @pytest.fixture

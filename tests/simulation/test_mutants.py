@@ -14,6 +14,10 @@ RULES = {
     "approval": "gate",
     "idempotence": "sent once",
     "fence": "fence",
+    "one order": "money",
+    "two keys": "release",
+    "address": "emergency address",
+    "one holder": "one holder",
 }
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
+from callplane.plan.change import Change
+from callplane.providers.inmemory.provider import InMemoryProvider
+from callplane.providers.protocol import Done
 from callplane.resources.platforms import Person
-from callplane.testing.engine_world import EngineWorld, Worlds, user_id
+from callplane.testing.engine_world import ORGANIZATION, EngineWorld, Worlds, number, user_id
+from callplane.testing.webex_side import WebexSide
+from callplane.values import E164
 
 pytestmark = pytest.mark.looptime
 
@@ -104,3 +110,41 @@ def _gives_name_to_new_person(world: EngineWorld, name: str) -> None:
     world.platform.put_people(
         [freed, Person(new.user_id, old.user_principal_name, usage_location="GB")]
     )
+
+
+async def test_a_number_that_a_read_does_not_show_is_not_given_to_another_yet(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Webex took nothing away, and its list of numbers was empty for a while: two had the number in
+    the end, one in Webex and one in Teams.
+    """
+    world = await worlds.make(("ann", "ben"))
+    webex = WebexSide(world)
+    webex.seed_people(("ann",))
+    await webex.seed_organization()
+    await webex.declare("ann", phoneNumber={"e164": number(1)})
+    await world.settle()
+    assert webex.number_of("ann") == number(1)
+    send, read = InMemoryProvider.send, InMemoryProvider.read_number
+
+    async def done_nothing(provider: InMemoryProvider, change: Change, *, request_id: str) -> Any:
+        if change.connection == ORGANIZATION:
+            return Done()
+        return await send(provider, change, request_id=request_id)
+
+    async def shown_nothing(provider: InMemoryProvider, wanted: E164) -> Any:
+        seen = await read(provider, wanted)
+        return dataclasses.replace(seen, row=None) if provider.connection == ORGANIZATION else seen
+
+    with monkeypatch.context() as lies:
+        await webex.declare("ann", phoneNumber={"none": {}})
+        await world.declare("ben", phoneNumber={"e164": number(1)})
+        await world.settle(2)
+        lies.setattr(InMemoryProvider, "send", done_nothing)
+        lies.setattr(InMemoryProvider, "read_number", shown_nothing)
+        await world.settle(60)
+        assert webex.number_of("ann") == number(1)
+        assert world.number_of("ben") is None
+    await world.settle(600)
+    assert webex.number_of("ann") is None
+    assert world.number_of("ben") == number(1)

@@ -104,6 +104,19 @@ async def shows_effect(runtime: ConnectionRuntime, change: Change, *, fresh: boo
     number = E164(change.number or "")
     if not fresh:
         entry = runtime.snapshot.numbers.get(number)
-        if entry is not None and effects.number_shows(entry.row, change):
+        if entry is not None and entry.row is not None and effects.number_shows(entry.row, change):
             return True
+    if change.operation is Operation.UNASSIGN_NUMBER:
+        return not await still_has(runtime, change.subject, number)
     return effects.number_shows(await runtime.read_number(number), change)
+
+
+async def still_has(runtime: ConnectionRuntime, user_id: str, number: E164) -> bool:
+    """Does somebody have a number, as a read of it shows? That nothing shows the number at all is
+    no proof that nobody has it: the person's own record has to agree. Raises ProviderError.
+    """
+    row = await runtime.read_number(number)
+    if row is not None:
+        return row.holder_id == user_id
+    configuration = await runtime.read_configuration(user_id)
+    return configuration is not None and number in configuration.numbers

@@ -9,7 +9,7 @@ provider.
 from __future__ import annotations
 
 from callplane.apis.reasons import Reason
-from callplane.engine import intents, transfers
+from callplane.engine import evidence, intents, transfers
 from callplane.engine.claims import ALLOCATED, WantedNumber
 from callplane.engine.gathering import Gathered
 from callplane.engine.keyed_queue import Priority
@@ -40,13 +40,12 @@ async def settle_row(scope: Scope, gathered: Gathered, row: NumberRow) -> bool:
     """Move one row on when a read shows that its holder does not have the number; says whether it
     did.
     """
-    runtime = gathered.runtime
+    user_id = row.holder.user_id if row.holder is not None else ""
     try:
-        observed = await runtime.read_number(row.number)
+        if await evidence.still_has(gathered.runtime, user_id, row.number):
+            return False
     except ProviderError as error:
         raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
-    if observed is not None and row.holder is not None and observed.holder_id == row.holder.user_id:
-        return False
     await let_rest(scope, gathered, row)
     return True
 

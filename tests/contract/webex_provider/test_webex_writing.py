@@ -15,6 +15,7 @@ from callplane.providers.protocol import (
     RefusalClass,
     Refused,
     Throttled,
+    Unavailable,
 )
 from callplane.simulators.faults import Effect
 from callplane.testing.webex_desk import CARDIFF, FIRST, HELD, LEEDS, LONDON_MAIN, SECOND, SERVED
@@ -431,3 +432,15 @@ async def test_somebody_who_is_there_already_is_not_created_twice(stage: WebexSt
     assert await send(stage, creation(stage, "cat@organisation.example")) == Done()
     people = [row.email for row in stage.organisation.people.rows()]
     assert people.count("cat@organisation.example") == 1
+
+
+async def test_a_list_without_the_number_is_no_proof_that_nobody_has_it(stage: WebexStage) -> None:
+    await send(stage, stage.assign("ada", FIRST))
+    stage.fault(Effect.LISTING_EMPTY, "listNumbers")
+    with pytest.raises(Unavailable, match="which is in use"):
+        await send(stage, stage.unassign("ada", FIRST))
+    assert stage.owner(FIRST) == "ada"
+    stage.world.faults.clear()
+    assert await send(stage, stage.unassign("ada", FIRST)) == Done()
+    assert stage.owner(FIRST) is None
+    assert await send(stage, stage.unassign("ada", FIRST)) == Done()

@@ -11,12 +11,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import carriers
 import quiet
 import register
 import writes
 from evidence import Evidence, Finding
 
-CHECKS = (*writes.CHECKS, *register.CHECKS, *quiet.CHECKS)
+CHECKS = (*writes.CHECKS, *register.CHECKS, *quiet.CHECKS, *carriers.CHECKS)
 
 
 def audit(evidence: Evidence) -> list[Finding]:

@@ -48,7 +48,10 @@ class Evidence:
         self.platform: str = journal["platform"]
         self.start = datetime.fromisoformat(journal["start"])
         self.writes: list[Entry] = sorted(journal["writes"], key=lambda write: write["at"])
-        self.changes: list[Entry] = journal["changes"]
+        # What changed at Microsoft and at Webex as one story: a number has one holder in both.
+        self.changes: list[Entry] = sorted(
+            [*journal["changes"], *_in_webex(journal)], key=lambda change: change["at"]
+        )
         self.commits: list[Entry] = journal["commits"]
         self.snapshots: list[Entry] = journal["snapshots"]
         self.policies: dict[str, str] = journal["policies"]
@@ -100,8 +103,13 @@ class Evidence:
         """Who really had the number just before that moment."""
         return _before(self._holders.get(number, []), at)
 
-    def our_changes(self) -> list[Entry]:
-        return [change for change in self.changes if change["by"] == self.ours]
+    def our_changes(self, *, everywhere: bool = False) -> list[Entry]:
+        """Changes by us at Microsoft, or `everywhere`."""
+        return [
+            change
+            for change in self.changes
+            if change["by"] == self.ours and (everywhere or change.get("platform") is None)
+        ]
 
     def numbers_of(self, user: str, at: float) -> set[str]:
         return {number for number in self._holders if self.holder_at(number, at) == user}
@@ -126,6 +134,10 @@ class Evidence:
     def versions(self, kind: str) -> list[list[Entry]]:
         """All versions of each object of a kind."""
         return [found for found in self._versions.values() if found[0]["kind"] == kind]
+
+    def people(self) -> list[list[Entry]]:
+        """All versions of each object that declares somebody."""
+        return [*self.versions("TeamsUser"), *self.versions("WebexUser")]
 
     def version_at(self, uid: str, at: float) -> Entry | None:
         """An object as it was at that moment; None when it was not there.
@@ -154,14 +166,16 @@ class Evidence:
         """Whom an object may mean: by name, and by what the register has pinned it to."""
         spec = version["spec"]
         found = {spec.get("userId"), self.user_called(spec.get("userPrincipalName", ""), at)}
+        if version["kind"] == "WebexUser":
+            found.add(self.user_called(f"webex/{spec['email']}", at))
         found.add(_before(self._pins.get(version["uid"], []), at + 1e-9))
         return {person for person in found if person is not None}
 
     def declarers(self, user: str, at: float, *, since: float | None = None) -> list[Entry]:
-        """Versions of TeamsUsers that meant this person at any time from `since` to `at`."""
+        """Versions of objects that meant this person at any time from `since` to `at`."""
         since = at if since is None else since
         found = []
-        for versions in self.versions("TeamsUser"):
+        for versions in self.people():
             for moment in (since, *(v["at"] for v in versions if since < v["at"] < at), at):
                 version = self.version_at(versions[0]["uid"], moment)
                 if version is None or version in found:
@@ -175,7 +189,7 @@ class Evidence:
         """People who were to have exactly this number at any time from `since` to `at`."""
         return {
             person
-            for versions in self.versions("TeamsUser")
+            for versions in self.people()
             for version in versions
             if version["at"] <= at
             and (version["spec"].get("phoneNumber") or {}).get("e164") == number
@@ -201,14 +215,26 @@ class Evidence:
         return found is None or contains(found["spec"], number)
 
     def rest_seconds(self, number: str, at: float) -> float:
-        for entry in self.objects_at("NumberRange", at):
+        for entry in [*self.objects_at("PhoneNumber", at), *self.objects_at("NumberRange", at)]:
             if contains(entry["spec"], number):
                 days = entry["spec"].get("quarantine", {}).get("days")
                 return float(days or self.journal["defaults"]["quarantineDays"]) * DAY_SECONDS
         return float(self.journal["defaults"]["quarantineDays"]) * DAY_SECONDS
 
 
+def _in_webex(journal: Entry) -> list[Entry]:
+    """Changes of holders in Webex, told as those at Microsoft are."""
+    return [
+        {**change, "by": journal["ours"] if change["ours"] else "portal", "platform": "webex"}
+        for change in journal["webexChanges"]
+        if change["aspect"] == "holder"
+    ]
+
+
 def contains(range_spec: Entry, number: str) -> bool:
+    """Does a range, or a number that is stated by itself, hold this number?"""
+    if "e164" in range_spec:
+        return bool(range_spec["e164"] == number)
     first, last = range_spec["first"], range_spec["last"]
     return len(first) == len(number) and first <= number <= last
 

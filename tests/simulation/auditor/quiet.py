@@ -17,7 +17,13 @@ class Evening:
     def __init__(self, evidence: Evidence, snapshot: Entry) -> None:
         self.evidence = evidence
         self.at: float = snapshot["at"]
-        self.numbers: dict[str, Entry] = snapshot["numbers"]
+        self.numbers: dict[str, Entry] = dict(snapshot["numbers"])
+        for number, holder in snapshot["webexNumbers"].items():
+            known = self.numbers.get(number, {"holder": None, "location": None})
+            if holder is not None:
+                self.numbers[number] = {**known, "holder": holder}
+        self.carriers: dict[str, Entry] = snapshot["carriers"]
+        self.webex_people = {name.lower(): key for name, key in snapshot["webexPeople"].items()}
         self.people: dict[str, Entry] = snapshot["people"]
         self.names = {name.lower(): user for user, name in snapshot["users"].items()}
         self.rows = {row["number"]: row for row in snapshot["rows"]}
@@ -34,6 +40,8 @@ class Evening:
         return None
 
     def person(self, declared: Entry) -> str | None:
+        if declared["kind"] == "WebexUser":
+            return self.webex_people.get(declared["spec"]["email"].lower())
         return self.names.get(declared["spec"]["userPrincipalName"].lower())
 
     def number_of(self, user: str | None) -> str | None:
@@ -47,7 +55,7 @@ class Evening:
         return self.named("NumberRange", reference, declared["namespace"])
 
     def ranges_with(self, number: str | None) -> list[Entry]:
-        ranges = self.of_kind("NumberRange")
+        ranges = [*self.of_kind("PhoneNumber"), *self.of_kind("NumberRange")]
         return [each for each in ranges if number and contains(each["spec"], number)]
 
 
@@ -69,13 +77,15 @@ def every_evening(evidence: Evidence) -> Iterator[Finding]:
 def _wrong(evening: Evening) -> Iterator[tuple[str, str]]:
     tenants = evening.of_kind("TeamsTenant")
     stopped = any(is_stopped(tenant) for tenant in tenants)
-    for found in [*tenants, *evening.of_kind("NumberRange")]:
+    connections = [*tenants, *evening.of_kind("WebexOrganization"), *evening.of_kind("Carrier")]
+    for found in [*connections, *evening.of_kind("NumberRange")]:
         if ready(found)[0] != "True":
             yield "quiet", f"{found['kind']} {found['name']} is not Ready: {ready(found)}"
-    for declared in evening.of_kind("TeamsUser"):
-        if stopped or is_stopped(declared):
+    for declared in [*evening.of_kind("TeamsUser"), *evening.of_kind("WebexUser")]:
+        in_teams = declared["kind"] == "TeamsUser"
+        if (stopped and in_teams) or is_stopped(declared):
             continue
-        name = f"TeamsUser {declared['namespace']}/{declared['name']}"
+        name = f"{declared['kind']} {declared['namespace']}/{declared['name']}"
         for what in _person_wrong(evening, declared):
             yield "quiet", f"{name}: {what}"
     yield from _rows_wrong(evening)
@@ -106,6 +116,8 @@ def _disagreements(evening: Evening, declared: Entry) -> Iterator[str]:
         yield f"shows {shown} and has {number}"
     if wanted is not None:
         yield from _number_disagreements(evening, declared, wanted, number)
+    if declared["kind"] == "WebexUser":
+        return
     policies = evening.people[user]["policies"]
     defaults = {p["type"]: p["name"] for p in _tenant_defaults(evening)}
     stated = {p["type"]: p.get("name", "") for p in declared["spec"].get("policies", ())}
@@ -141,7 +153,8 @@ def _number_disagreements(
         yield f"has {number}, and the register says {row and (row['state'], row['holder'])}"
     elif (row["declaredBy"] or {}).get("uid") != declared["uid"]:
         yield f"has {number}, which the register gives to {row['declaredBy']}"
-    location = _location(evening, declared, number)
+    in_teams = declared["kind"] == "TeamsUser"
+    location = _location(evening, declared, number) if in_teams else None
     if number is not None and location and evening.numbers[number]["location"] != location:
         yield f"has location {evening.numbers[number]['location']} instead of {location}"
 
@@ -267,7 +280,7 @@ def _was_contested(evening: Evening, declared: Entry) -> bool:
 
 
 def _is_declared_twice(evening: Evening, declared: Entry) -> bool:
-    others = [o for o in evening.of_kind("TeamsUser") if o["uid"] != declared["uid"]]
+    others = [o for o in evening.of_kind(declared["kind"]) if o["uid"] != declared["uid"]]
     return any(evening.person(other) == evening.person(declared) for other in others)
 
 

@@ -192,8 +192,10 @@ class LineWriting:
 
     async def _unassign(self, order: UnassignNumber) -> Ended:
         row = await self._number(order.number)
-        owner = row.get("owner") if row is not None else None
-        if row is None or not isinstance(owner, dict) or owner.get("id") != order.user_id:
+        if row is None:
+            return await self._unassign_unlisted(order)
+        owner = row.get("owner")
+        if not isinstance(owner, dict) or owner.get("id") != order.user_id:
             return Done()
         place = row.get("location")
         location_id = mapping.text_of(place, "id") if isinstance(place, dict) else None
@@ -208,6 +210,15 @@ class LineWriting:
             await self._take_from_person(order.user_id)
         if row.get("mainNumber") is not True:
             await self._remove(order.number, location)
+        return Done()
+
+    async def _unassign_unlisted(self, order: UnassignNumber) -> Ended:
+        """A list that does not show the number proves nothing: the person's own record does."""
+        person = await self._client.read(
+            "getPerson", paths.person(order.user_id), callingData="true"
+        )
+        if person is not None and mapping.work_number(person) == order.number:
+            raise Unavailable(f"listNumbers does not show {order.number.masked}, which is in use")
         return Done()
 
     async def _take_from_person(self, person_id: str) -> None:

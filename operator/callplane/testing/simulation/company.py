@@ -16,6 +16,7 @@ from callplane.cluster import api_errors
 from callplane.cluster.resource_kinds import NAMESPACES, ResourceKind, callplane_kind
 from callplane.simulators.graph import seeding
 from callplane.simulators.graph.seeding import PersonSeed, RangeSeed, TenantSeed, WorldSeed
+from callplane.testing.simulation import vendors
 from callplane.testing.simulation.estate import PLATFORM, Estate
 from callplane.testing.simulation.graph_line import URL
 
@@ -34,6 +35,17 @@ POLICIES = {
 }
 LONDON, MANCHESTER, LEEDS = "+442079460000", "+441614960000", "+441134960000"
 SPARE_NAMES = 400
+MANAGED = (
+    "TeamsTenant",
+    "WebexOrganization",
+    "Carrier",
+    "NumberRange",
+    "PhoneNumber",
+    "TeamsUser",
+    "WebexUser",
+    "EmergencyLocation",
+)
+"""Kinds that are pruned when git has them no more."""
 
 Spec = dict[str, Any]
 GitKey = tuple[str, str, str]
@@ -42,12 +54,16 @@ GitKey = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Employee:
-    """One person. `entry` is the object in git that declares them, `user_id` their account."""
+    """One person. `entry` is the object in git that declares them in Teams, `user_id` their account
+    there; `webex_entry` is the object that declares them in Webex, under `webex_email`.
+    """
 
     name: str
     upn: str
     user_id: str = ""
     entry: GitKey | None = None
+    webex_entry: GitKey | None = None
+    webex_email: str = ""
     has_left: bool = False
 
 
@@ -78,11 +94,10 @@ class Company:
                 await self._apply(key)
 
     def _in_cluster(self) -> list[GitKey]:
-        managed = ("TeamsTenant", "NumberRange", "TeamsUser", "EmergencyLocation")
         return sorted(
             (body["kind"], body["metadata"]["namespace"], body["metadata"]["name"])
             for body in self.estate.state.objects.values()
-            if body["kind"] in managed
+            if body["kind"] in MANAGED
         )
 
     async def _apply(self, key: GitKey) -> None:
@@ -213,8 +228,9 @@ class Company:
         """Somebody reads a ChangePlan and says so."""
         self.answers += 1
         expires_at = self.estate.clock.now() + timedelta(days=days)
+        connection = plan["spec"]["connectionRef"]
         spec: Spec = {
-            "connectionRef": {"kind": "TeamsTenant", "name": TENANT},
+            "connectionRef": {"kind": connection["kind"], "name": connection["name"]},
             "decision": decision,
             "approvedBy": "maria",
             "expiresAt": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -234,16 +250,20 @@ class Company:
                 {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
             )
         await self.estate.put_secret(self.secret)
+        await self.estate.put_secrets(vendors.secrets())
         everybody = [{"name": team} for team in TEAMS]
         for index, location in enumerate(LOCATION_IDS, start=1):
             self.git["EmergencyLocation", PLATFORM, f"office-{index}"] = {
                 "address": {
-                    "street": "1 Example Street",
+                    "organisation": "Example Ltd",
+                    "building": str(index),
+                    "street": "Example Street",
                     "town": "London",
                     "country": "GB",
                     "postcode": "ZZ99 9ZZ",
                 },
                 "teamsLocationId": location,
+                "webexLocation": "London",
                 "allowedNamespaces": everybody,
             }
         self.git["TeamsTenant", PLATFORM, TENANT] = {
@@ -260,6 +280,17 @@ class Company:
             "changeLimits": limits,
             "allowedNamespaces": everybody,
         }
+        self.git["WebexOrganization", PLATFORM, vendors.WEBEX] = {
+            **vendors.organization_spec(),
+            "changeLimits": limits,
+            "allowedNamespaces": everybody,
+        }
+        for carrier in (*vendors.CARRIERS, vendors.BRING_YOUR_OWN):
+            self.git["Carrier", PLATFORM, carrier] = {
+                **vendors.carrier_spec(carrier),
+                "changeLimits": limits,
+                "allowedNamespaces": everybody,
+            }
         self._range("london", LONDON, 45, quarantine={"days": 3})
         self._range("manchester", MANCHESTER, 25, emergencyLocationRef={"name": "office-1"})
         for person in self.employees:
@@ -278,6 +309,52 @@ class Company:
             "route": "DirectRouting",
             "allowedNamespaces": [{"name": team} for team in TEAMS],
             **more,
+        }
+
+    def declare_number(self, number: str, carrier: str, **more: Any) -> GitKey:
+        """Put a number at a carrier into git; it may be used in Teams and in Webex."""
+        key = ("PhoneNumber", PLATFORM, f"n{number[1:]}")
+        self.git[key] = {
+            "e164": number,
+            "route": "DirectRouting",
+            "carrierRef": {"name": carrier},
+            "quarantine": {"days": 1},
+            "allowedNamespaces": [{"name": team} for team in TEAMS],
+            **more,
+        }
+        return key
+
+    def numbers_declared(self) -> list[GitKey]:
+        """Numbers of carriers that git has, in a stable order."""
+        return sorted(key for key in self.git if key[0] == "PhoneNumber")
+
+    def webex_number_of(self, person: Employee) -> str | None:
+        """The number that somebody really has in Webex."""
+        organisation = self.estate.vendors.webex.organisation()
+        found = organisation.person_id(person.webex_email)
+        for row in organisation.numbers.rows():
+            if found is not None and row.owner is not None and row.owner.id == found:
+                return row.number
+        return None
+
+    def open_webex_account(self, person: Employee) -> None:
+        """An account in the organisation, under the name that the person has now."""
+        person.webex_email = person.upn
+        account = self.estate.vendors.webex.portal().add_user(person.upn)
+        note = self.estate.journal.note
+        note("directory", name=f"webex/{person.upn}", id=account, event="added")
+
+    def declare_in_webex(self, person: Employee, number: Spec) -> None:
+        """Put the person into git as somebody in Webex."""
+        if not person.webex_email:
+            self.open_webex_account(person)
+        team = person.entry[1] if person.entry is not None else TEAMS[0]
+        person.webex_entry = ("WebexUser", team, f"{person.name}-webex")
+        self.git[person.webex_entry] = {
+            "organizationRef": {"name": vendors.WEBEX, "namespace": PLATFORM},
+            "email": person.webex_email,
+            "location": "London",
+            "phoneNumber": number,
         }
 
     def grow(self, name: str, more: int) -> None:
@@ -318,7 +395,16 @@ def world_seed(chance: random.Random, *, people: int) -> WorldSeed:
             TenantSeed(
                 domain=DOMAIN,
                 people=tuple(seeds),
-                ranges=(RangeSeed(LONDON, 90), RangeSeed(MANCHESTER, 60), RangeSeed(LEEDS, 45)),
+                ranges=(
+                    RangeSeed(LONDON, 90),
+                    RangeSeed(MANCHESTER, 60),
+                    RangeSeed(LEEDS, 45),
+                    *(
+                        RangeSeed(facts.first, vendors.NUMBERS_EACH)
+                        for facts in vendors.CARRIERS.values()
+                    ),
+                    RangeSeed(vendors.OWN_FIRST, vendors.NUMBERS_EACH),
+                ),
                 policies={**seeding.DEFAULT_POLICIES, **POLICIES},
                 locations=LOCATION_IDS,
                 settings={

@@ -1,8 +1,9 @@
-"""What the company runs: a cluster, a number register, a Microsoft 365 tenant, operator processes.
+"""What the company runs: a cluster, a number register, a Microsoft 365 tenant, a Webex
+organisation, accounts with carriers, operator processes.
 
-The cluster and the register are the in-memory twins of the real ones, the tenant is the simulated
-Graph, and the operator is the real engine with the real Teams provider. Bad luck of the cluster and
-of the register is dealt out here; that of Graph is the simulator's own.
+The cluster and the register are the in-memory twins of the real ones; tenant, organisation and
+carriers are simulated worlds, and the operator is the real engine with the real providers. Bad luck
+of the cluster and of the register is dealt out here; that of the others is the simulators' own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,9 +43,10 @@ from callplane.telemetry import Telemetry
 from callplane.testing.cluster_state import ClusterState
 from callplane.testing.condition_checks import ConditionWatch
 from callplane.testing.fake_cluster import FakeCluster, Fault
-from callplane.testing.simulation import graph_line
+from callplane.testing.simulation import graph_line, vendor_evidence
 from callplane.testing.simulation.journal import Journal, row_json
 from callplane.testing.simulation.processes import Fence, Life, belonging_to
+from callplane.testing.simulation.vendors import Vendors
 from callplane.testing.simulation.virtual_time import LoopClock
 from callplane.values import E164, ConnectionId, DeclaringObject, ObjectKey
 
@@ -87,7 +90,7 @@ class JournaledRegister:
         self._estate = estate
         self._life = life
         self._process = life.name
-        self._loaded: tuple[tuple[int, int], RegisterState] | None = None
+        self._loaded: dict[ConnectionId, tuple[tuple[int, int], RegisterState]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._estate.memory, name)
@@ -109,16 +112,19 @@ class JournaledRegister:
             new_epoch=new_epoch,
         )
         if isinstance(held, ConnectionRow):
-            self._estate.journal.note("epochs", epoch=held.epoch, process=self._process)
+            self._estate.journal.note(
+                "epochs", epoch=held.epoch, process=self._process, connection=str(connection)
+            )
         return held
 
     async def load(self, connection: ConnectionId, *, since: int = 0) -> RegisterState:
         """Asked every few seconds and mostly for nothing: an idle fortnight must not cost much."""
         memory = self._estate.memory
-        known = (since, memory._version)
-        if self._loaded is None or self._loaded[0] != known or not memory.available:
-            self._loaded = (known, await memory.load(connection, since=since))
-        return self._loaded[1]
+        known, loaded = (since, memory._version), self._loaded.get(connection)
+        if loaded is None or loaded[0] != known or not memory.available:
+            loaded = (known, await memory.load(connection, since=since))
+            self._loaded[connection] = loaded
+        return loaded[1]
 
     async def commit(
         self, connection: ConnectionId, commit: Commit, *, epoch: int, now: datetime
@@ -127,7 +133,7 @@ class JournaledRegister:
         if lost == "before":
             raise StoreUnavailable("the session was lost")
         committed = await self._estate.memory.commit(connection, commit, epoch=epoch, now=now)
-        self._estate.journal.committed(commit, epoch=epoch, process=self._process)
+        self._estate.journal.committed(commit, connection, epoch=epoch, process=self._process)
         self._life.committed()
         if lost == "after":
             raise StoreUnavailable("the answer to the commit was lost")
@@ -150,6 +156,7 @@ class Estate:
         self.memory = MemoryRegister()
         self.graph = GraphWorld(clock=clock, seed=world)
         self.application = GraphApp(self.graph)
+        self.vendors = Vendors(clock=clock, chance=chance, written=journal.vendor_wrote)
         self.conditions = ConditionWatch()
         self.leader: OperatorProcess | None = None
         self.lost_commits: list[str] = []
@@ -176,6 +183,8 @@ class Estate:
         register: Any = belonging_to(life, JournaledRegister(self, life))
 
         def provider(kind: str, ingredients: Ingredients) -> Provider:
+            if kind != "teams":
+                return belonging_to(life, self.vendors.platform(kind, ingredients))
             made = graph_line.create(
                 ingredients,
                 application=self.application,
@@ -196,6 +205,9 @@ class Estate:
                 installation="cluster-of-the-company",
                 telemetry=Telemetry(),
                 chance=random.Random(self.chance.random()),
+                carrier_factory=lambda name, ingredients: belonging_to(
+                    life, self.vendors.carrier(name, ingredients)
+                ),
             ),
             self.settings,
         )
@@ -252,14 +264,18 @@ class Estate:
         application.secrets[:] = [Secret(value)]
 
     async def put_secret(self, value: str) -> None:
-        """The Secret in the cluster."""
-        body = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "graph", "namespace": PLATFORM},
-            "data": {"secret": base64.b64encode(value.encode()).decode()},
-        }
-        await self.user.apply(SECRETS, body=body)
+        """The Secret of the tenant in the cluster."""
+        await self.put_secrets({"graph": {"secret": value}})
+
+    async def put_secrets(self, secrets: Mapping[str, Mapping[str, str]]) -> None:
+        """Secrets by name, in the namespace of the connections."""
+        for name, content in secrets.items():
+            data = {
+                key: base64.b64encode(value.encode()).decode() for key, value in content.items()
+            }
+            metadata = {"name": name, "namespace": PLATFORM}
+            body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+            await self.user.apply(SECRETS, body=body)
 
     # What is so.
 
@@ -321,7 +337,9 @@ class Estate:
             ],
             pendingOrders=len(tenant.pending),
             tenantTime=at,
+            **vendor_evidence.snapshot(self.vendors),
         )
+        self.journal.content |= vendor_evidence.so_far(self.vendors)
 
     async def write_history(self) -> None:
         """The life of every number, as the register tells it."""

@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from callplane.testing.simulation import company, happenings
+from callplane.testing.simulation import company, dealings, happenings
 from callplane.testing.simulation.company import Company, Employee
 from callplane.testing.simulation.estate import Estate
 from callplane.testing.simulation.happenings import Days, Happening
@@ -24,6 +24,8 @@ CLOSES_SECONDS = 18 * 3600.0
 WEEKEND = (5, 6)
 GITOPS_PAUSE_SECONDS = 600.0
 FIRST_PEOPLE = 24
+EVERYTHING = (*happenings.HAPPENINGS, *dealings.DEALINGS)
+BY_NAME = {happening.__name__: happening for happening, _ in EVERYTHING}
 LIMITS = {"maxCount": 10, "maxPercent": 100, "floor": 5, "settle": "3s", "settleMax": "30s"}
 
 
@@ -132,8 +134,8 @@ async def _day(days: Days, wish: Wish, day: int) -> None:
 
 def _drawn(chance: random.Random, often: tuple[str, ...]) -> Happening:
     if often and chance.random() < 0.5:
-        return happenings.BY_NAME[chance.choice(often)]
-    deeds, weights = zip(*happenings.HAPPENINGS, strict=True)
+        return BY_NAME[chance.choice(often)]
+    deeds, weights = zip(*EVERYTHING, strict=True)
     return chance.choices(deeds, weights)[0]  # type: ignore[no-any-return]
 
 
@@ -165,6 +167,7 @@ async def _mend(days: Days) -> None:
     """After hours: what was broken is repaired, git is applied, and everybody goes home."""
     estate = days.estate
     estate.graph.faults.clear()
+    dealings.mend(days)
     estate.graph.change_settings({"writes_per_second": None, "reads_per_second": None})
     estate.memory.available = True
     estate.lost_commits.clear()

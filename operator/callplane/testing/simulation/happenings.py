@@ -56,7 +56,7 @@ Happening = Callable[[Days], Awaitable[str]]
 async def joiner(days: Days) -> str:
     company = days.company
     person = company.hire(licensed=days.chance.random() < 0.9)
-    company.declare(person, days.chance.choice(TEAMS), _from_range(days))
+    company.declare(person, days.chance.choice(TEAMS), from_range(days))
     await company.sync()
     return f"{person.name} joins"
 
@@ -66,7 +66,7 @@ async def joiner_before_account(days: Days) -> str:
     company = days.company
     name = company.spare[0]
     person = Employee(name, f"{name}@company.example")
-    company.declare(person, days.chance.choice(TEAMS), _from_range(days))
+    company.declare(person, days.chance.choice(TEAMS), from_range(days))
     entry = person.entry
     await company.sync()
     await asyncio.sleep(days.chance.uniform(60, 1200))
@@ -101,7 +101,7 @@ async def comes_back(days: Days) -> str:
         return "nobody comes back"
     person = days.chance.choice(gone)
     person.has_left = False
-    days.company.declare(person, days.chance.choice(TEAMS), _from_range(days))
+    days.company.declare(person, days.chance.choice(TEAMS), from_range(days))
     await days.company.sync()
     return f"{person.name} comes back"
 
@@ -152,7 +152,7 @@ async def name_reused(days: Days) -> str:
     note("directory", name=old.upn, id=new_id, event="added")
     new = Employee(f"{old.name}-two", old.upn, new_id)
     days.company.employees.append(new)
-    days.company.declare(new, team, _from_range(days))
+    days.company.declare(new, team, from_range(days))
     await days.company.sync()
     return f"{old.upn} is somebody else now"
 
@@ -179,8 +179,8 @@ async def number_edit(days: Days) -> str:
         return "no number is edited"
     number: Any = days.chance.choice(
         (
-            _from_range(days),
-            _from_range(days),
+            from_range(days),
+            from_range(days),
             {"e164": _any_number(days)},
             {"e164": _any_number(days)},
             {"none": {}},
@@ -212,7 +212,7 @@ async def handed_over(days: Days) -> str:
         return "nothing is handed over"
     a, b = days.chance.sample(people, 2)
     number = days.company.number_of(a)
-    days.company.edit(a, phoneNumber=days.chance.choice(({"none": {}}, _from_range(days))))
+    days.company.edit(a, phoneNumber=days.chance.choice(({"none": {}}, from_range(days))))
     days.company.edit(b, phoneNumber={"e164": number})
     await days.company.sync()
     return f"{a.name} hands the number over to {b.name}"
@@ -554,8 +554,6 @@ HAPPENINGS: tuple[tuple[Happening, float], ...] = (
 )
 """What may happen, and how often beside the rest."""
 
-BY_NAME = {happening.__name__: happening for happening, _ in HAPPENINGS}
-
 # What changes the processes themselves: two of these at one time would be about one process.
 UPON_PROCESSES = frozenset(
     {operator_dies, operator_is_updated, leader_stands_still, api_server_is_away}
@@ -573,7 +571,7 @@ async def _for_a_while(
     return what
 
 
-def _from_range(days: Days) -> dict[str, object]:
+def from_range(days: Days) -> dict[str, object]:
     name = days.chance.choice(("london", "london", "manchester"))
     return {"rangeRef": {"name": name, "namespace": PLATFORM}}
 

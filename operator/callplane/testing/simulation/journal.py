@@ -19,7 +19,8 @@ from callplane.cluster.resource_kinds import ResourceKind
 from callplane.plan.gate import GateRow
 from callplane.store.ports import Commit, HolderRow, Intent, Move, NumberRow
 from callplane.testing.simulation.graph_line import SentWrite
-from callplane.values import DeclaringObject, HolderId
+from callplane.testing.simulation.vendor_lines import VendorWrite
+from callplane.values import ConnectionId, DeclaringObject, HolderId
 
 Entry = dict[str, Any]
 
@@ -37,6 +38,7 @@ class Journal:
             "objects": [],
             "directory": [],
             "writes": [],
+            "vendorWrites": [],
             "changes": [],
             "commits": [],
             "events": [],
@@ -61,6 +63,21 @@ class Journal:
             }
         )
 
+    def vendor_wrote(self, write: VendorWrite) -> None:
+        """A write to Webex or to a carrier came to its end."""
+        self.content["vendorWrites"].append(
+            {
+                "at": write.at,
+                "answeredAt": write.answered_at,
+                "host": write.host,
+                "operation": write.operation,
+                "method": write.method,
+                "path": write.path,
+                "body": write.body,
+                "status": write.status,
+            }
+        )
+
     def watched(self, event: str, kind: ResourceKind, body: Entry) -> None:
         """An object as a watch shows it; only what people and git decide, no status."""
         if "spec" not in body:
@@ -82,9 +99,12 @@ class Journal:
         self._seen[metadata["uid"]] = entry = copy.deepcopy(entry)
         self.note("objects", **entry)
 
-    def committed(self, commit: Commit, *, epoch: int, process: str) -> None:
+    def committed(
+        self, commit: Commit, connection: ConnectionId, *, epoch: int, process: str
+    ) -> None:
         self.note(
             "commits",
+            connection=str(connection),
             epoch=epoch,
             process=process,
             moves=[move_json(move) for move in commit.moves],

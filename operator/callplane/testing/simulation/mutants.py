@@ -10,8 +10,17 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from callplane.engine import intents, writing
+from callplane.engine import (
+    carrier_orders,
+    carrier_releases,
+    carrier_settings,
+    claims,
+    intents,
+    transfers,
+    writing,
+)
 from callplane.plan import gate, gate_policy
+from callplane.plan.change import Change, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,23 @@ def _always(answer: object) -> Callable[..., object]:
     return lambda *_, **__: answer
 
 
+_differences = carrier_settings.differences
+
+
+def _no_addresses(*arguments: Any) -> list[Change]:
+    found = _differences(*arguments)
+    return [change for change in found if change.operation is not Operation.SET_EMERGENCY_ADDRESS]
+
+
+async def _nothing_is_missing(*_: object) -> list[object]:
+    return []
+
+
+async def _at_once(scope: Any, gathered: Any, holder: Any, row: Any) -> None:
+    """The receiver of another platform does not wait until the giver has let go."""
+    await transfers.begin(scope, gathered, row, receiver=holder)
+
+
 MUTANTS: Mapping[str, Mutant] = {
     # Emergency policies may be taken from anybody, unasked.
     "emergency": Mutant(
@@ -51,6 +77,23 @@ MUTANTS: Mapping[str, Mutant] = {
         "_may_still_appear",
         _always(False),
         often=("graph_loses_answers", "graph_orders_fail", "joiner"),
+    ),
+    # An order whose answer was lost is given up as soon as it is not seen.
+    "one order": Mutant(
+        carrier_orders, "may_still_appear", _always(False), often=("numbers_ordered_badly",)
+    ),
+    # A number is given back as soon as somebody wishes it, whoever has it.
+    "two keys": Mutant(
+        carrier_releases,
+        "_missing",
+        _nothing_is_missing,
+        often=("number_adopted", "number_given_back"),
+    ),
+    # Emergency addresses are not looked at.
+    "address": Mutant(carrier_settings, "differences", _no_addresses, often=("number_adopted",)),
+    # Whoever gets a number in another platform takes it before it is given up.
+    "one holder": Mutant(
+        claims, "_secure_elsewhere", _at_once, often=("goes_to_webex", "comes_from_webex")
     ),
     # A leader writes without looking at its Lease.
     "fence": Mutant(writing, "check_fence", _always(None), often=("leader_stands_still",)),
