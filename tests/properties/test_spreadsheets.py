@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callplane.apis.parsing import parse_strict
+from callplane.desired.sheet_kinds import NUMBERS, TEAMS_PEOPLE, WEBEX_PEOPLE, SheetKind
 from callplane.desired.spreadsheets import (
     Columns,
     Drafted,
@@ -44,15 +48,27 @@ def test_every_row_that_is_not_empty_has_one_answer(sheet: list[list[str]]) -> N
     assert [each.row for each in answers] == full
 
 
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        (TEAMS_PEOPLE, "userPrincipalName=Mail,number=DDI,location=Site,policy.TeamsXPolicy=P"),
+        (WEBEX_PEOPLE, "email=Mail,number=DDI,location=Site,extension=P"),
+        (NUMBERS, "number=DDI,description=Site,use=P"),
+    ],
+)
 @given(sheets)
-def test_what_is_drafted_is_valid_and_nobody_is_in_it_twice(sheet: list[list[str]]) -> None:
-    answers = drafts([HEADER, *sheet], COLUMNS, TARGET, Seen())
+def test_what_is_drafted_is_valid_and_nobody_is_in_it_twice(
+    kind: SheetKind, columns: str, sheet: list[list[str]]
+) -> None:
+    target = replace(TARGET, kind=kind)
+    answers = drafts([HEADER, *sheet], Columns.parse(columns, kind), target, Seen())
     bodies = [each.body for each in answers if isinstance(each, Drafted)]
     assert not any(parse_strict(body).errors for body in bodies)
+    specs = [body["spec"] for body in bodies]
     for taken in (
         [body["metadata"]["name"] for body in bodies],
-        [body["spec"]["userPrincipalName"] for body in bodies],
-        [body["spec"]["phoneNumber"]["e164"] for body in bodies],
+        [spec.get(kind.subject) or spec["e164"] for spec in specs],
+        [spec.get("e164") or spec["phoneNumber"]["e164"] for spec in specs],
     ):
         assert len(taken) == len(set(taken))
 

@@ -18,6 +18,7 @@ from callplane.errors import CallplaneError
 
 if TYPE_CHECKING:
     from callplane.desired.brownfield import Document, LeftOut
+    from callplane.desired.spreadsheets import Target
 
 #: Something was left out: a person has to look.
 LEFT_OUT = 2
@@ -28,7 +29,10 @@ Connections = Annotated[
     typer.Option(
         "--connection",
         metavar="[KIND/]NAMESPACE/NAME",
-        help="Import only this one; may be repeated. Else everything that was observed.",
+        help=(
+            "Import only this one; may be repeated. Else everything that was observed. With --csv: "
+            "what its rows are on."
+        ),
     ),
 ]
 WithConnections = Annotated[
@@ -55,14 +59,14 @@ def import_estate(
     ] = None,
     kubeconfig: Kubeconfig = None,
     sheet: Annotated[
-        Path | None, typer.Option("--csv", help="Import the people of this spreadsheet (UTF-8).")
+        Path | None, typer.Option("--csv", help="Import the rows of this spreadsheet (UTF-8).")
     ] = None,
     columns: Annotated[
         str,
         typer.Option(
             "--columns",
             metavar="FIELD=HEADER,…",
-            help="Where userPrincipalName, number, location and policy.TYPE are in the --csv.",
+            help="Which column of the --csv each field is in, such as number=DDI.",
         ),
     ] = "",
     country: Annotated[
@@ -71,7 +75,9 @@ def import_estate(
     database_url: DatabaseUrl = None,
     tenant: Annotated[
         str,
-        typer.Option("--tenant", metavar="NAMESPACE/NAME", help="The TeamsTenant of a --csv."),
+        typer.Option(
+            "--tenant", metavar="NAMESPACE/NAME", help="A TeamsTenant; short --connection."
+        ),
     ] = "",
     connections: Connections = None,
     with_connections: WithConnections = False,
@@ -85,22 +91,22 @@ def import_estate(
 ) -> None:
     """Write what tenants, organisations and carriers have as manifests that plan to nothing.
 
-    Observations come from --from-snapshot, or live from the cluster of --kubeconfig; or people come
-    from a spreadsheet, --csv. Exit codes: 0 all is stated, 2 something was left out, each with its
-    reason, 1 error: nothing was written.
+    Observations come from --from-snapshot, or live from the cluster of --kubeconfig; or people or
+    numbers come from a spreadsheet, --csv. Exit codes: 0 all is stated, 2 something was left out,
+    each with its reason, 1 error: nothing was written.
     """
     if sum(each is not None for each in (snapshot, kubeconfig, sheet)) != 1:
         raise CallplaneError(
             "name one of --from-snapshot, --kubeconfig and --csv: what to import from"
         )
+    named = [*(connections or ()), *([f"TeamsTenant/{tenant}"] if tenant else ())]
     if sheet is not None:
-        _import_sheet(sheet, into, columns, Spread(tenant, namespace, country))
+        _import_sheet(sheet, into, columns, Spread(named, namespace, country))
         return
     from callplane.cli import importing
 
     with short_lived.without_collector():
         observations = plan_command.observed(snapshot, kubeconfig, database_url)
-        named = [*(connections or ()), *([f"TeamsTenant/{tenant}"] if tenant else ())]
         wanted = importing.Wanted(into, named, namespace, with_connections)
         imported = importing.compute(observations, wanted, now=SystemClock().now())
         importing.write(into, imported.documents)
@@ -116,9 +122,9 @@ def import_estate(
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What every person of a sheet has in common, as the options say it."""
+    """What every row of a sheet has in common, as the options say it."""
 
-    tenant: str
+    connections: Sequence[str]
     namespace: str
     country: str
 
@@ -128,25 +134,46 @@ def _import_sheet(sheet: Path, into: Path, columns: str, spread: Spread) -> None
     from callplane.desired import spreadsheets
     from callplane.numbering import plan_table
 
-    tenant_namespace, separator, tenant_name = spread.tenant.partition("/")
-    if not (tenant_namespace and separator and tenant_name):
-        raise CallplaneError("--csv needs --tenant NAMESPACE/NAME: where its people are")
     if spread.country and plan_table.plan_of(spread.country) is None:
         known = ", ".join(sorted(plan_table.PLANS))
         raise CallplaneError(f"--country {spread.country}: no number plan here; known are {known}")
-    target = spreadsheets.Target(
-        spread.namespace or tenant_namespace, tenant_namespace, tenant_name, spread.country
-    )
-    mapping = spreadsheets.Columns.parse(columns)
+    target = _target(spread)
+    mapping = spreadsheets.Columns.parse(columns, target.kind)
     counts = spreadsheet_import.run(
         spreadsheet_import.Sheet(sheet, mapping, target, into),
         lambda refused: typer.echo(f"row {refused.row}: {'; '.join(refused.reasons)}"),
     )
-    people = output.count(counts.written, "person/people")
+    noun = "number" if target.kind.folder == "numbers" else "person/people"
+    written = output.count(counts.written, noun)
     rows = output.count(counts.refused, "row")
-    connecting.say(f"{into}: {people} written; {rows} refused")
+    connecting.say(f"{into}: {written} written; {rows} refused")
     if counts.refused:
         raise typer.Exit(LEFT_OUT)
+
+
+def _target(spread: Spread) -> Target:
+    """The connection that rows are on, and with it what they are. Raises CallplaneError."""
+    from callplane.desired import sheet_kinds, spreadsheets
+
+    kinds = ", ".join(sheet_kinds.SHEETS)
+    if len(spread.connections) != 1:
+        raise CallplaneError(
+            f"--csv needs one --connection KIND/NAMESPACE/NAME with a KIND of {kinds}, or --tenant "
+            "NAMESPACE/NAME: where its rows are"
+        )
+    kind, _, place = spread.connections[0].partition("/")
+    namespace, _, name = place.partition("/")
+    sheet_kind = sheet_kinds.SHEETS.get(kind)
+    if sheet_kind is None or not namespace or not name or "/" in name:
+        option = "--tenant" if kind == "TeamsTenant" and "/" not in place else "--connection"
+        shown = place if option == "--tenant" else spread.connections[0]
+        wanted = "NAMESPACE/NAME" if option == "--tenant" else "KIND/NAMESPACE/NAME"
+        raise CallplaneError(
+            f"--csv needs {option} {wanted}, and {shown!r} is none; a KIND is one of {kinds}"
+        )
+    return spreadsheets.Target(
+        spread.namespace or namespace, namespace, name, spread.country, sheet_kind
+    )
 
 
 _COUNTED = (

@@ -11,15 +11,18 @@ from typing import BinaryIO
 
 import yaml
 
-from callplane.apis.teams_users import TeamsUser
+from callplane.apis.model import Resource
+from callplane.apis.phone_numbers import PhoneNumber
 from callplane.cli import importing, manifests
 from callplane.desired import spreadsheets
+from callplane.desired.brownfield import DeclaredNumbers
+from callplane.desired.declarations import is_person, person_key
+from callplane.desired.sheet_kinds import NUMBER, SheetKind
 from callplane.desired.spreadsheets import Columns, Drafted, Refused, Seen, Target
-from callplane.desired.teams_users import person_key
 from callplane.errors import CallplaneError
 
 _CHUNK_BYTES = 1 << 16
-#: People in one file: few enough to be looked at, and for git to show a change of.
+#: Objects in one file: few enough to be looked at, and for git to show a change of.
 PEOPLE_A_FILE = 1000
 
 
@@ -45,10 +48,10 @@ def run(sheet: Sheet, report: Callable[[Refused], None]) -> Counts:
     Raises CallplaneError.
     """
     check_encoding(sheet.file)
-    seen = _seen(sheet.into)
-    writer = _Writer(
-        sheet.into / sheet.target.tenant_name / "people", sheet.file.stem.lstrip(".") or "sheet"
-    )
+    kind = sheet.target.kind
+    seen = _seen(sheet.into, kind)
+    folder = sheet.into / sheet.target.connection_name / kind.folder
+    writer = _Writer(folder, sheet.file.stem.lstrip(".") or "sheet")
     refused = 0
     try:
         for answer in _answers(sheet, seen):
@@ -102,26 +105,38 @@ def _answers(sheet: Sheet, seen: Seen) -> Iterator[Drafted | Refused]:
         yield from spreadsheets.drafts(spreadsheets.rows(lines), sheet.columns, sheet.target, seen)
 
 
-def _seen(folder: Path) -> Seen:
-    """People and numbers that the folder declares already."""
+def _seen(folder: Path, kind: SheetKind) -> Seen:
+    """Who and which numbers the folder declares already: people for a sheet of people, whatever
+    platform they are on, numbers and ranges for a sheet of numbers.
+    """
     tree = manifests.of_files(
         manifests.files([str(folder)]) if folder.is_dir() else (), namespace="default"
     )
     if tree.broken:
         raise CallplaneError(f"{tree.broken[0]}; put {folder} in order before importing into it")
+    if kind.subject == NUMBER:
+        numbers = [each for each in tree.resources if isinstance(each, PhoneNumber)]
+        return spreadsheets.known(
+            ((_label(each), each.spec.e164, each.spec.e164) for each in numbers),
+            spans=DeclaredNumbers(tree.resources),
+        )
     return spreadsheets.known(
         (
-            f"TeamsUser {each.namespace}/{each.name}",
-            person_key(each.spec),
+            _label(each),
+            person_key(each) if each.kind == kind.kind else _label(each),
             each.spec.phone_number.e164 if each.spec.phone_number else None,
         )
         for each in tree.resources
-        if isinstance(each, TeamsUser)
+        if is_person(each)
     )
 
 
+def _label(resource: Resource) -> str:
+    return f"{resource.kind} {resource.namespace}/{resource.name}"
+
+
 class _Writer:
-    """Files of a thousand people each, written one person at a time; none is ever replaced."""
+    """Files of a thousand objects each, written one at a time; none is ever replaced."""
 
     def __init__(self, folder: Path, stem: str) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""People of a spreadsheet as TeamsUsers: one row in, one manifest or the reasons why not out.
+"""A spreadsheet as manifests: one row in, one manifest or the reasons why not out.
 
 `callplane import --csv` calls `drafts` with rows as they come from the file. Rows are looked at one
 by one and let go: of each, only who and which number it was is remembered, to find it again when it
@@ -10,22 +10,18 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from callplane.apis import fields
 from callplane.apis.model import API_VERSION
 from callplane.apis.parsing import parse_strict
+from callplane.desired.sheet_kinds import EMAIL, NUMBER, TEAMS_PEOPLE, USER, SheetKind
 from callplane.errors import CallplaneError
 from callplane.numbering import plan_table
 from callplane.values import E164
 
-USER = "userPrincipalName"
-NUMBER = "number"
-LOCATION = "location"
-POLICY = "policy."
-_FIELDS = (USER, NUMBER, LOCATION)
 _DELIMITERS = (",", ";", "\t")
 #: A spreadsheet program takes a cell that begins so for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@")
@@ -64,23 +60,20 @@ class Columns:
     headers: Mapping[str, str]
 
     @classmethod
-    def parse(cls, text: str) -> Columns:
+    def parse(cls, text: str, kind: SheetKind = TEAMS_PEOPLE) -> Columns:
         """Read `userPrincipalName=Mail,number=DDI,policy.TeamsCallingPolicy=Calling`."""
         headers: dict[str, str] = {}
         for part in text.split(","):
             name, separator, header = (piece.strip() for piece in part.partition("="))
-            is_policy = name.startswith(POLICY) and re.fullmatch(
-                fields.POLICY_TYPE_PATTERN, name.removeprefix(POLICY)
-            )
-            if not separator or not header or not (name in _FIELDS or is_policy):
+            if not separator or not header or not kind.has_field(name):
                 raise BadColumns(
                     f"--columns: {part.strip()!r} is not FIELD=HEADER with a field of "
-                    f"{', '.join(_FIELDS)} or {POLICY}TYPE"
+                    f"{kind.field_names}"
                 )
             if name in headers:
                 raise BadColumns(f"--columns: {name} is named twice")
             headers[name] = header
-        missing = [name for name in (USER, NUMBER) if name not in headers]
+        missing = [name for name in kind.required if name not in headers]
         if missing:
             raise BadColumns(f"--columns: {' and '.join(missing)} must be named")
         return cls(headers)
@@ -101,15 +94,16 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What every person of the sheet has in common: namespace, tenant, country of the numbers.
+    """What every row of the sheet has in common: namespace, connection, country of the numbers.
 
     Without `country` only numbers in E.164 are read.
     """
 
     namespace: str
-    tenant_namespace: str
-    tenant_name: str
+    connection_namespace: str
+    connection_name: str
     country: str = ""
+    kind: SheetKind = TEAMS_PEOPLE
 
 
 @dataclass(slots=True)
@@ -119,14 +113,20 @@ class Seen:
     people: dict[int, str] = field(default_factory=dict)
     numbers: dict[int, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    spans: Container[E164] = ()
 
-    def take(self, user: str, number: E164, by: str) -> list[str]:
-        """The reasons why not; without any, both are taken from now on."""
+    def take(self, user: str, number: E164, by: str, *, subject: str = USER) -> list[str]:
+        """The reasons why not; without any, both are taken from now on. `subject` is the field that
+        `user` is from; `spans` holds numbers of ranges.
+        """
+        holder_of_number = self.numbers.get(number.digits)
+        if holder_of_number is None and number in self.spans:
+            holder_of_number = "a NumberRange"
         reasons = [
             f"{what} is in {holder} already"
             for what, holder in (
-                (USER, self.people.get(_digest(user))),
-                (f"{NUMBER} {number.masked}", self.numbers.get(number.digits)),
+                (subject, self.people.get(_digest(user)) if subject != NUMBER else None),
+                (f"{NUMBER} {number.masked}", holder_of_number),
             )
             if holder is not None
         ]
@@ -214,8 +214,11 @@ def _picked(cells: Sequence[str], positions: Mapping[str, int]) -> dict[str, str
 
 
 def _row(row: int, cells: Mapping[str, str], target: Target, seen: Seen) -> Drafted | Refused:
+    kind = target.kind
     reasons = [
-        reason for name, text in cells.items() if (reason := _objection(name, text)) is not None
+        reason
+        for name, text in cells.items()
+        if (reason := _objection(name, text, kind)) is not None
     ]
     number: E164 | None = None
     if not any(reason.startswith(NUMBER) for reason in reasons):
@@ -225,27 +228,28 @@ def _row(row: int, cells: Mapping[str, str], target: Target, seen: Seen) -> Draf
             reasons.append(f"{NUMBER} {error}")
     if reasons or number is None:
         return Refused(row, tuple(reasons))
-    user = cells[USER].lower()
-    body = _body(user, number, cells, target)
+    user = number.text if kind.subject == NUMBER else cells[kind.subject].lower()
+    body = _body(number, cells, target)
     errors = [str(error) for error in parse_strict(body).errors]
-    reasons = errors or seen.take(user, number, f"row {row}")
+    reasons = errors or seen.take(user, number, f"row {row}", subject=kind.subject)
     if reasons:
         return Refused(row, tuple(reasons))
-    body["metadata"]["name"] = _name(user, seen)
+    body["metadata"]["name"] = _name(f"number-{user[1:]}" if kind.subject == NUMBER else user, seen)
     return Drafted(row, body)
 
 
-def _objection(name: str, text: str) -> str | None:
+def _objection(name: str, text: str, kind: SheetKind) -> str | None:
     """What is wrong with a cell by itself."""
     if not text.replace("\u00a0", " ").replace("\u202f", " ").isprintable():
         return f"{name} holds characters that cannot be printed"
-    if name in (USER, NUMBER) and not text:
+    if name in kind.required and not text:
         return f"{name} is empty"
     is_number = name == NUMBER and text.startswith("+")
     if text.startswith(_FORMULA_STARTS) and not is_number:
         return f"{name} begins like a formula: {text[:_SHOWN_MAX]!r}"
-    if name == USER and not re.fullmatch(fields.USER_NAME_PATTERN, text):
-        return f"{name} is no user principal name: {text[:_SHOWN_MAX]!r}"
+    what = {USER: "user principal name", EMAIL: "address"}.get(name)
+    if what is not None and not re.fullmatch(fields.USER_NAME_PATTERN, text):
+        return f"{name} is no {what}: {text[:_SHOWN_MAX]!r}"
     return None
 
 
@@ -295,31 +299,17 @@ def _as_dialled(digits: str, shown: str, country: str) -> str:
     raise ValueError(f"begins neither with + nor with {dialling.trunk}: {shown}")
 
 
-def _body(user: str, number: E164, cells: Mapping[str, str], target: Target) -> dict[str, Any]:
-    reference = {"name": target.tenant_name}
-    if target.tenant_namespace != target.namespace:
-        reference["namespace"] = target.tenant_namespace
-    spec: dict[str, Any] = {
-        "tenantRef": reference,
-        "userPrincipalName": user,
-        "phoneNumber": {"e164": number.text},
-    }
-    if cells.get(LOCATION):
-        spec["emergencyLocationRef"] = {"name": cells[LOCATION]}
-    policies = [
-        {"type": name.removeprefix(POLICY), "name": text}
-        for name, text in sorted(cells.items())
-        if name.startswith(POLICY) and text
-    ]
-    if policies:
-        spec["policies"] = policies
+def _body(number: E164, cells: Mapping[str, str], target: Target) -> dict[str, Any]:
+    reference = {"name": target.connection_name}
+    if target.connection_namespace != target.namespace:
+        reference["namespace"] = target.connection_namespace
     # The real name comes last, for only a row that is good takes one.
     metadata = {"name": "row", "namespace": target.namespace}
     return {
         "apiVersion": API_VERSION,
-        "kind": "TeamsUser",
+        "kind": target.kind.kind,
         "metadata": metadata,
-        "spec": spec,
+        "spec": target.kind.spec(cells, number, reference),
     }
 
 
@@ -337,9 +327,11 @@ def _digest(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest())
 
 
-def known(people: Iterable[tuple[str, str, str | None]]) -> Seen:
-    """What objects of a folder have taken: (object, person, number or None)."""
-    seen = Seen()
+def known(people: Iterable[tuple[str, str, str | None]], *, spans: Container[E164] = ()) -> Seen:
+    """What objects of a folder have taken: (object, person, number or None), and the numbers of
+    ranges.
+    """
+    seen = Seen(spans=spans)
     for label, person, number in people:
         seen.people[_digest(person)] = label
         seen.names.add(label.rpartition("/")[2])

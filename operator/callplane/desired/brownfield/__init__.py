@@ -10,6 +10,7 @@ out in silence.
 from __future__ import annotations
 
 from callplane.desired.brownfield.drafting import draft
+from callplane.desired.brownfield.ranges import DeclaredNumbers
 from callplane.desired.brownfield.values import (
     Document,
     Draft,
@@ -21,6 +22,7 @@ from callplane.desired.brownfield.values import (
 )
 
 __all__ = [
+    "DeclaredNumbers",
     "Document",
     "Draft",
     "Estate",

@@ -127,10 +127,12 @@ class DeclaredNumbers:
         for listed in self._spans.values():
             listed.sort()
 
-    def __contains__(self, number: E164) -> bool:
+    def __contains__(self, number: object) -> bool:
         """Declared spans do not overlap: only the last one that begins before the number can hold
         it.
         """
+        if not isinstance(number, E164):
+            return False
         listed = self._spans.get(len(number.text), [])
         after = bisect.bisect_right(listed, number, key=lambda span: span.first)
         return after > 0 and number in listed[after - 1]
