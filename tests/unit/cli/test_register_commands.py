@@ -36,7 +36,7 @@ from callplane.testing.planning_builders import (
     number,
     user_id,
 )
-from callplane.values import ConnectionId, DeclaringObject, ObjectKey, Platform
+from callplane.values import ConnectionId, DeclaringObject, HolderId, ObjectKey, Platform
 
 URL = "--database-url=postgresql://localhost/memory"
 TENANT = DeclaringObject("cluster-1", "TeamsTenant", "platform", "main", "uid-main")
@@ -156,6 +156,60 @@ def test_csv_and_yaml_of_the_register_say_what_the_list_says(
     assert yaml.safe_load(run("export", URL, "--format", "yaml")) == listed
     (row,) = csv.DictReader(io.StringIO(run("export", URL)))
     assert row == {name: value or "" for name, value in listed[0].items()}
+
+
+async def elsewhere(register: MemoryRegister) -> None:
+    """A number of a person in Webex, and one that is on order at a carrier."""
+    webex = ConnectionId("webex", "org-1")
+    carrier = ConnectionId("telnyx", "account")
+    bruno = HolderId(Platform.WEBEX, "org-1", "bruno-Id")
+    claim = Move(
+        number(3),
+        expected=NumberState.FREE,
+        to=NumberState.CLAIMED,
+        cause=Cause.ALLOCATE,
+        holder=bruno,
+        declared_by=declaring("bruno"),
+        range_name="platform/webex",
+        number_type="webex",
+    )
+    order = Move(
+        number(4),
+        expected=NumberState.FREE,
+        to=NumberState.ORDERING,
+        cause=Cause.ORDER,
+        range_name="platform/front",
+    )
+    person = HolderRow(bruno, webex, declaring("bruno"), "bruno@example.com", {}, {})
+    for connection, commit in (
+        (webex, Commit(moves=(claim,), holders=(person,))),
+        (carrier, Commit(moves=(order,))),
+    ):
+        now = SystemClock().now()
+        row = await register.hold_connection(
+            connection, declared_by=TENANT, now=now, stale_after_seconds=300, new_epoch=True
+        )
+        assert isinstance(row, ConnectionRow)
+        await register.commit(connection, commit, epoch=row.epoch, now=now)
+
+
+def test_numbers_of_every_platform_and_carrier_are_exported(
+    register: MemoryRegister, run: Run
+) -> None:
+    asyncio.run(given(register, "anna", 1))
+    asyncio.run(elsewhere(register))
+    rows = list(csv.DictReader(io.StringIO(run("export", URL))))
+    assert [(row["connection"], row["state"], row["type"], row["userName"]) for row in rows] == [
+        (str(CONNECTION), "Assigned", "directRouting", "anna@example.com"),
+        ("webex/org-1", "Claimed", "webex", "bruno@example.com"),
+        ("telnyx/account", "Ordering", "", ""),
+    ]
+    listed = yaml.safe_load(run("export", URL, "--format", "yaml"))
+    assert [row["range"] for row in listed] == [
+        "platform/london",
+        "platform/webex",
+        "platform/front",
+    ]
 
 
 def test_an_empty_register_is_exported_with_its_header(register: MemoryRegister, run: Run) -> None:
