@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from callplane.engine import gate_keeper, guarding, intents, transfers, writing
+from callplane.engine import gate_keeper, guarding, intents, transfers, write_ahead, writing
 from callplane.engine.gathering import Gathered
 from callplane.engine.scope import Scope
 from callplane.plan import gate, gate_policy
@@ -230,7 +230,7 @@ def silence_means_no(patch: pytest.MonkeyPatch) -> None:
 
 
 def the_fence_is_open(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(writing, "check_fence", lambda _: None)
+    patch.setattr(write_ahead, "check_fence", lambda _: None)
 
 
 def nothing_is_compared(patch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from callplane.apis.carriers import Carrier
-from callplane.apis.provider_incidents import Freeze, ProviderIncident, ProviderIncidentSpec
+from callplane.apis.provider_incidents import Freeze, ProviderIncidentSpec
 from callplane.apis.reasons import Reason
-from callplane.apis.references import ConnectionKind, ManagementPolicy, ObjectRef
+from callplane.apis.references import ManagementPolicy, ObjectRef
 from callplane.engine.carrier_connections import CarrierRuntime
 from callplane.engine.gathering import CONNECTION_LOOK_SECONDS, consenting
+from callplane.engine.provider_incidents import freeze_of
 from callplane.engine.scope import Parked, Scope
 from callplane.errors import Stalled, Waiting
 from callplane.providers.carrier_protocol import CarrierAction
@@ -75,19 +76,7 @@ def _starts_again(scope: Scope, key: ObjectKey, runtime: CarrierRuntime | None) 
 
 def incident_of(scope: Scope, carrier: Carrier) -> ProviderIncidentSpec | None:
     """The open incident of this carrier, in its own namespace, that freezes most."""
-    found: ProviderIncidentSpec | None = None
-    for cached in scope.engine.cache.of_kind("ProviderIncident"):
-        if not isinstance(cached.resource, ProviderIncident) or cached.is_deleting:
-            continue
-        spec = cached.resource.spec
-        named = (spec.connection_ref.kind, cached.key.namespace, spec.connection_ref.name)
-        if named != (ConnectionKind.CARRIER, carrier.namespace, carrier.name):
-            continue
-        if spec.resolved_at is not None:
-            continue
-        if found is None or _STRENGTH[spec.freeze] > _STRENGTH[found.freeze]:
-            found = spec
-    return found
+    return freeze_of(scope.engine, carrier)
 
 
 def check_incident(side: CarrierSide, *, takes_away: bool) -> None:

@@ -9,24 +9,20 @@ that goes with its intent, and with the move that takes it back.
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from callplane.apis.reasons import Reason
-from callplane.engine import carrier_changes, carrier_memory
+from callplane.engine import carrier_changes, carrier_memory, write_ahead
 from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.scope import Parked, Scope
-from callplane.engine.writing import check_fence
-from callplane.errors import Failed, OutcomeUnknown, Stalled, Waiting
-from callplane.plan import gate
+from callplane.errors import Failed, OutcomeUnknown, Waiting
 from callplane.plan.change import Change
-from callplane.plan.gate import GateRow
 from callplane.plan.gate_policy import is_gated
 from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.providers.protocol import AuthenticationFailed, ProviderError, Throttled
-from callplane.store.ports import Commit, EpochLost, Intent, IntentState, Move
+from callplane.store.ports import Commit, Intent, IntentState, Move
 from callplane.values import E164
 
 log = logging.getLogger(__name__)
@@ -55,23 +51,9 @@ class Write:
 async def pass_gate(scope: Scope, side: CarrierSide, changes: Sequence[Change]) -> None:
     """The object goes on only when all its gated changes are granted."""
     gated = [change for change in changes if is_gated(change)]
-    if not gated:
-        await side.runtime.gate.withdraw(scope.key)
-        return
     name = f"{scope.key.namespace}/{scope.key.name}"
     ranges = {change.change_id: name for change in gated}
-    answer = await side.runtime.gate.propose(gated, proposer=scope.key, range_names=ranges)
-    if isinstance(answer, gate.Settling):
-        raise Waiting(
-            Reason.SETTLING,
-            f"{len(gated)} changes wait for the batch to settle",
-            after_seconds=answer.seconds + 30.0,
-        )
-    if isinstance(answer, gate.Held):
-        raise Stalled(
-            Reason.APPROVAL_REQUIRED,
-            "held for a person; see ChangePlan with digest " + ", ".join(answer.digests),
-        )
+    await write_ahead.pass_gate(scope, side.runtime, gated, ranges)
 
 
 async def send(
@@ -146,39 +128,15 @@ async def _compare_before_write(side: CarrierSide, change: Change) -> None:
 
 async def _open_intent(scope: Scope, side: CarrierSide, write: Write) -> Intent:
     """Committed before the send, under the fence; a gated change consumes its grant with it."""
-    runtime, engine, change = side.runtime, scope.engine, write.change
-    check_fence(scope)
-    now = engine.clock.now()
-    intent = Intent(
-        change_id=change.change_id,
-        connection=runtime.connection,
-        epoch=runtime.mirror.epoch,
-        holder=carrier_changes.subject(runtime.connection, E164(change.subject)),
-        change=change.to_json(),
-        request_id=str(uuid.UUID(int=engine.chance.getrandbits(128), version=4)),
-        sent_at=now,
+    change = write.change
+    intended = write_ahead.Intended(
+        change,
+        carrier_changes.subject(side.runtime.connection, E164(change.subject)),
+        carrier_changes.describe(change),
+        needs_grant=write.gated and is_gated(change),
+        moves=(write.move,) if write.move is not None else (),
     )
-    gate_rows: tuple[GateRow, ...] = ()
-    if write.gated and is_gated(change):
-        consumed = runtime.gate.consumed(change)
-        if consumed is None:
-            raise Waiting(
-                Reason.PLAN_STALE,
-                f"{carrier_changes.describe(change)}: its grant is gone; proposing it anew",
-                after_seconds=STALE_LOOK_SECONDS,
-            )
-        gate_rows = (consumed,)
-    moves = (write.move,) if write.move is not None else ()
-    try:
-        await runtime.mirror.commit(
-            Commit(moves=moves, intents=(intent,), gate_rows=gate_rows), now=now
-        )
-    except EpochLost as lost:
-        runtime.health.lost_to = "another installation has taken the connection"
-        raise Stalled(Reason.CONNECTION_HELD_ELSEWHERE, runtime.health.lost_to) from lost
-    # The database may have taken its time: an intent that is never sent is settled by looking.
-    check_fence(scope)
-    return intent
+    return await write_ahead.open_intent(scope, side.runtime, intended)
 
 
 async def close(  # noqa: PLR0913 - all named, and all of one commit

@@ -18,7 +18,7 @@ from callplane.apis.references import SecretKeyRef
 from callplane.cluster import finalizers
 from callplane.cluster.secret_reading import SecretFound, SecretMissing
 from callplane.desired.declarations import PlatformObject
-from callplane.engine import registered, restorations, secrets_in_use, writing
+from callplane.engine import registered, restorations, secrets_in_use, write_ahead
 from callplane.engine.connection_core import ConnectionCore
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.object_cache import FORCE_DELETE
@@ -164,7 +164,7 @@ async def _hold(scope: Scope, connection: ConnectionId, *, word: str) -> Connect
     """Hold the connection in the register. Raises Stalled while somebody else works it."""
     engine = scope.engine
     # A leader that was paused and overtaken must not take the connection back from its successor.
-    writing.check_fence(scope)
+    write_ahead.check_fence(scope)
     held = await engine.register.hold_connection(
         connection,
         declared_by=scope.declaring,
@@ -221,7 +221,7 @@ async def let_go(
         await scope.engine.register.release_connection(runtime.connection, epoch=epoch)
     elif row is not None:
         # A leader that was overtaken must not let go of what its successor works.
-        writing.check_fence(scope)
+        write_ahead.check_fence(scope)
         await scope.engine.register.release_connection(row.connection, epoch=row.epoch)
     await secrets_in_use.free(scope, secrets_in_use.refs_of(scope.cached.resource))
     await finalizers.remove(

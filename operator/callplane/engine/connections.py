@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,9 @@ class ConnectionRuntime(ConnectionCore):
         self.unlisted_read_at: dict[str, float] = {}
         # What observed holders would be given.
         self.previews: dict[HolderId, E164] = {}
+        # Numbers in use by emergency location, and which listing they were counted in.
+        self._located: Counter[str] = Counter()
+        self._located_at: float | None = None
         self._listing = {family: asyncio.Lock() for family in Family}
 
     @property
@@ -76,6 +80,20 @@ class ConnectionRuntime(ConnectionCore):
     @property
     def oldest_complete_at(self) -> float | None:
         return self.snapshot.oldest_complete_at
+
+    def numbers_at(self, location_id: str) -> int:
+        """Numbers in use that the last listing showed with this emergency location. Counted once a
+        listing for all locations, because there may be many of both.
+        """
+        listed_at = self.snapshot.numbers.complete_at
+        if self._located_at != listed_at:
+            self._located_at = listed_at
+            self._located = Counter(
+                row.location_id.lower()
+                for row in self.snapshot.numbers.rows()
+                if row.holder_id is not None and row.location_id
+            )
+        return self._located[location_id]
 
     def loops(self) -> dict[str, Step]:
         return {**super().loops(), "operations": self.operations.step}

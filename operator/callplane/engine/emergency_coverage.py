@@ -306,6 +306,8 @@ def _at_platform(
     location: ObjectKey | None,
 ) -> Check:
     system, platform = observation.key, Platform(observation.connection.provider)
+    if platform is Platform.SIP:
+        return _at_sbc(system, declared, evidence, location)
     name = WORDS[platform].name
     if evidence.row is None:
         text = f"{name} does not show the number, which the register says is in use"
@@ -328,6 +330,27 @@ def _at_platform(
     if shown.lower() != wanted.lower():
         text = f"{name} has {shown} instead of {wanted}"
         return Check(system, Coverage.DIFFERENT, text)
+    return Check(system, Coverage.ACCEPTED)
+
+
+def _at_sbc(
+    system: ObjectKey, declared: _Declared, evidence: _Evidence, location: ObjectKey | None
+) -> Check:
+    """An SBC keeps no addresses: an emergency call leaves by the carrier that has the caller's
+    number, and that carrier's own check tells what it knows.
+    """
+    if location is None:
+        text = "no emergencyLocationRef on the line, the number or its range"
+        return Check(system, Coverage.MISSING, text)
+    if not isinstance(declared.by_key.get(location), EmergencyLocation):
+        return Check(system, Coverage.MISSING, f"{location} is declared and does not exist")
+    source = declared.source(evidence.number)
+    if source is None or source.spec.carrier_ref is None:
+        text = (
+            "no carrierRef on the number or its range, so that nobody is told the address; by "
+            "hand: give it to the carrier that takes its emergency calls"
+        )
+        return Check(system, Coverage.BY_HAND, text)
     return Check(system, Coverage.ACCEPTED)
 
 

@@ -15,7 +15,7 @@ from callplane.apis.reasons import Reason
 from callplane.apis.service_lines import ServiceLine
 from callplane.desired import service_readiness, teams_readiness, webex_readiness
 from callplane.desired.declarations import WORDS
-from callplane.engine import intents, transfers
+from callplane.engine import intents, transfers, write_ahead
 from callplane.engine.claims import WantedNumber
 from callplane.engine.gathering import Gathered
 from callplane.engine.provider_incidents import freeze_of
@@ -24,7 +24,6 @@ from callplane.engine.scope import Scope
 from callplane.errors import Stalled, Waiting
 from callplane.numbering import plan_table
 from callplane.numbering.lifecycle import HELD
-from callplane.plan import gate
 from callplane.plan.change import Cause, Change, Operation
 from callplane.plan.diff import LinePlan
 from callplane.plan.gate_policy import is_gated
@@ -236,19 +235,5 @@ def range_names(mirror: RegisterMirror, gated: Iterable[Change]) -> dict[str, st
 async def pass_gate(scope: Scope, gathered: Gathered, changes: tuple[Change, ...]) -> None:
     """The object's chain starts only when all its gated changes are granted."""
     gated = [change for change in changes if is_gated(change)]
-    if not gated:
-        await gathered.runtime.gate.withdraw(scope.key)
-        return
     ranges = range_names(gathered.runtime.mirror, gated)
-    answer = await gathered.runtime.gate.propose(gated, proposer=scope.key, range_names=ranges)
-    if isinstance(answer, gate.Settling):
-        raise Waiting(
-            Reason.SETTLING,
-            f"{len(gated)} changes wait for the batch to settle",
-            after_seconds=answer.seconds + 30.0,
-        )
-    if isinstance(answer, gate.Held):
-        raise Stalled(
-            Reason.APPROVAL_REQUIRED,
-            "held above the change limits; see ChangePlan with digest " + ", ".join(answer.digests),
-        )
+    await write_ahead.pass_gate(scope, gathered.runtime, gated, ranges)

@@ -23,7 +23,7 @@ from callplane.desired.declarations import (
     is_platform,
     person_key,
 )
-from callplane.engine import guarding, holders, intents, leftovers, writing
+from callplane.engine import guarding, holders, intents, leftovers, write_ahead, writing
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.gathering import Gathered, may_write
 from callplane.engine.keyed_queue import Priority
@@ -265,7 +265,7 @@ async def forget_holder(scope: Scope, runtime: ConnectionRuntime, row: HolderRow
 
 
 async def let_go(scope: Scope) -> None:
-    writing.check_fence(scope)
+    write_ahead.check_fence(scope)
     body = await finalizers.remove(
         scope.engine.objects, scope.engine.kind(scope.key.kind), body=scope.cached.body
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from callplane.apis.carriers import Carrier
 from callplane.apis.provider_incidents import Freeze, ProviderIncident, ProviderIncidentSpec
 from callplane.apis.reasons import Reason
 from callplane.desired.declarations import LINE_KINDS, PlatformObject
@@ -59,7 +60,7 @@ def _users_of(engine: Engine, connection: ObjectKey) -> list[ObjectKey]:
     return [key for key in engine.cache.dependents(connection) if key.kind in _USERS]
 
 
-def freeze_of(engine: Engine, connection: PlatformObject) -> ProviderIncidentSpec | None:
+def freeze_of(engine: Engine, connection: PlatformObject | Carrier) -> ProviderIncidentSpec | None:
     """The open incident of this connection, in its own namespace, that freezes most."""
     found: ProviderIncidentSpec | None = None
     for cached in engine.cache.of_kind("ProviderIncident"):

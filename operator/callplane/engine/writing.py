@@ -6,17 +6,15 @@ budget → compare before write → fence → intent committed → sent → answ
 from __future__ import annotations
 
 import logging
-import uuid
 from dataclasses import replace
 
 from callplane.apis.reasons import Reason
-from callplane.engine import guarding, intents
+from callplane.engine import guarding, intents, write_ahead
 from callplane.engine.gathering import Gathered
 from callplane.engine.scope import Parked, Scope
 from callplane.errors import Failed, OutcomeUnknown, Stalled, Waiting
 from callplane.plan import effects
 from callplane.plan.change import Cause, Change, Operation
-from callplane.plan.gate import GateRow
 from callplane.plan.gate_policy import is_gated
 from callplane.providers.protocol import (
     Accepted,
@@ -27,7 +25,7 @@ from callplane.providers.protocol import (
     Refused,
     Throttled,
 )
-from callplane.store.ports import Commit, EpochLost, HolderRow, Intent, IntentState
+from callplane.store.ports import Commit, HolderRow, Intent, IntentState
 from callplane.values import E164, HolderId
 
 # What a provider may be sure of; a person has to do something about each of them.
@@ -127,46 +125,10 @@ async def _open_intent(
     scope: Scope, gathered: Gathered, holder: HolderId, change: Change
 ) -> Intent:
     """Committed before the send, under the fence; a gated change consumes its grant with it."""
-    runtime, engine = gathered.runtime, scope.engine
-    check_fence(scope)
-    now = engine.clock.now()
-    intent = Intent(
-        change_id=change.change_id,
-        connection=runtime.connection,
-        epoch=runtime.mirror.epoch,
-        holder=holder,
-        change=change.to_json(),
-        request_id=str(uuid.UUID(int=engine.chance.getrandbits(128), version=4)),
-        sent_at=now,
+    intended = write_ahead.Intended(
+        change, holder, intents.describe(change), needs_grant=is_gated(change)
     )
-    gate_rows: tuple[GateRow, ...] = ()
-    if is_gated(change):
-        consumed = runtime.gate.consumed(change)
-        if consumed is None:
-            raise Waiting(
-                Reason.PLAN_STALE,
-                f"{intents.describe(change)}: its grant is gone; proposing it anew",
-                after_seconds=STALE_LOOK_SECONDS,
-            )
-        gate_rows = (consumed,)
-    try:
-        await runtime.mirror.commit(Commit(intents=(intent,), gate_rows=gate_rows), now=now)
-    except EpochLost as lost:
-        runtime.health.lost_to = "another installation has taken the connection"
-        raise Stalled(Reason.CONNECTION_HELD_ELSEWHERE, runtime.health.lost_to) from lost
-    # The database may have taken its time: an intent that is never sent is settled by reading.
-    check_fence(scope)
-    return intent
-
-
-def check_fence(scope: Scope) -> None:
-    """Raises Waiting unless a write begun now must end while we still lead."""
-    if not scope.engine.fence.may_write(scope.engine.settings.write_timeout_seconds):
-        raise Waiting(
-            Reason.PROGRESSING,
-            "the Lease must be renewed before anything is written",
-            after_seconds=LEASE_LOOK_SECONDS,
-        )
+    return await write_ahead.open_intent(scope, gathered.runtime, intended)
 
 
 async def _send(

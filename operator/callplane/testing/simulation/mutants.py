@@ -17,7 +17,7 @@ from callplane.engine import (
     claims,
     intents,
     transfers,
-    writing,
+    write_ahead,
 )
 from callplane.plan import gate, gate_policy
 from callplane.plan.change import Change, Operation
@@ -96,5 +96,5 @@ MUTANTS: Mapping[str, Mutant] = {
         claims, "_secure_elsewhere", _at_once, often=("goes_to_webex", "comes_from_webex")
     ),
     # A leader writes without looking at its Lease.
-    "fence": Mutant(writing, "check_fence", _always(None), often=("leader_stands_still",)),
+    "fence": Mutant(write_ahead, "check_fence", _always(None), often=("leader_stands_still",)),
 }
