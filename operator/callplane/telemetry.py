@@ -85,6 +85,12 @@ class Telemetry:
             ["connection"],
             registry=self.registry,
         )
+        self.credentials_left = Gauge(
+            "callplane_credentials_left_seconds",
+            "Time until the credentials of a connection end, where that is known.",
+            ["connection"],
+            registry=self.registry,
+        )
 
     def _count_notices(self) -> None:
         self._notices = Counter(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from callplane.controller import probes
 from callplane.engine import claims, guarding
 from callplane.numbering.lifecycle import HELD
 from callplane.plan.change import Operation
@@ -324,6 +325,26 @@ async def test_credentials_that_are_about_to_end_are_warned_of(worlds: Worlds) -
     assert (status_text, reason) == ("True", "CredentialsExpiring")
     assert "2026-11-17" in message
     assert await world.reason("org", kind="WebexOrganization") == "Succeeded"
+    assert credentials_left(world) == {"default/org": pytest.approx(13.5 * 86400, abs=60)}
+    # A new refresh token in the Secret ends the warning by itself.
+    world.credentials_end_at = START + timedelta(days=100)
+    world.accepted_secret = b"renewed"
+    await world.change_secret(b"renewed")
+    await world.settle(120)
+    assert await world.condition("WebexOrganization", "org", "CredentialsExpiring") == ("", "", "")
+    assert await world.reason("org", kind="WebexOrganization") == "Succeeded"
+
+
+def credentials_left(world: EngineWorld) -> dict[str, float]:
+    """What /metrics tells, by connection."""
+    assert world.engine is not None
+    probes.measure(world.engine)
+    (metric,) = [
+        each
+        for each in world.engine.telemetry.registry.collect()
+        if each.name == "callplane_credentials_left_seconds"
+    ]
+    return {sample.labels["connection"]: sample.value for sample in metric.samples}
 
 
 async def test_refused_credentials_open_the_breaker_until_the_secret_changes(

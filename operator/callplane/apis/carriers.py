@@ -114,9 +114,9 @@ class HostingFee(Model):
     """What we charge for keeping a number, each month."""
 
     amount: Annotated[
-        fields.Amount, Field(description="fields.Amount in the currency's main unit, in quotes.")
+        fields.Amount, Field(description="Amount in the currency's main unit, in quotes.")
     ]
-    currency: Annotated[fields.Currency, Field(description="fields.Currency code.")] = "GBP"
+    currency: Annotated[fields.Currency, Field(description="Currency code.")] = "GBP"
 
 
 class CarrierSpec(Model):

@@ -75,6 +75,10 @@ class Coverage(Model):
     ranges: Annotated[Count, Field(description="Ranges that name it.", ge=0)] = 0
     numbers: Annotated[Count, Field(description="PhoneNumbers that name it.", ge=0)] = 0
     users: Annotated[Count, Field(description="People that name it.", ge=0)] = 0
+    accepted: Annotated[
+        Count,
+        Field(description="Numbers in use that a platform shows with it, as last listed.", ge=0),
+    ] = 0
 
 
 class EmergencyLocationStatus(Status):
@@ -83,6 +87,9 @@ class EmergencyLocationStatus(Status):
     coverage: Annotated[Coverage | None, Field(description="Who relies on the location.")] = None
     teams_location_id: Annotated[
         fields.Guid | None, Field(description="The id in Teams that is in use.")
+    ] = None
+    webex_location: Annotated[
+        fields.Text256 | None, Field(description="The Webex location that is in use.")
     ] = None
 
 

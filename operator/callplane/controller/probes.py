@@ -18,6 +18,7 @@ from prometheus_client import make_wsgi_app
 
 from callplane.apis import registry
 from callplane.engine.operator_engine import Engine
+from callplane.values import ObjectKey
 
 OLDEST_WAIT_LIMIT_SECONDS = 300.0
 SILENT_LIMIT_SECONDS = 120.0
@@ -75,7 +76,7 @@ class Probes:
     def _answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == "/metrics":
-            self._gauge()
+            measure(self._engine)
             answer: Iterable[bytes] = self._metrics(environ, start_response)
             return answer
         if path == "/healthz":
@@ -88,23 +89,34 @@ class Probes:
         start_response("404 Not Found", [("Content-Type", "text/plain")])
         return [b"/healthz /readyz /standbyz /metrics\n"]
 
-    def _gauge(self) -> None:
-        """Gauges that are computed when they are asked for."""
-        telemetry, engine = self._engine.telemetry, self._engine
-        for priority, depth in engine.queue.depth().items():
-            telemetry.queue_depth.labels(priority.name.lower()).set(depth)
-        telemetry.queue_age.set(engine.queue.oldest_wait_seconds())
-        telemetry.objects.clear()
-        for kind in registry.KINDS:
-            counts: dict[str, int] = {}
-            for cached in list(engine.cache.of_kind(kind.name)):
-                counts[cached.ready] = counts.get(cached.ready, 0) + 1
-            for ready, count in counts.items():
-                telemetry.objects.labels(kind.name, ready).set(count)
-        for runtime in engine.all_at_work():
-            name = f"{runtime.key.namespace}/{runtime.key.name}"
-            telemetry.throttled.labels(name).set(runtime.writes.parked)
-            telemetry.held_batches.labels(name).set(len(runtime.mirror.held_digests()))
+
+def measure(engine: Engine) -> None:
+    """Gauges that are computed when they are asked for."""
+    telemetry = engine.telemetry
+    for priority, depth in engine.queue.depth().items():
+        telemetry.queue_depth.labels(priority.name.lower()).set(depth)
+    telemetry.queue_age.set(engine.queue.oldest_wait_seconds())
+    telemetry.objects.clear()
+    for kind in registry.KINDS:
+        counts: dict[str, int] = {}
+        for cached in list(engine.cache.of_kind(kind.name)):
+            counts[cached.ready] = counts.get(cached.ready, 0) + 1
+        for ready, count in counts.items():
+            telemetry.objects.labels(kind.name, ready).set(count)
+    for runtime in engine.all_at_work():
+        name = _name(runtime.key)
+        telemetry.throttled.labels(name).set(runtime.writes.parked)
+        telemetry.held_batches.labels(name).set(len(runtime.mirror.held_digests()))
+    telemetry.credentials_left.clear()
+    for platform in list(engine.connections.values()):
+        ends_at = platform.provider.credentials_end_at
+        if ends_at is not None:
+            left_seconds = (ends_at - engine.clock.now()).total_seconds()
+            telemetry.credentials_left.labels(_name(platform.key)).set(left_seconds)
+
+
+def _name(key: ObjectKey) -> str:
+    return f"{key.namespace}/{key.name}"
 
 
 def _text(start_response: StartResponse, problem: str) -> list[bytes]:

@@ -73,6 +73,13 @@ ALERTS: tuple[Alert, ...] = (
         "A connection cannot sign in, or may not do what it must.",
     ),
     Alert(
+        "CallplaneCredentialsExpiring",
+        f"min by (connection) (callplane_credentials_left_seconds) < {14 * 86_400}",
+        60,
+        "warning",
+        "The credentials of a connection end within two weeks, and a person has to renew them.",
+    ),
+    Alert(
         "CallplaneInternalError",
         _passes_ended(Reason.INTERNAL_ERROR),
         1,

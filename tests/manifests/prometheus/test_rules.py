@@ -20,6 +20,7 @@ OBJECTS = f'callplane_objects{{job="{NAME}",kind="TeamsUser",ready="True"}}'
 NOT_READY = f'callplane_objects{{job="{NAME}",kind="TeamsUser",ready="False"}}'
 WORKED = f'callplane_pass_seconds_count{{job="{NAME}",kind="TeamsUser"}}'
 HELD = 'callplane_gate_held_batches{connection="estate/example"}'
+LEFT = 'callplane_credentials_left_seconds{connection="estate/example"}'
 PARKED = 'callplane_write_budget_parked{connection="estate/example"}'
 SLOW = 'callplane_provider_call_seconds_bucket{provider="teams",le="10"}'
 ALL = 'callplane_provider_call_seconds_bucket{provider="teams",le="+Inf"}'
@@ -73,6 +74,9 @@ SCENES = {
         {passes("AuthenticationFailed"): GROWING},
         {passes("AuthenticationFailed"): STILL},
         {"kind": "TeamsUser", "reason": "AuthenticationFailed"},
+    ),
+    "CallplaneCredentialsExpiring": Scene(
+        {LEFT: "1209599x120"}, {LEFT: "1209601x120"}, {"connection": "estate/example"}
     ),
     "CallplaneInternalError": Scene(
         {passes("InternalError"): GROWING},

@@ -10,15 +10,19 @@ from typing import Any
 import pytest
 import yaml
 
+from callplane.apis.call_privileges import CallPrivilege
+from callplane.apis.parsing import parse_strict
 from callplane.cli import app
 from callplane.clock import SystemClock
+from callplane.desired.webex_permissions import outgoing_permissions
 from callplane.engine import snapshot_files
+from callplane.engine.observations import ConnectionObservation
 from callplane.resources.carriers import EmergencyAddress, NumberOnCarrier, TrunkRoute
-from callplane.resources.lines import NumberType
-from callplane.resources.platforms import NumberOnPlatform
-from callplane.store.ports import HolderRow
+from callplane.resources.lines import NumberType, PolicyOnLine
+from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
+from callplane.store.ports import HolderRow, RegisterState
 from callplane.testing.planning_builders import Estate, number, user_id
-from callplane.values import ConnectionId, HolderId, Platform
+from callplane.values import ConnectionId, DeclaringObject, HolderId, ObjectKey, Platform
 
 OFFICE = "00000000-0000-4000-8000-00000000cccc"
 ELSEWHERE = "00000000-0000-4000-8000-00000000dddd"
@@ -251,6 +255,163 @@ def test_a_file_that_cannot_be_edited_is_named(desk: Desk) -> None:
     path.write_text(text + "status:\n  x: *tenant\n" if body else "")
     desk.adopt("--write", code=2)
     assert "is not edited here: it repeats parts of itself by anchors" in desk.said
+
+
+# Webex and services
+
+ORG = ConnectionId("webex", "00000000-0000-4000-8000-00000000eeee")
+BRUNO = "bruno-id"
+
+
+def in_webex(
+    desk: Desk,
+    shown: dict[str, str],
+    applied: dict[str, str],
+    *,
+    place: str = "London",
+    **spec: Any,
+) -> None:
+    """Bruno has number 5 in Webex by us, and these settings now instead of those applied."""
+    secret = {"name": "webex", "key": "secret"}
+    app_ = {"clientId": "app", "clientSecretRef": secret, "refreshTokenRef": secret}
+    organization = {
+        "orgId": ORG.external_id,
+        "credentials": {"serviceApp": app_},
+        "allowedNamespaces": [{"selector": {}}],
+    }
+    desk.estate.put("WebexOrganization", "org", organization, namespace="platform")
+    user = {
+        "organizationRef": {"name": "org", "namespace": "platform"},
+        "email": "bruno@example.com",
+        "phoneNumber": {"e164": number(5).text},
+        **spec,
+    }
+    desk.estate.put("WebexUser", "bruno", user, namespace="sales")
+    desk.estate.hire("anna", index=1)
+    holder = HolderId(Platform.WEBEX, ORG.external_id, BRUNO)
+    declared_by = DeclaringObject("cluster-1", "WebexUser", "sales", "bruno", "uid-bruno")
+    claim = replace(
+        desk.estate.claims[number(1)],
+        number=number(5),
+        connection=ORG,
+        holder=holder,
+        declared_by=declared_by,
+        number_type="webex",
+    )
+    known: dict[str, Any] = {name: {"name": text} for name, text in applied.items()}
+    known["number"] = {"number": number(5).text, "type": "webex"}
+    known["emergencyLocation"] = "London"
+    row = HolderRow(holder, ORG, declared_by, "bruno@example.com", known, {})
+    policies = tuple((name, PolicyOnLine(text)) for name, text in shown.items())
+    desk.estate.numbers.pop(number(5), None)
+    desk.estate.further.append(
+        ConnectionObservation(
+            key=ObjectKey("WebexOrganization", "platform", "org"),
+            connection=ORG,
+            people=(Person(BRUNO, "bruno@example.com"),),
+            numbers=(NumberOnPlatform(number(5), NumberType.WEBEX, BRUNO, location_id=place),),
+            configurations=(CallingConfiguration(BRUNO, policies=policies),),
+            register=RegisterState((claim,), (row,), (), (), 1),
+        )
+    )
+
+
+def bruno(desk: Desk) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(desk.file("WebexUser", "bruno").read_text())["spec"]
+    return found
+
+
+def test_settings_of_webex_are_adopted(desk: Desk) -> None:
+    in_webex(
+        desk,
+        {"Extension": "2002", "CallerId": "LOCATION_NUMBER", "CallingLicence": "Standard"},
+        {
+            "policy/Extension": "1001",
+            "policy/CallerId": "DIRECT_LINE",
+            "policy/CallingLicence": "Professional",
+        },
+        extension="1001",
+        callerId="DirectLine",
+        licence="Professional",
+    )
+    desk.plan(code=2)
+    desk.adopt("--write")
+    spec = bruno(desk)
+    assert (spec["extension"], spec["callerId"], spec["licence"]) == (
+        "2002",
+        "LocationNumber",
+        "Standard",
+    )
+    desk.plan(code=0)
+
+
+def test_another_place_in_webex_is_adopted(desk: Desk) -> None:
+    in_webex(desk, {"CallingLicence": "Professional"}, {}, place="Leeds", location="London")
+    desk.adopt("--write")
+    assert bruno(desk)["location"] == "Leeds"
+    desk.plan(code=0)
+
+
+def test_what_a_webex_manifest_cannot_say_is_refused(desk: Desk) -> None:
+    in_webex(
+        desk,
+        {"CallingLicence": "Professional"},
+        {"policy/Extension": "1001"},
+        extension="1001",
+    )
+    desk.adopt(code=2)
+    assert "extension none: not adopted: a manifest cannot say that" in desk.said
+
+
+def test_permissions_to_dial_are_refused_with_where_they_come_from(desk: Desk) -> None:
+    desk.estate.put("CallPrivilege", "basic", {"allowedClasses": ["Geographic"]}, namespace="sales")
+    in_webex(
+        desk,
+        {"CallingLicence": "Professional", "OutgoingPermissions": "blocks nothing"},
+        {"policy/OutgoingPermissions": outgoing(desk)},
+        callPrivilegeRef={"name": "basic"},
+    )
+    desk.adopt(code=2)
+    assert "outgoing permissions: not adopted: what may be dialled comes from" in desk.said
+
+
+def outgoing(desk: Desk) -> str:
+    """What the privilege makes of outgoing permissions."""
+    body = next(body for key, body in desk.estate.manifests.items() if key.kind == "CallPrivilege")
+    privilege = parse_strict(body).resource
+    assert isinstance(privilege, CallPrivilege)
+    return outgoing_permissions(privilege.spec)
+
+
+def test_a_service_that_lost_its_number_is_adopted(desk: Desk) -> None:
+    """A resource account is worked like a person."""
+    desk.estate.hire("desk", index=3)
+    desk.estate.hire("anna", index=1)
+    declared_by = DeclaringObject("cluster-1", "ServiceLine", "sales", "desk", "uid-desk")
+    desk.estate.holders["desk"] = replace(desk.estate.holders["desk"], declared_by=declared_by)
+    desk.estate.claims[number(3)] = replace(desk.estate.claims[number(3)], declared_by=declared_by)
+    desk.estate.numbers[number(3)] = NumberOnPlatform(number(3), NumberType.DIRECT_ROUTING)
+    service = {
+        "teams": {
+            "tenantRef": {"name": "main", "namespace": "platform"},
+            "userPrincipalName": "desk@example.com",
+        },
+        "phoneNumber": {"phoneNumberRef": {"name": "hotline", "namespace": "platform"}},
+    }
+    desk.estate.range(first=10)
+    hotline = {
+        "e164": number(3).text,
+        "route": "DirectRouting",
+        "use": "Service",
+        "allowedNamespaces": [{"selector": {}}],
+    }
+    desk.estate.range(first=0, last=2)
+    desk.estate.put("PhoneNumber", "hotline", hotline, namespace="platform")
+    desk.estate.put("ServiceLine", "desk", service, namespace="sales")
+    desk.adopt("--write")
+    text = desk.file("ServiceLine", "desk").read_text()
+    assert yaml.safe_load(text)["spec"]["phoneNumber"] == {"none": {}}
+    desk.plan(code=0)
 
 
 # At carriers

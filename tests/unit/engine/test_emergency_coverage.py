@@ -354,3 +354,41 @@ def test_at_a_carrier_the_address_is_the_numbers_and_not_the_holders(estate: Est
         Coverage.MISSING,
         "no emergencyLocationRef on the number or its range, and the carrier has no address",
     )
+
+
+# At the SBC
+
+
+def at_sbc(estate: Estate, *, carrier: bool = True) -> None:
+    """A phone at the SBC with number 1, which a carrier has."""
+    spec: dict[str, Any] = {"emergencyLocationRef": {"name": "office"}}
+    if carrier:
+        spec["carrierRef"] = {"name": "main"}
+        estate.carrier("main", NumberOnCarrier(number(1), emergency_address=None), kind="Didww")
+    estate.range(**spec)
+    row = NumberOnPlatform(number(1), NumberType.SIP, "phone:desk")
+    key = ObjectKey("SessionBorderController", "platform", "edge")
+    connection = ConnectionId("sip", "sip.example.com")
+    estate.further.append(ConnectionObservation(key, connection, (), (row,), (), None))
+
+
+def test_a_line_at_the_sbc_is_as_good_as_its_carrier(estate: Estate) -> None:
+    at_sbc(estate)
+    sbc, carrier = only(estate).checks
+    assert sbc.state is Coverage.ACCEPTED
+    assert carrier.state is Coverage.BY_HAND
+    assert only(estate).holder == "phone:desk"
+
+
+def test_a_line_whose_number_no_carrier_is_named_for_says_whom_to_tell(estate: Estate) -> None:
+    at_sbc(estate, carrier=False)
+    (check,) = only(estate).checks
+    assert check.state is Coverage.BY_HAND
+    assert "nobody is told the address" in check.reason
+
+
+def test_a_line_at_the_sbc_without_a_location_is_missing(estate: Estate) -> None:
+    at_sbc(estate, carrier=False)
+    estate.range()
+    (check,) = only(estate).checks
+    assert check.state is Coverage.MISSING
