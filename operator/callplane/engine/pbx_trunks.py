@@ -53,7 +53,7 @@ BATCH = 500
 
 
 @dataclass(slots=True)
-class _Wanted:
+class Wanted:
     """What the PBX is to have: numbers that it names, with what each is drawn from, and ranges."""
 
     named: dict[E164, Stock] = field(default_factory=dict)
@@ -72,13 +72,13 @@ async def run(scope: Scope) -> Succeeded:
         raise Gone
     trunk = scope.resource
     assert isinstance(trunk, PbxTrunk)
-    _check_rules(scope, trunk)
+    check_rules(scope, trunk)
     gathered = await gathering.gather(scope, trunk)
     writable = gathering.may_write(scope, trunk, gathered)
     holder = gathered.runtime.holder(trunk_key(trunk.spec.trunk))
-    _check_declared_once(scope, gathered, holder)
+    check_declared_once(scope, gathered, holder)
     await gathering.named_location(scope, trunk.spec.emergency_location_ref, None)
-    wanted = await _wanted(scope, gathered, trunk)
+    wanted = await wanted_numbers(scope, gathered, trunk)
     scope.engine.queue.add_later(scope.key, Priority.DRIFT, LOOK_SECONDS)
     if not writable:
         _show(scope, gathered, holder, wanted)
@@ -89,17 +89,18 @@ async def run(scope: Scope) -> Succeeded:
     await _take_free(scope, gathered, holder, wanted)
     await _confirm(scope, gathered, holder)
     _show(scope, gathered, holder, wanted)
-    unwanted = [row for row in _held(gathered, holder) if _is_given_up(row, wanted)]
+    # Who pays and what may be dialled does not wait for an answer to what is given up.
+    call_lines.say_trunk(scope, trunk, holder, [row.number for row in held_by(gathered, holder)])
+    unwanted = [row for row in held_by(gathered, holder) if is_given_up(row, wanted)]
     await _give_up(scope, gathered, unwanted)
     _show(scope, gathered, holder, wanted)
-    held = [row.number for row in _held(gathered, holder)]
-    call_lines.say_trunk(scope, trunk, holder, held)
+    call_lines.say_trunk(scope, trunk, holder, [row.number for row in held_by(gathered, holder)])
     if wanted.problems:
         raise _joined(wanted.problems)
     return Succeeded(f"has {scope.status['numbers']} numbers")
 
 
-def _check_rules(scope: Scope, trunk: PbxTrunk) -> None:
+def check_rules(scope: Scope, trunk: PbxTrunk) -> None:
     """The rules that `callplane validate` runs; of two that cannot be told apart, the later one is
     refused.
     """
@@ -118,12 +119,12 @@ def _check_rules(scope: Scope, trunk: PbxTrunk) -> None:
     refuse(findings)
 
 
-def _held(gathered: Gathered, holder: HolderId) -> list[NumberRow]:
+def held_by(gathered: Gathered, holder: HolderId) -> list[NumberRow]:
     rows = gathered.runtime.mirror.rows_of(holder)
     return [row for row in rows if row.holder == holder and row.state in HELD]
 
 
-def _check_declared_once(scope: Scope, gathered: Gathered, holder: HolderId) -> None:
+def check_declared_once(scope: Scope, gathered: Gathered, holder: HolderId) -> None:
     row = gathered.runtime.mirror.holders.get(holder)
     owner = row.declared_by if row is not None else None
     if owner is None or owner.uid == scope.cached.uid:
@@ -141,9 +142,9 @@ def _names(cached: CachedObject, holder: HolderId) -> bool:
     return isinstance(resource, PbxTrunk) and trunk_key(resource.spec.trunk) == holder.user_id
 
 
-async def _wanted(scope: Scope, gathered: Gathered, trunk: PbxTrunk) -> _Wanted:
+async def wanted_numbers(scope: Scope, gathered: Gathered, trunk: PbxTrunk) -> Wanted:
     """A number or a range that cannot be had does not keep the PBX from the others."""
-    found = _Wanted()
+    found = Wanted()
     for reference in trunk.spec.number_range_refs:
         try:
             stock = await claims.stock_of(
@@ -171,7 +172,7 @@ async def _declare(scope: Scope, gathered: Gathered, holder: HolderId) -> None:
         await _commit(scope, gathered.runtime, Commit(moves=moves, holders=rows))
 
 
-async def _take_named(scope: Scope, gathered: Gathered, holder: HolderId, wanted: _Wanted) -> None:
+async def _take_named(scope: Scope, gathered: Gathered, holder: HolderId, wanted: Wanted) -> None:
     for number, stock in wanted.named.items():
         try:
             awaited = await claims.secure(scope, gathered, holder, stock, number)
@@ -188,18 +189,18 @@ async def _take_named(scope: Scope, gathered: Gathered, holder: HolderId, wanted
             )
 
 
-async def _take_free(scope: Scope, gathered: Gathered, holder: HolderId, wanted: _Wanted) -> None:
+async def _take_free(scope: Scope, gathered: Gathered, holder: HolderId, wanted: Wanted) -> None:
     moves: list[Move] = []
     for stock in wanted.ranges:
         rows: list[NumberRow] = []
         for span in stock.spans:
             rows += await scope.engine.register.numbers_in(span.first, span.last)
-        moves += _free_moves(scope, holder, stock, rows)
+        moves += free_moves(scope, holder, stock, rows)
     for batch in _batches(moves):
         await _commit(scope, gathered.runtime, Commit(moves=batch))
 
 
-def _free_moves(
+def free_moves(
     scope: Scope, holder: HolderId, stock: Stock, rows: Sequence[NumberRow]
 ) -> Iterator[Move]:
     """Claims of the free numbers of a range, and of those that rest after this very PBX."""
@@ -241,7 +242,7 @@ async def _confirm(scope: Scope, gathered: Gathered, holder: HolderId) -> None:
     """Nothing has to be written anywhere: what is claimed is assigned."""
     moves = [
         replace(_same(row), to=NumberState.ASSIGNED, cause=Cause.CONFIRM)
-        for row in _held(gathered, holder)
+        for row in held_by(gathered, holder)
         if row.state is NumberState.CLAIMED
     ]
     for batch in _batches(moves):
@@ -265,7 +266,7 @@ def _same(row: NumberRow) -> Move:
 # What the PBX gives up
 
 
-def _is_given_up(row: NumberRow, wanted: _Wanted) -> bool:
+def is_given_up(row: NumberRow, wanted: Wanted) -> bool:
     if row.state is NumberState.TRANSFERRING:
         return row.number not in wanted.named
     # While what it draws from is not known whole, an absence proves nothing.
@@ -279,7 +280,7 @@ async def _give_up(scope: Scope, gathered: Gathered, rows: Sequence[NumberRow]) 
     if not rows:
         await runtime.gate.withdraw(scope.key)
         return
-    changes = {row.number: _unassignment(runtime, row) for row in rows}
+    changes = {row.number: unassignment(runtime, row) for row in rows}
     everything = tuple(changes.values())
     guarding.check_incident(scope, gathered, everything)
     await guarding.pass_gate(scope, gathered, everything)
@@ -308,7 +309,7 @@ async def _is_kept(scope: Scope, gathered: Gathered, row: NumberRow) -> bool:
     return True
 
 
-def _unassignment(runtime: ConnectionRuntime, row: NumberRow) -> Change:
+def unassignment(runtime: ConnectionRuntime, row: NumberRow) -> Change:
     holder = runtime.mirror.holders[row.holder] if row.holder is not None else None
     assert holder is not None
     return leaving.unassignment(runtime, holder, row)
@@ -339,7 +340,7 @@ async def _leave(scope: Scope) -> None:
 
 
 async def _let_numbers_go(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> None:
-    for other in _others(scope, row.holder):
+    for other in others(scope, row.holder):
         await leaving.hand_over(scope, runtime, row, other)
         scope.engine.queue.add(other.key, Priority.DEPENDENCY)
         return
@@ -347,11 +348,11 @@ async def _let_numbers_go(scope: Scope, runtime: ConnectionRuntime, row: HolderR
     if gathered is None or leaving.detaches(scope, gathered):
         await leaving.detach(scope, runtime, row)
         return
-    await _give_up(scope, gathered, _held(gathered, row.holder))
+    await _give_up(scope, gathered, held_by(gathered, row.holder))
     await leaving.forget_holder(scope, runtime, row)
 
 
-def _others(scope: Scope, holder: HolderId) -> Iterator[CachedObject]:
+def others(scope: Scope, holder: HolderId) -> Iterator[CachedObject]:
     for cached in scope.engine.cache.of_kind("PbxTrunk"):
         if cached.uid != scope.cached.uid and not cached.is_deleting and _names(cached, holder):
             yield cached
@@ -360,8 +361,8 @@ def _others(scope: Scope, holder: HolderId) -> Iterator[CachedObject]:
 # Report
 
 
-def _show(scope: Scope, gathered: Gathered, holder: HolderId, wanted: _Wanted) -> None:
-    held = _held(gathered, holder)
+def _show(scope: Scope, gathered: Gathered, holder: HolderId, wanted: Wanted) -> None:
+    held = held_by(gathered, holder)
     total = sum(len(span) for stock in wanted.ranges for span in stock.spans)
     inside = sum(1 for row in held if any(row.number in stock for stock in wanted.ranges))
     connection = gathered.connection

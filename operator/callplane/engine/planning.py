@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.reasons import Reason
 from callplane.apis.service_lines import ServiceLine
 from callplane.desired.declarations import (
@@ -28,6 +29,7 @@ from callplane.engine import (
     intents,
     leaving,
     people,
+    trunk_planning,
 )
 from callplane.engine.carrier_planning import note_of
 from callplane.engine.connections import ConnectionRuntime
@@ -143,6 +145,7 @@ def _in_order_of_passes(world: PlanningWorld, objects: Iterable[Declared]) -> li
         resource = each.resource
         source = resource.spec.phone_number if is_person(resource) else None
         draws = source is not None and source.range_ref is not None
+        draws = draws or isinstance(resource, PbxTrunk)
         return draws, world.cached(each.key).created, each.key
 
     return sorted(objects, key=order)
@@ -152,6 +155,8 @@ def _in_order_of_passes(world: PlanningWorld, objects: Iterable[Declared]) -> li
 
 
 async def _plan_declared(world: PlanningWorld, declared: Declared) -> ObjectPlan:
+    if isinstance(declared.resource, PbxTrunk):
+        return await trunk_planning.plan(world, declared)
     if not is_person(declared.resource):
         return await carrier_planning.plan(world, declared)
     scope = world.scope(declared.key)
@@ -275,6 +280,8 @@ async def _guard(
 
 
 async def _plan_removed(world: PlanningWorld, removed: Declared) -> ObjectPlan:
+    if isinstance(removed.resource, PbxTrunk):
+        return await trunk_planning.plan_removed(world, removed)
     scope = world.scope(removed.key)
     draft = ObjectPlan(removed.key, None, file=removed.file, removed=True)
     if not is_person(removed.resource):
