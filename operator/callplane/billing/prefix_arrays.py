@@ -1,7 +1,6 @@
 """Prefixes laid flat: sorted, disjoint intervals of whole numbers, each with the prefixes above it.
 
-Live calls probe a dictionary; batches search these arrays. Both are made of the same rows of the
-same card, so that a destination has one price.
+Single calls and whole batches search the same arrays, so that a destination has one price.
 
 A destination becomes a key of 15 digits and its length. The length keeps a destination that is
 shorter than a prefix from being taken for one that continues with zeros.
@@ -42,6 +41,8 @@ def key_of(looked_up: str) -> int:
     >>> key_of("44") < key_of("440") < key_of("4420") < key_of("45") < key_of("s118")
     True
     """
+    if looked_up.isdecimal() and looked_up.isascii() and len(looked_up) <= DIGITS:
+        return int(looked_up.ljust(DIGITS, "0")) * LENGTHS + len(looked_up)
     begin = 0
     if looked_up.startswith(SHORT_CODE):
         begin, looked_up = SHORT_CODES, looked_up[1:]

@@ -76,15 +76,18 @@ def settle(
 
 def charge_lines(price: Price, seconds: int, *, pooled: int) -> tuple[ChargeLine, ...]:
     """The lines of so many billable seconds behind `pooled` seconds of the pool."""
+    if seconds <= 0:
+        return ()
     with_fee = pooled == 0
     return tuple(
-        ChargeLine(
-            kind=part.kind,
-            seconds=seconds,
-            per_minute_micros=part.per_minute_micros,
-            fee_micros=part.per_call_micros if with_fee else 0,
-            amount_micros=price.charge(part, seconds, with_fee=with_fee),
-        )
-        for part in price.parts
-        if seconds > 0
+        [
+            ChargeLine(
+                part.kind,
+                seconds,
+                part.per_minute_micros,
+                part.per_call_micros if with_fee else 0,
+                price.charge(part, seconds, with_fee=with_fee),
+            )
+            for part in price.parts
+        ]
     )

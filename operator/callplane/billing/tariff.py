@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from callplane.billing.increments import PER_SECOND, Increment
-from callplane.billing.prefix_arrays import lookup_key
+from callplane.billing.prefix_arrays import flatten, key_of, lookup_key
 from callplane.billing.prices import LineKind, Price, PricePart
 from callplane.values.period import zone_named
 
@@ -100,34 +100,30 @@ class RateCard:
         by_prefix: dict[str, list[RateRow]] = {}
         for row in rows:
             by_prefix.setdefault(row.prefix, []).append(row)
-        self._rows = {prefix: self._ordered(prefix, found) for prefix, found in by_prefix.items()}
-        self._lengths = sorted({len(prefix) for prefix in self._rows}, reverse=True)
+        #: The rows of each prefix by date, with their dates, in the order of `prefixes`.
+        self.timelines = [self._ordered(*each) for each in by_prefix.items()]
+        self.prefixes = flatten(by_prefix)
+        self._plain: list[list[Price | None]] = [[None] * len(rows) for _, rows in self.timelines]
         self._check_access_charges()
         self._prices: dict[tuple[str, int, str, int], Price] = {}
 
     def __len__(self) -> int:
-        return sum(len(rows) for _, rows in self._rows.values())
+        return sum(len(rows) for _, rows in self.timelines)
 
     def price_at(self, destination: str, setup: datetime) -> Price | None:
         """The price of a call to `+` and E.164 digits, or to a short code, set up at that instant.
 
         None when no row names the destination, or none of the longest prefix had begun.
         """
-        digits = lookup_key(destination)
-        for length in self._lengths:
-            found = self._rows.get(digits[:length])
-            if found is not None:
-                starts, rows = found
-                nth = bisect_right(starts, setup) - 1
-                # A longer prefix that has not begun yet leaves the shorter one in force.
-                if nth >= 0:
-                    return self._price(rows[nth], nth, setup)
+        flat = self.prefixes
+        for place in flat.owners[bisect_right(flat.begins, key_of(lookup_key(destination))) - 1]:
+            starts, rows = self.timelines[place]
+            nth = bisect_right(starts, setup) - 1
+            # A longer prefix that has not begun yet leaves the shorter one in force.
+            if nth >= 0:
+                # Most rows have one price whenever the call is.
+                return self._plain[place][nth] or self._price(place, nth, setup)
         return None
-
-    @property
-    def timelines(self) -> Mapping[str, tuple[list[datetime], list[RateRow]]]:
-        """The rows of every prefix by date, with their dates beside them."""
-        return self._rows
 
     @property
     def access_starts(self) -> list[datetime]:
@@ -142,7 +138,11 @@ class RateCard:
         weekday, minute = local.weekday(), local.hour * 60 + local.minute
         return next((band.name for band in self.bands if band.holds(weekday, minute)), "")
 
-    def _price(self, row: RateRow, nth: int, setup: datetime) -> Price:
+    def _price(self, place: int, nth: int, setup: datetime) -> Price:
+        row = self.timelines[place][1][nth]
+        if not row.band_micros and row.service is None:
+            found = self._plain[place][nth] = self.priced(row, "", 0)
+            return found
         band = self.band_at(setup) if row.band_micros else ""
         access = 0
         if row.service is not None:
@@ -183,7 +183,7 @@ class RateCard:
     def _check_access_charges(self) -> None:
         """A service charge never comes without its access charge, which would be too cheap."""
         begins = self._access[0].effective_from if self._access else None
-        for _, rows in self._rows.values():
+        for _, rows in self.timelines:
             for row in rows:
                 if row.service and (begins is None or row.effective_from < begins):
                     raise CardError(

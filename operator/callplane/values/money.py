@@ -88,6 +88,9 @@ def amount_text(micros: int) -> str:
     >>> amount_text(1_500_000), amount_text(-1)
     ('1.50', '-0.000001')
     """
-    whole, fraction = divmod(abs(micros), MICROS)
-    digits = f"{fraction:06}".rstrip("0").ljust(2, "0")
-    return f"{'-' if micros < 0 else ''}{whole}.{digits}"
+    if micros < 0:
+        return "-" + amount_text(-micros)
+    whole, fraction = divmod(micros, MICROS)
+    if fraction % MINOR_MICROS:
+        return f"{whole}.{fraction:06}".rstrip("0")
+    return f"{whole}.{fraction // MINOR_MICROS:02}"

@@ -21,6 +21,8 @@ from callplane.billing.terms import AccountTerms, Line, OnNet, PlanTerms
 #: What becomes of a call, by place: the modes, then why it could not be rated.
 OUTCOMES = (*Mode, RefusalReason.NO_PLAN, RefusalReason.NO_RATE)
 OUTCOME = pl.Enum([outcome.value for outcome in OUTCOMES])
+#: Intervals × epochs of a card up to which each has a row of its own.
+DENSE_MAX = 2**22
 #: Treatments by their place in columns.
 TREATMENTS = (Treatment.OUTSIDE, Treatment.BUNDLED, Treatment.FREE)
 
@@ -47,7 +49,9 @@ class CardColumns:
     begins: pl.Series
     dates: pl.Series
     moments: pl.Series
+    #: By moment; where a card has few dates, by interval and epoch, without a search.
     rows: pl.DataFrame
+    is_dense: bool
     prices: pl.DataFrame
     names: pl.DataFrame
     access_dates: pl.Series
@@ -168,7 +172,12 @@ def card_columns(flat: CardArrays) -> CardColumns:
     """A card's arrays for searching in columns."""
     prices = flat.prices
     priced = [flat.rows[place] for place in prices.row]
+    cells = len(flat.card.prefixes.begins) * flat.epochs
+    is_dense = cells <= DENSE_MAX
     moments = pl.DataFrame({"row": _column(flat.moment_rows).cast(pl.UInt32)})
+    if is_dense:
+        every = pl.int_range(cells, eager=True)
+        moments = moments[_column(flat.moments).search_sorted(every, side="right") - 1]
     by_row = pl.DataFrame(
         {
             "base": _column(flat.row_prices).cast(pl.UInt32),
@@ -186,10 +195,11 @@ def card_columns(flat: CardArrays) -> CardColumns:
     return CardColumns(
         name=flat.card.name,
         zone=flat.card.zone,
-        begins=_column(flat.prefixes.begins),
+        begins=_column(flat.card.prefixes.begins),
         dates=_column(flat.dates),
         moments=_column(flat.moments),
         rows=by_row[moments["row"]],
+        is_dense=is_dense,
         prices=pl.DataFrame(
             {
                 "first": _column(prices.first),

@@ -105,7 +105,7 @@ def prices(facts: pl.DataFrame, estate: Estate) -> pl.Series:
 def _prices(card: CardColumns, key: pl.Series, micros: pl.Series) -> pl.Series:
     moment = _interval(card.begins, key).cast(pl.Int64) * card.epochs
     moment += card.dates.search_sorted(micros, side="right").cast(pl.Int64)
-    rows = card.rows[_interval(card.moments, moment)]
+    rows = card.rows[moment if card.is_dense else _interval(card.moments, moment)]
     price = rows["base"]
     if card.has_bands:
         price += card.bands[_minutes_of_week(micros, card.zone)] * rows["band_step"]

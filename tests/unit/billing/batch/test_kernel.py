@@ -8,7 +8,7 @@ from random import Random
 import polars as pl
 import pytest
 
-from callplane.billing.batch import draw_down, kernel, looking_up
+from callplane.billing.batch import draw_down, estates, kernel, looking_up
 from callplane.billing.batch.estates import estate
 from callplane.billing.terms import Line
 from callplane.testing.batch_builders import calls_by_chance, card_by_chance, lines_by_chance
@@ -52,6 +52,11 @@ def test_slices_of_a_batch_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     assert kernel.rate(calls, rated_by).equals(whole)
     shuffled = calls.sample(fraction=1, shuffle=True, seed=1)
     assert kernel.rate(shuffled, rated_by).sort("attempt_id").equals(whole.sort("attempt_id"))
+
+
+def test_a_card_of_many_dates_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estates, "DENSE_MAX", 0)
+    assert compared(2) == []
 
 
 def test_no_calls_are_no_batch() -> None:
