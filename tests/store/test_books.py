@@ -10,9 +10,16 @@ import pytest
 
 from callplane.store import schema
 from callplane.store.books_memory import MemoryBooks
-from callplane.store.books_ports import Books, Suspended
+from callplane.store.books_ports import Books, Closing, Suspended
 from callplane.store.books_postgres import PostgresBooks
-from callplane.testing import books_contract, books_months_contract
+from callplane.store.evidence_postgres import PostgresEvidence
+from callplane.store.notices_postgres import PostgresNotices
+from callplane.testing import (
+    books_contract,
+    books_months_contract,
+    evidence_contract,
+    notices_contract,
+)
 from callplane.testing.billing_builders import ACCOUNT
 from callplane.testing.books_builders import (
     NOW,
@@ -24,6 +31,7 @@ from callplane.testing.books_builders import (
     payer,
     pool_quote,
     request,
+    unreserved,
 )
 
 
@@ -76,6 +84,11 @@ def service_dsn(database_dsn: str) -> str:
         "update books.cdrs set charge_micros = 0",
         "delete from books.leg_keys",
         "delete from books.account_periods",
+        "update books.statements set document = '{}'",
+        "delete from books.statements",
+        "delete from books.notices",
+        "delete from books.active_users",
+        "select books.drop_months('2020-01-01')",
         "update books.postings_other set amount = 1",
     ],
 )
@@ -100,10 +113,38 @@ async def test_the_service_may_do_everything_the_books_ask(service_dsn: str) -> 
         await books.settle([entry("one", 9, grant, price=PENNY, known=False)], now=NOW)
         await books.suspend([Suspended("csv", "a", "1", "NoRate", {})], now=NOW)
         await books.resume([("csv", "a", "1")])
+        batch = [unreserved(f"call-{n}", 60) for n in range(12)]
+        assert len(await books.settle(batch, now=NOW)) == 12
+        closing = Closing(payer(), await books.counters(payer()), {}, "digest")
+        assert await books.close_month(closing, now=NOW + timedelta(days=60))
         await books.redact(ACCOUNT, before=NOW + timedelta(days=1))
         await books_contract.audit(books)
     finally:
         await books.close()
+
+
+async def test_the_service_may_do_everything_that_evidence_and_notices_ask(
+    service_dsn: str,
+) -> None:
+    books = PostgresBooks(service_dsn)
+    evidence, notices = PostgresEvidence(service_dsn), PostgresNotices(service_dsn)
+    opened = (books, evidence, notices)
+    for one in opened:
+        await one.open()
+    try:
+        for name in (
+            "a_sighting_confirms_the_call_it_is_of",
+            "whoever_was_active_counts_once_in_the_month",
+            "a_feed_is_read_on_from_where_it_was",
+        ):
+            await evidence_contract.CHECKS[name](books, evidence)
+        await evidence.appoint("trunks/other", "csv", now=NOW)
+        await evidence.redact(before=NOW + timedelta(days=1))
+        await notices_contract.CHECKS["what_was_refused_waits_for_its_time"](notices)
+        await notices.abandon()
+    finally:
+        for one in opened:
+            await one.close()
 
 
 def test_months_are_partitions_and_what_waited_moves_into_them(migrated_dsn: str) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
 
 from callplane.billing.mediation import SuspenseReason
 from callplane.callcontrol import intake
 from callplane.store.books_memory import MemoryBooks
+from callplane.store.books_ports import Closing
 from callplane.testing.billing_builders import ACCOUNT, CALLER, account, line, plan
 from callplane.testing.books_builders import NOW, granted, holder, leg, payer, pool_quote, request
 
@@ -102,3 +106,57 @@ async def test_a_copy_of_a_settled_call_is_a_duplicate_also_when_its_line_is_gon
     gone = {"+442079460009": line(plan=plan())}
     report = await intake.take(books, [leg("one", 61)], lines=gone, now=LATER)
     assert (report.duplicates, report.suspended) == (1, {})
+
+
+PAYG = {CALLER: line(account(pay_as_you_go=True))}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"released": NOW - timedelta(seconds=1)}, SuspenseReason.NEGATIVE_TIME),
+        ({"answered": NOW - timedelta(seconds=1)}, SuspenseReason.NEGATIVE_TIME),
+        ({"released": NOW + timedelta(days=8)}, SuspenseReason.ABSURD_TIME),
+        ({"released": LATER + timedelta(minutes=6)}, SuspenseReason.ABSURD_TIME),
+        (
+            {
+                "setup": NOW - timedelta(days=401),
+                "answered": NOW - timedelta(days=401),
+                "released": NOW - timedelta(days=401),
+            },
+            SuspenseReason.ABSURD_TIME,
+        ),
+    ],
+)
+async def test_times_that_nobody_believes_wait_with_their_reason(
+    changes: dict[str, Any], reason: SuspenseReason
+) -> None:
+    books = MemoryBooks()
+    absurd = replace(leg("one", 60), **changes)
+    report = await intake.take(books, [absurd, leg("two", 60)], lines=PAYG, now=LATER)
+    assert (report.settled, report.suspended) == (1, {reason: 1})
+    assert (await books.counters(payer())).posted_micros == 10_000
+
+
+async def test_records_twice_late_and_out_of_order_are_charged_once_to_the_right_month() -> None:
+    """One of November comes in time, one twice in the wrong order, one after the closing."""
+    november = [leg(f"call-{n}", 60) for n in range(12)]
+    december = datetime(2026, 12, 2, tzinfo=UTC)
+    later = replace(leg("later", 60), setup=december, answered=december)
+    later = replace(later, released=december + timedelta(seconds=60))
+    now = december + timedelta(hours=1)
+    books = MemoryBooks()
+    await intake.take(books, [later, *reversed(november[:10])], lines=PAYG, now=now)
+    again = await intake.take(books, [*november[:11], later], lines=PAYG, now=now)
+    assert (again.settled, again.duplicates) == (1, 11)
+    counters = await books.counters(payer())
+    assert counters.posted_micros == 110_000
+    closing = Closing(payer(), counters, {"total": "0.11"}, "digest")
+    after = datetime(2026, 12, 5, tzinfo=UTC)
+    assert await books.close_month(closing, now=after) is not None
+    report = await intake.take(books, november, lines=PAYG, now=after)
+    assert (report.settled, report.duplicates) == (1, 11)
+    first, second = await books.months(ACCOUNT)
+    assert (first.counters.posted_micros, second.counters.posted_micros) == (110_000, 20_000)
+    (closed,) = await books.statements(ACCOUNT)
+    assert closed.document == {"total": "0.11"}
