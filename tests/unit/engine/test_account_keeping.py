@@ -16,6 +16,7 @@ from callplane.cluster.secret_reading import SecretFound, SecretMissing, SecretR
 from callplane.engine import account_keeping, seats
 from callplane.engine.account_keeping import AccountBooks, AccountKeeping, KeepingTimes
 from callplane.engine.object_cache import ObjectCache
+from callplane.errors import CallplaneError
 from callplane.notify.webhooks import SendOutcome, WebhookMessage
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.call_tables import LINE, Entry
@@ -67,8 +68,11 @@ def body(ceiling: str = "0.02", **changes: Any) -> dict[str, Any]:
 class Secrets:
     def __init__(self) -> None:
         self.is_there = True
+        self.error: Exception | None = None
 
     async def read(self, *, namespace: str, name: str, key: str) -> SecretReading:
+        if self.error is not None:
+            raise self.error
         if not self.is_there:
             return SecretMissing(namespace, name)
         return SecretFound(SecretValue(b"secret\n"), "1", "uid-2")
@@ -226,12 +230,15 @@ async def test_a_leader_that_dies_while_sending_sends_at_most_once(
     assert "1 notices were being sent" in caplog.text
 
 
-async def test_without_its_secret_nothing_is_sent_unsigned(desk: Desk) -> None:
-    desk.secrets.is_there = False
+@pytest.mark.parametrize("error", [None, CallplaneError("forbidden")])
+async def test_without_its_secret_nothing_is_sent_unsigned(
+    desk: Desk, error: Exception | None
+) -> None:
+    desk.secrets.is_there, desk.secrets.error = False, error
     await desk.spend(2)
     await desk.round()
     assert desk.receiver.seen == []
-    desk.secrets.is_there = True
+    desk.secrets.is_there, desk.secrets.error = True, None
     desk.clock.advance(account_keeping.RETRY_SECONDS[0])
     await desk.round()
     assert len(desk.receiver.seen) == 1
