@@ -135,7 +135,7 @@ async def beside(books: PostgresBooks, feed: Feed, sizes: Sizes) -> tuple[float,
     """Records at their pace and reserves at theirs, each whatever the other does."""
     latencies: list[float] = []
     tasks: list[asyncio.Task[None]] = []
-    legs = feed.take(int(sizes.beside_per_second * sizes.beside_seconds))
+    count = int(sizes.beside_per_second * sizes.beside_seconds)
     begin = time.perf_counter() + 0.2
 
     async def reserve(nth: int, at: float) -> None:
@@ -159,17 +159,18 @@ async def beside(books: PostgresBooks, feed: Feed, sizes: Sizes) -> tuple[float,
 
     async def records() -> float:
         step = BATCH_BESIDE
-        for start in range(0, len(legs), step):
+        for start in range(0, count, step):
             at = begin + start / sizes.beside_per_second
             await asyncio.sleep(max(0.0, at - time.perf_counter()))
             await intake.take(
                 books,
-                legs[start : start + step],
+                # Made as they come: a feed holds no minutes of records in memory.
+                feed.take(min(step, count - start)),
                 lines=feed.lines,
                 now=NOW + timedelta(days=2),
                 batch_max=BATCH_BESIDE,
             )
-        return len(legs) / (time.perf_counter() - begin)
+        return count / (time.perf_counter() - begin)
 
     _, rate = await asyncio.gather(reserves(), records())
     await asyncio.gather(*tasks)
