@@ -117,7 +117,7 @@ class RateCard:
         """
         flat = self.prefixes
         for place in flat.owners[bisect_right(flat.begins, key_of(lookup_key(destination))) - 1]:
-            starts, rows = self.timelines[place]
+            starts, _ = self.timelines[place]
             nth = bisect_right(starts, setup) - 1
             # A longer prefix that has not begun yet leaves the shorter one in force.
             if nth >= 0:

@@ -255,11 +255,10 @@ class TablesDirectory:
         plan, privilege = content.get("plan"), content.get("privilege")
         named = DOMESTIC_ONLY if privilege is None else self._privileges[privilege]
         account = self._accounts[content["account"]]
-        if content.get("isTrunk"):
+        channels = content.get("channels")
+        if content.get("isTrunk") and channels is None:
             # Limits of a user are none of a PBX, behind which there are many.
-            account = replace(
-                account, line_calls=content.get("channels"), line_calls_per_minute=None
-            )
+            account = replace(account, line_calls=None, line_calls_per_minute=None)
         line = Line(
             name=name,
             account=account,
@@ -268,7 +267,7 @@ class TablesDirectory:
             plan=None if plan is None else self._plans[plan],
             privilege=NO_CALLS if content.get("receivesOnly") else named,
             suspended=bool(content.get("suspended")),
-            channels=content.get("channels"),
+            channels=channels,
         )
         main = content["numbers"][0] if content.get("isTrunk") else ""
         outside_line = content.get("outsideLine", "")

@@ -89,15 +89,20 @@ async def run(scope: Scope) -> Succeeded:
     await _take_free(scope, gathered, holder, wanted)
     await _confirm(scope, gathered, holder)
     _show(scope, gathered, holder, wanted)
-    # Who pays and what may be dialled does not wait for an answer to what is given up.
-    call_lines.say_trunk(scope, trunk, holder, [row.number for row in held_by(gathered, holder)])
+    _say(scope, gathered, trunk, holder)
     unwanted = [row for row in held_by(gathered, holder) if is_given_up(row, wanted)]
     await _give_up(scope, gathered, unwanted)
     _show(scope, gathered, holder, wanted)
-    call_lines.say_trunk(scope, trunk, holder, [row.number for row in held_by(gathered, holder)])
+    _say(scope, gathered, trunk, holder)
     if wanted.problems:
         raise _joined(wanted.problems)
     return Succeeded(f"has {scope.status['numbers']} numbers")
+
+
+def _say(scope: Scope, gathered: Gathered, trunk: PbxTrunk, holder: HolderId) -> None:
+    """Who pays and what may be dialled does not wait for an answer to what is given up."""
+    numbers = [row.number for row in held_by(gathered, holder)]
+    call_lines.say_trunk(scope, trunk, holder, numbers)
 
 
 def check_rules(scope: Scope, trunk: PbxTrunk) -> None:

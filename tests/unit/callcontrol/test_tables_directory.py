@@ -257,11 +257,17 @@ async def test_a_pbx_has_channels_and_pays_for_who_shows_no_number_of_it() -> No
     await desk.write(*trunk)
     line = desk.directory.line("pbx", build.BEN)
     assert line is not None
-    assert (line.limits.line_calls, line.limits.line_calls_per_minute) == (30, None)
+    assert (line.limits.line_calls, line.limits.line_calls_per_minute) == (30, 300)
     assert desk.directory.outside_line("pbx") == "9"
     assert desk.directory.outside_line("pbx2") == ""
     question = Authorise(1, 1, "a", "b", "pbx", "+447700900999", "02079460123")
     assert caller_of(question, desk.directory) == Caller(line, build.ANNA)
+    await desk.write(
+        *build.line(build.ANNA, isTrunk=True, outsideLine="9", numbers=numbers, plan=None)
+    )
+    line = desk.directory.line("pbx", build.BEN)
+    assert line is not None
+    assert (line.limits.line_calls, line.limits.line_calls_per_minute) == (None, None)
     # Nobody's number of another connection helps, and a phone is who its digest says.
     assert caller_of(replace(question, ingress="pbx2"), desk.directory) is None
     assert caller_of(replace(question, digest_user="bob"), desk.directory) is None
