@@ -76,7 +76,7 @@ def import_estate(
     tenant: Annotated[
         str,
         typer.Option(
-            "--tenant", metavar="NAMESPACE/NAME", help="A TeamsTenant; short --connection."
+            "--tenant", metavar="NAMESPACE/NAME", help="Short for --connection TeamsTenant/…"
         ),
     ] = "",
     connections: Connections = None,

@@ -27,8 +27,8 @@ from callplane.desired.declarations import (
     is_person,
     person_key,
 )
-from callplane.engine import number_index
-from callplane.engine.number_index import NumberIndex
+from callplane.numbering import number_index
+from callplane.numbering.number_index import NumberIndex
 from callplane.values import E164, ObjectKey
 
 RECONCILE_REQUEST = "callplane.dev/reconcile-requested-at"
@@ -107,7 +107,7 @@ class ObjectCache:
         self._declared: dict[tuple[ObjectKey, str], set[ObjectKey]] = {}
         self._stating: dict[str, dict[ObjectKey, None]] = {}
         self._projections: dict[ObjectKey, bytes] = {}
-        self._numbers: NumberIndex | None = None
+        self._numbers: tuple[NumberIndex, list[ObjectKey]] | None = None
 
     def put(self, key: ObjectKey, body: dict[str, Any]) -> tuple[Arrival, bool]:
         """Take a body. Returns what the event meant and whether dependents must look again.
@@ -180,12 +180,12 @@ class ObjectCache:
         deleted are among them.
         """
         if self._numbers is None:
-            self._numbers = NumberIndex(
-                (cached.key, cached.resource)
-                for kind in number_index.KINDS
-                for cached in self.of_kind(kind)
-            )
-        return [self._objects[key] for key in self._numbers.holding(number)]
+            # Built anew when a range or number was edited, not when only a status moved.
+            found = [each for kind in number_index.KINDS for each in self.of_kind(kind)]
+            index = NumberIndex(each.resource for each in found)
+            self._numbers = index, [each.key for each in found]
+        index, keys = self._numbers
+        return [self._objects[keys[place]] for place in index.holding(number)]
 
     def known(self) -> list[ObjectKey]:
         return list(self._objects)

@@ -29,8 +29,9 @@ from callplane.apis.teams_users import TeamsUser
 from callplane.apis.webex_organizations import WebexOrganization
 from callplane.apis.webex_users import WebexUser
 from callplane.numbering import allocation
+from callplane.numbering.number_index import NumberIndex
 from callplane.rules.findings import Finding, Rule, Severity, label
-from callplane.values import E164, NumberSpan
+from callplane.values import E164
 
 UNRESOLVED = Rule(
     "reference-unresolved",
@@ -292,28 +293,23 @@ def _connection(user: TeamsUser | WebexUser | SipPhone) -> tuple[str, str, Objec
 class _Inventory:
     """Which object declares a number."""
 
-    single: Mapping[E164, Resource]
-    blocks: Sequence[tuple[NumberSpan, Resource]]
+    resources: Sequence[Resource]
+    index: NumberIndex
 
     @classmethod
     def of(cls, resources: Sequence[Resource]) -> _Inventory:
-        single: dict[E164, Resource] = {}
-        blocks: list[tuple[NumberSpan, Resource]] = []
-        for resource in resources:
-            if isinstance(resource, PhoneNumber):
-                single.setdefault(E164(resource.spec.e164), resource)
-            elif isinstance(resource, NumberRange):
-                for span in resource.spec.spans:
-                    if len(span) == 1:
-                        single.setdefault(span.first, resource)
-                    else:
-                        blocks.append((span, resource))
-        return cls(single, blocks)
+        """A number that is stated by itself or in a list goes before a block around it."""
+        holding = [each for each in resources if isinstance(each, NumberRange | PhoneNumber)]
+        ordered = sorted(holding, key=_is_block)
+        return cls(ordered, NumberIndex(ordered))
 
     def owner(self, number: E164) -> Resource | None:
-        if (found := self.single.get(number)) is not None:
-            return found
-        return next((owner for span, owner in self.blocks if number in span), None)
+        places = self.index.holding(number)
+        return self.resources[places[0]] if places else None
+
+
+def _is_block(resource: Resource) -> bool:
+    return isinstance(resource, NumberRange) and resource.spec.numbers is None
 
 
 def _check_user(

@@ -1,7 +1,6 @@
 """Which objects hold a number, found without looking through all of them.
 
-An estate may have a thousand ranges, and each pass of a person asks. Kept by the object cache;
-built anew when a range or number was edited, which is rare, and not when only a status moved.
+An estate may have a thousand ranges, and each pass of a person asks, as does each rule about one.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from callplane.apis.model import Resource
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
-from callplane.values import E164, ObjectKey
+from callplane.values import E164
 
 #: A number that is stated by itself goes before a range that holds it as well.
 KINDS = ("PhoneNumber", "NumberRange")
@@ -31,13 +30,10 @@ class _Stretch:
 class NumberIndex:
     """Objects by the numbers they hold; several may hold one, until somebody corrects it."""
 
-    def __init__(self, objects: Iterable[tuple[ObjectKey, Resource | None]]) -> None:
-        """`objects` in the order in which `holding` is to give them."""
-        self._keys: list[ObjectKey] = []
+    def __init__(self, resources: Iterable[Resource | None]) -> None:
+        """`resources` in the order in which `holding` is to give their places."""
         stretches: list[_Stretch] = []
-        for key, resource in objects:
-            place = len(self._keys)
-            self._keys.append(key)
+        for place, resource in enumerate(resources):
             stretches += [_Stretch(*ends, place) for ends in _ends(resource)]
         self._stretches = sorted(stretches)
         self._firsts = [each.first for each in self._stretches]
@@ -46,8 +42,8 @@ class NumberIndex:
         for each in self._stretches:
             self._reach.append(max(each.last, self._reach[-1] if self._reach else 0))
 
-    def holding(self, number: E164) -> list[ObjectKey]:
-        """Keys of the objects that hold the number."""
+    def holding(self, number: E164) -> list[int]:
+        """Places, counted from 0, of the objects that hold the number."""
         wanted = number.digits
         at = bisect.bisect_right(self._firsts, wanted) - 1
         places: set[int] = set()
@@ -55,7 +51,7 @@ class NumberIndex:
             if self._stretches[at].last >= wanted:
                 places.add(self._stretches[at].place)
             at -= 1
-        return [self._keys[place] for place in sorted(places)]
+        return sorted(places)
 
 
 def _ends(resource: Resource | None) -> list[tuple[int, int]]:
