@@ -22,9 +22,10 @@ from callplane.apis.phone_numbers import PhoneNumber
 from callplane.desired import references
 from callplane.desired.declarations import (
     WORDS,
-    PersonObject,
+    LineObject,
     carrier_system,
     connection_key,
+    is_line,
     is_person,
     is_platform,
     person_key,
@@ -120,7 +121,7 @@ class _Declared:
     """What the manifests say, ready to be looked up by number, holder and name."""
 
     by_key: dict[ObjectKey, Resource] = field(default_factory=dict)
-    people: dict[tuple[ObjectKey, str], PersonObject] = field(default_factory=dict)
+    people: dict[tuple[ObjectKey, str], LineObject] = field(default_factory=dict)
     phones: dict[E164, PhoneNumber] = field(default_factory=dict)
     firsts: list[E164] = field(default_factory=list)
     spans: list[tuple[E164, E164, NumberRange]] = field(default_factory=list)
@@ -152,7 +153,7 @@ class _Declared:
         return found if number <= last else None
 
     def location(
-        self, person: PersonObject | None, source: PhoneNumber | NumberRange | None
+        self, person: LineObject | None, source: PhoneNumber | NumberRange | None
     ) -> ObjectKey | None:
         """The holder's own reference counts, else that of the number or range."""
         for each in (person, source):
@@ -286,11 +287,11 @@ def _site(source: PhoneNumber | NumberRange | None) -> str:
 
 def _person(
     observation: ConnectionObservation, declared: _Declared, evidence: _Evidence, name: str
-) -> PersonObject | None:
+) -> LineObject | None:
     """The object that declares the holder: by the register, else by what their spec calls them."""
     by = evidence.claim.declared_by if evidence.claim is not None else None
     found = declared.by_key.get(by.key) if by is not None else None
-    if is_person(found):
+    if is_line(found):
         return found
     for called in (evidence.holder_id, evidence.holder_id.lower(), name.lower()):
         person = declared.people.get((observation.key, called))

@@ -18,9 +18,9 @@ from callplane.engine.recorded_carrier import CarrierSkills
 from callplane.resources.carriers import NOT_SHOWN, EmergencyAddress, NumberOnCarrier
 from callplane.resources.lines import NumberType
 from callplane.resources.platforms import NumberOnPlatform, Person
-from callplane.store.ports import HolderRow
+from callplane.store.ports import HolderRow, RegisterState
 from callplane.testing.planning_builders import TAKEN_AT, Estate, number
-from callplane.values import ConnectionId, HolderId, ObjectKey, Platform
+from callplane.values import ConnectionId, DeclaringObject, HolderId, ObjectKey, Platform
 from callplane.wiring.judging import carrier_skills
 
 OFFICE = "00000000-0000-4000-8000-00000000cccc"
@@ -392,3 +392,35 @@ def test_a_line_at_the_sbc_without_a_location_is_missing(estate: Estate) -> None
     estate.range()
     (check,) = only(estate).checks
     assert check.state is Coverage.MISSING
+
+
+def test_a_number_behind_a_pbx_is_at_the_place_of_the_pbx(estate: Estate) -> None:
+    """Only the register knows that it is there."""
+    at_sbc(estate)
+    estate.further.clear()
+    estate.range(carrierRef={"name": "main"})
+    pbx = {
+        "sbcRef": {"name": "edge", "namespace": "platform"},
+        "trunk": "plant",
+        "targets": ["192.0.2.10:5060"],
+        "sources": ["192.0.2.10/32"],
+        "emergencyLocationRef": {"name": "office"},
+    }
+    estate.put("PbxTrunk", "plant", pbx, namespace="platform")
+    connection = ConnectionId("sip", "sip.example.com")
+    declared_by = DeclaringObject("cluster-1", "PbxTrunk", "platform", "plant", "uid-plant")
+    estate.hire("anna")
+    estate.claim("anna", 1)
+    claim = replace(
+        estate.claims.pop(number(1)),
+        connection=connection,
+        holder=HolderId(Platform.SIP, connection.external_id, "trunk:plant"),
+        declared_by=declared_by,
+    )
+    state = RegisterState((claim,), (), (), (), 1)
+    key = ObjectKey("SessionBorderController", "platform", "edge")
+    estate.further.append(ConnectionObservation(key, connection, (), (), (), state))
+    row = only(estate)
+    assert row.declared_by == ObjectKey("PbxTrunk", "platform", "plant")
+    assert row.location == ObjectKey("EmergencyLocation", "platform", "office")
+    assert row.checks[0].state is Coverage.ACCEPTED
