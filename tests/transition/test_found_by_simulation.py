@@ -11,6 +11,7 @@ from callplane.plan.change import Change
 from callplane.providers.inmemory.provider import InMemoryProvider
 from callplane.providers.protocol import Done
 from callplane.resources.platforms import Person
+from callplane.testing.carrier_estate import declare_number, seed_carrier
 from callplane.testing.engine_world import ORGANIZATION, EngineWorld, Worlds, number, user_id
 from callplane.testing.webex_side import WebexSide
 from callplane.values import E164
@@ -148,3 +149,22 @@ async def test_a_number_that_a_read_does_not_show_is_not_given_to_another_yet(
     await world.settle(600)
     assert webex.number_of("ann") is None
     assert world.number_of("ben") == number(1)
+
+
+async def test_a_number_that_was_sold_meanwhile_is_nobodys_by_stating_it(worlds: Worlds) -> None:
+    """It stood in a PhoneNumber that had never been bought: somebody else's number was given."""
+    world = await worlds.make()
+    await seed_carrier(world, purchasing={"enabled": True, "limit": {"numbers": 10}})
+    world.seed_inventory(40)
+    wanted = E164(number(31))
+    await declare_number(world, "desk", wanted, acquisition="Order")
+    await world.declare("ann", phoneNumber={"e164": wanted.text})
+    await world.settle(120)
+    assert await world.reason("desk", kind="PhoneNumber") == "False NumberSold"
+    assert world.number_of("ann") is None
+    assert await world.reason("ann") == "False DependencyNotReady"
+    world.carrier.offer([wanted])
+    await world.annotate("PhoneNumber", "desk", {"callplane.dev/reconcile-requested-at": "now"})
+    await world.settle(120)
+    assert await world.reason("desk", kind="PhoneNumber") == "Succeeded"
+    assert world.number_of("ann") == wanted.text

@@ -316,8 +316,11 @@ async def secure(
     """Make the number ours; returns its row while another live holder gives it up."""
     runtime = gathered.runtime
     row = runtime.mirror.numbers.get(number)
+    elsewhere = scope.engine.row_elsewhere(number, runtime) if row is None else None
+    if isinstance(stock.source, PhoneNumber) and not _is_in_use(row or elsewhere):
+        acquiring.check(scope, stock.source)
     if row is None:
-        row = scope.engine.row_elsewhere(number, runtime)
+        row = elsewhere
         if row is not None:
             return await _secure_elsewhere(scope, gathered, holder, row)
         _check_observed(scope, gathered, holder, number)
@@ -348,6 +351,11 @@ async def secure(
     if await transfers.begin(scope, gathered, row, receiver=holder):
         return runtime.mirror.numbers.get(number)
     raise _taken(scope, number, row)
+
+
+def _is_in_use(row: NumberRow | None) -> bool:
+    """Was the number ours when somebody last had it? One on its way in or out may not be."""
+    return row is not None and row.state in {*HELD, NumberState.QUARANTINED}
 
 
 async def _secure_elsewhere(

@@ -260,7 +260,8 @@ def _number_wrong(evening: Evening, declared: Entry) -> Iterator[str]:
     carrier = declared["spec"].get("carrierRef", {}).get("name", "")
     shown = evening.carriers.get(carrier)
     if shown is None:
-        if status != "True":
+        # A carrier that cannot be asked gives nothing back.
+        if status != "True" and (reason, wants_out(declared)) != ("Unsupported", True):
             yield f"is {status or 'unseen'} {reason} at the end of the day: {message}"
         return
     is_owned = number in shown["owned"]
@@ -269,6 +270,11 @@ def _number_wrong(evening: Evening, declared: Entry) -> Iterator[str]:
     if status != "True" and reason not in (WITHOUT_IT if not is_owned else WITH_IT):
         had = "has it" if is_owned else "does not have it"
         yield f"is {status or 'unseen'} {reason}, and the account {had}: {message}"
+
+
+def wants_out(declared: Entry) -> bool:
+    """Is the number to be given back?"""
+    return bool(declared["spec"].get("releasePolicy") == "Release")
 
 
 # Why a number may not be Ready in the evening: those that are not ours, and those that are.

@@ -193,6 +193,8 @@ def _rows_wrong(evening: Evening) -> Iterator[tuple[str, str]]:
             yield "register agrees", f"{known['holder']} has {number} by us, and there is no row"
 
 
+NOT_OURS = ("Ordering", "PortingIn", "ReleasePending", "Released")
+
 # Reasons for not being Ready, and how to see that they are true.
 
 
@@ -213,10 +215,14 @@ def _is_not_licensed(evening: Evening, declared: Entry) -> bool:
 
 
 def _is_taken(evening: Evening, declared: Entry) -> bool:
-    """Another person has a right to the number in the register."""
+    """Another person has a right to the number in the register, or it is not the company's."""
     number = (declared["spec"].get("phoneNumber") or {}).get("e164", "")
     row = evening.rows.get(number)
-    return row is not None and row["state"] in HELD and row["holder"] != evening.person(declared)
+    if row is None:
+        return False
+    if row["state"] in NOT_OURS:
+        return True
+    return row["state"] in HELD and row["holder"] != evening.person(declared)
 
 
 def _rests(evening: Evening, declared: Entry) -> bool:
@@ -241,8 +247,13 @@ def _is_foreign(evening: Evening, declared: Entry) -> bool:
 
 
 def _is_in_no_range(evening: Evening, declared: Entry) -> bool:
+    """Nothing has the wanted number in it, or its carrier does not have it for us."""
     wanted = (declared["spec"].get("phoneNumber") or {}).get("e164")
-    return wanted is not None and not evening.ranges_with(wanted)
+    if wanted is None:
+        return False
+    stated = [n for n in evening.of_kind("PhoneNumber") if n["spec"]["e164"] == wanted]
+    owned = {number for shown in evening.carriers.values() for number in shown["owned"]}
+    return not evening.ranges_with(wanted) or (bool(stated) and wanted not in owned)
 
 
 def _is_exhausted(evening: Evening, declared: Entry) -> bool:

@@ -338,11 +338,12 @@ class Company:
         return None
 
     def open_webex_account(self, person: Employee) -> None:
-        """An account in the organisation, under the name that the person has now."""
-        person.webex_email = person.upn
-        account = self.estate.vendors.webex.portal().add_user(person.upn)
-        note = self.estate.journal.note
-        note("directory", name=f"webex/{person.upn}", id=account, event="added")
+        """An account in the organisation, under an address that nobody has had."""
+        webex = self.estate.vendors.webex
+        known = len(webex.organisation().people.rows())
+        person.webex_email = email = f"{person.name}.{known}@{DOMAIN}"
+        account = webex.portal().add_user(email)
+        self.estate.journal.note("directory", name=f"webex/{email}", id=account, event="added")
 
     def declare_in_webex(self, person: Employee, number: Spec) -> None:
         """Put the person into git as somebody in Webex."""
