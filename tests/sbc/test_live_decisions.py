@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import pytest
+
 from callplane.billing.terms import AccountTerms
 from callplane.callcontrol.accounting import BooksRecordBook
 from callplane.callcontrol.authorising import BooksAuthoriser
@@ -131,11 +133,17 @@ async def test_overspend_lets_the_next_call_through(world: SbcWorld) -> None:
     assert counters.held_micros == 0
 
 
-async def test_books_that_are_away_refuse_nothing_by_policy(world: SbcWorld) -> None:
-    """What may cost money is 503; on-net and 999 go on, and are in the books afterwards."""
+@pytest.mark.parametrize(("is_allowed", "status"), [(True, 200), (False, 503)])
+async def test_books_that_are_away_refuse_nothing_by_policy(
+    world: SbcWorld, is_allowed: bool, status: int
+) -> None:
+    """Bundled calls go on where the account allows it; on-net and 999 always do, and all of them
+    are in the books afterwards.
+    """
     await world.carriers()
     pbx = await world.pbx()
     live = await LiveBooks.of(3)
+    live.apply(build.account(bundled_on_outage=is_allowed))
     async with call_control(world, live):
         live.books.available = False
         statuses = []
@@ -144,7 +152,7 @@ async def test_books_that_are_away_refuse_nothing_by_policy(world: SbcWorld) -> 
             statuses.append(call.status)
             if call.status == 200:
                 assert (await call.bye()).status == 200
-        assert statuses == [503, 200, 200]
+        assert statuses == [status, 200, 200]
         await asyncio.sleep(0.5)
         assert live.books._calls == []
         live.books.available = True
