@@ -375,6 +375,13 @@ def test_r33_each_hosted_number_bears_its_fee_in_use_or_not() -> None:
     assert {each.amount_micros for each in hosting} == {500_000}
 
 
+def test_r34_provisioning_of_own_carriers_and_hosted_ranges_costs_nothing_more() -> None:
+    own = Month(numbers=[HostedNumber("+442079460001", byoc=True)], is_hosted=False)
+    assert descriptions(own) == ["Platform"]
+    hosted = Month(numbers=[HostedNumber("+442079460002")], plans=[])
+    assert descriptions(hosted) == ["Platform", "Hosting +442079460002"]
+
+
 def test_r35_a_bolt_on_stands_alone_and_touches_no_pool() -> None:
     alone = Month(has_bolt_on=True, is_hosted=False)
     assert descriptions(alone) == ["Platform", "Extended provisioning"]
