@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -18,7 +18,6 @@ from callplane.apis.calling_accounts import CallingAccount, NotificationTarget
 from callplane.apis.rate_cards import RateCard
 from callplane.billing import notices as thresholds
 from callplane.billing import reading, tariff
-from callplane.billing.active_users import SeatPlatform
 from callplane.clock import Clock
 from callplane.cluster.events import EventSubject, ObjectEvent
 from callplane.cluster.ports import EventSink, SecretReader
@@ -150,11 +149,18 @@ class AccountKeeping:
             ceiling_percents=spec.ceiling_notices,
             ceiling_micros=None if spec.ceiling is None else parse_micros(spec.ceiling),
         )
-        users = await self._stores.evidence.active_users(month.account, month.period_start)
-        if any(one.platform is SeatPlatform.PBX for one in users):
-            calls = await self._stores.books.calls(month.account, month.period_start)
-            found += thresholds.of_fair_use(month_statements.fair_use(users, calls))
-        payer = Payer.at(month.account, spec.currency, spec.time_zone, now)
+        return await self._tell(cached, account, found, now)
+
+    async def _tell(
+        self,
+        cached: CachedObject,
+        account: CallingAccount,
+        found: Sequence[thresholds.Threshold],
+        now: datetime,
+    ) -> int:
+        """Write thresholds down, and tell of those that are new."""
+        spec, label = account.spec, f"{account.namespace}/{account.name}"
+        payer = Payer.at(label, spec.currency, spec.time_zone, now)
         targets = [one.name for one in spec.notification_targets]
         new = await self._stores.notices.cross(payer, found, targets=targets, now=now)
         for notice in new:
@@ -235,7 +241,7 @@ class AccountKeeping:
         passage = await self._stores.tables.read(0)
         entries = [stored.entry for stored in passage.entries]
         begun = {(one.account, one.period_start) for one in await self._stores.books.months()}
-        for _, account in self._accounts():
+        for cached, account in self._accounts():
             label = f"{account.namespace}/{account.name}"
             payer = Payer.at(label, account.spec.currency, account.spec.time_zone, now)
             calls: list[CallRow] = []
@@ -246,6 +252,9 @@ class AccountKeeping:
             ).get(label, [])
             if users:
                 await self._stores.evidence.note_active(payer, users, now=now)
+                # Who calls through a PBX is looked at here, for it takes reading the calls.
+                exceeded = thresholds.of_fair_use(month_statements.fair_use(users, calls))
+                await self._tell(cached, account, exceeded, now)
             if users or account.spec.packages:
                 # A month with fees is billed, whether anybody calls in it or not.
                 await self._stores.books.counters(payer)

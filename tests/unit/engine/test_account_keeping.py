@@ -27,7 +27,7 @@ from callplane.store.notices_memory import MemoryNotices
 from callplane.store.notices_ports import DeliveryState
 from callplane.telemetry import Telemetry
 from callplane.testing.billing_builders import ACCOUNT
-from callplane.testing.books_builders import NOW, payer, unreserved
+from callplane.testing.books_builders import NOW, leg, payer, unreserved
 from callplane.testing.manual_clock import ManualClock
 from callplane.values import ObjectKey
 
@@ -345,3 +345,43 @@ def test_r5_a_pbx_counts_what_its_owner_declares() -> None:
     )
     pbx = ActiveUser(SeatPlatform.PBX, "sip/d/trunk:pbx", "declared", 50)
     assert found == {ACCOUNT: [pbx]}
+
+
+async def test_r5_a_pbx_from_which_more_people_call_is_told_of_once(desk: Desk) -> None:
+    """Billed as declared, not blocked; once a declared count and month."""
+    name = "sip/d/trunk:pbx"
+    desk.cache.put(ObjectKey("PbxTrunk", "sales", "pbx"), trunk(declared=2))
+    entry = replace(line(name, "+442079460001"), owner="PbxTrunk/sales/pbx")
+    await desk.tables.write("here", [entry], [], now=NOW)
+    for nth in range(3):
+        seen = replace(leg(f"call-{nth}", 60), caller=f"+44207946000{nth}")
+        call = replace(unreserved(seen.attempt_id, 60, of=seen), line=name)
+        await desk.books.settle([call], now=NOW)
+    for _ in range(2):
+        assert await desk.keeping.note_users() == 1
+    (event,) = [one for one in desk.events.seen if one.reason == "FairUseExceeded"]
+    assert f"{name} declares 2 users, and 3 have called through it" in event.message
+    (user,) = await desk.evidence.active_users(ACCOUNT, payer().period.start)
+    assert (user.platform, user.users) == (SeatPlatform.PBX, 2)
+
+
+def trunk(*, declared: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "callplane.dev/v1alpha1",
+        "kind": "PbxTrunk",
+        "metadata": {
+            "name": "pbx",
+            "namespace": "sales",
+            "uid": "uid-3",
+            "resourceVersion": "1",
+            "generation": 1,
+        },
+        "spec": {
+            "sbcRef": {"name": "example"},
+            "trunk": "pbx",
+            "targets": ["192.0.2.65:5060"],
+            "sources": ["192.0.2.65/32"],
+            "accountRef": {"name": "acme"},
+            "declaredUsers": declared,
+        },
+    }

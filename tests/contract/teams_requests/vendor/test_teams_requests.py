@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import urllib.parse
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,14 @@ PATHS = {
     "getPolicyId": "/admin/teams/policy/getPolicyId(type='{type}',name='{name}')",
     "assignPolicy": "/admin/teams/policy/userAssignments/assign",
     "unassignPolicy": "/admin/teams/policy/userAssignments/unassign",
+    "getDirectRoutingCalls": (
+        "/communications/callRecords/"
+        "getDirectRoutingCalls(fromDateTime={fromDateTime},toDateTime={toDateTime})"
+    ),
+    "getPstnCalls": (
+        "/communications/callRecords/"
+        "getPstnCalls(fromDateTime={fromDateTime},toDateTime={toDateTime})"
+    ),
     "pollOperation": f"{PHONE}/operations('{{telephoneNumberLongRunningOperation-id}}')",
 }
 OUTSIDE = frozenset({"readDeletedPerson"})
@@ -110,6 +119,9 @@ async def everything() -> list[Request]:
     for family in Family:
         async for _ in provider.list_pages(family):
             """The page itself is of no interest."""
+    start = datetime(2026, 11, 1, tzinfo=UTC)
+    async for _ in provider.call_reports.pages(start, start + timedelta(days=1)):
+        """Nor is this."""
     await provider.read_person(USER_ID)
     await provider.read_person("o'neil@tenant.example")
     await provider.read_number(NUMBER)

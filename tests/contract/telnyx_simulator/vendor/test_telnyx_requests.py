@@ -61,6 +61,9 @@ async def everything(desk: CarrierDesk) -> list[Request]:
     provider = TelnyxProvider("example", client=client, clock=desk.clock)
     async for _ in provider.list_pages():
         """The page itself is of no interest."""
+    end = desk.clock.now()
+    async for _ in provider.call_reports.pages(end - datetime.timedelta(hours=6), end):
+        """Nor is this."""
     await provider.read_balance()
     await provider.search(NumberSearch(prefix="442079", count=2))
     await provider.set_emergency_address(OWNED[0], ADDRESS)
@@ -97,6 +100,10 @@ def query_problems(judge: Any, operation_id: str, url: str) -> list[str]:
         schema = judge._resolved(known.get(first, {"missing": True}))
         for part in rest:
             inner = schema.get("properties", {})
+            if part not in inner and schema.get("additionalProperties") is True:
+                # Described by examples alone, as the times of detail records are.
+                schema = {}
+                break
             schema = judge._resolved(inner.get(part, schema.get("items", {"missing": True})))
         schema = judge._resolved(schema.get("items", schema))
         if schema.get("missing"):
@@ -109,7 +116,7 @@ def query_problems(judge: Any, operation_id: str, url: str) -> list[str]:
 async def test_every_request_is_one_of_the_contract(visitor: Any, judge: Any) -> None:
     requests = await everything(visitor.desk)
     seen = {request.operation for request in requests}
-    assert len(seen - OUTSIDE) == 17
+    assert len(seen - OUTSIDE) == 18
     problems = []
     for request in requests:
         if request.operation in OUTSIDE:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import urllib.parse
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,9 @@ async def everything(stage: WebexStage) -> None:
     for family in Family:
         async for _ in stage.provider.list_pages(family):
             """The page itself is of no interest."""
+    end = stage.clock.now() - timedelta(minutes=6)
+    async for _ in stage.provider.call_reports.pages(end - timedelta(hours=12), end):  # type: ignore[attr-defined]
+        """Nor is this."""
     await stage.provider.read_person("cat@organisation.example")
     await stage.provider.read_person(stage.person("cat"))
     await stage.provider.read_number(E164(FIRST))
@@ -165,7 +169,7 @@ async def test_every_request_keeps_the_contracts(sent: list[Request]) -> None:
         *("listPeople", "listNumbers", "listLicences", "getLicence", "listCallingLocations"),
         *("getPstn", "getMe", "getPerson", "getCallerId", "getPermissions"),
         *("addNumbers", "manageNumberState", "removeNumbers", "updatePerson", "assignLicences"),
-        *("configureCallerId", "configurePermissions", "createPerson"),
+        *("configureCallerId", "configurePermissions", "createPerson", "cdrFeed"),
     } == set(found)
 
 
