@@ -270,3 +270,18 @@ async def test_a_service_at_a_sip_address_gets_a_number_for_services(worlds: Wor
     await world.apply("ServiceLine", "reception", people)
     await world.settle()
     assert await world.reason("reception", kind="ServiceLine") == "False NumberUseMismatch"
+
+
+async def test_a_pbx_says_that_more_people_call_than_are_declared(worlds: Worlds) -> None:
+    world, sip = await made(worlds)
+    await sip.declare_trunk(numberRangeRefs=RANGE)
+    await world.settle()
+    (key,) = [cached.key for cached in world.running.cache.of_kind(TRUNK)]
+    for text in ("declares 2 users, and 3 have called", ""):
+        world.running.say_fair_use({key: text} if text else {})
+        await world.settle(60)
+        status, reason, message = await world.condition(TRUNK, key.name, "FairUseExceeded")
+        assert (status, reason, message) == (
+            ("True", "FairUseExceeded", text) if text else ("", "", "")
+        )
+        assert await world.reason(key.name, kind=TRUNK) == "Succeeded"

@@ -17,6 +17,7 @@ class ConditionType(StrEnum):
     PROVIDER_INCIDENT = "ProviderIncident"
     CREDENTIALS_EXPIRING = "CredentialsExpiring"
     LOW_STOCK = "LowStock"
+    FAIR_USE_EXCEEDED = "FairUseExceeded"
 
 
 class ConditionStatus(StrEnum):
@@ -41,5 +42,6 @@ INFORMATIONAL = frozenset(
         ConditionType.PROVIDER_INCIDENT,
         ConditionType.CREDENTIALS_EXPIRING,
         ConditionType.LOW_STOCK,
+        ConditionType.FAIR_USE_EXCEEDED,
     }
 )

@@ -88,6 +88,7 @@ class Reason(StrEnum):
     CREDENTIALS_EXPIRING = "CredentialsExpiring"
     REGISTER_RESTORED = "RegisterRestored"
     LOW_STOCK = "LowStock"
+    FAIR_USE_EXCEEDED = "FairUseExceeded"
 
     # A carrier, and what money can buy.
     PURCHASING_DISABLED = "PurchasingDisabled"

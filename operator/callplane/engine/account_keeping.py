@@ -29,7 +29,7 @@ from callplane.engine.seats import Standing, active_users
 from callplane.errors import CallplaneError
 from callplane.notify.webhooks import SendOutcome, WebhookMessage
 from callplane.store.books_ports import AccountMonth, Books, CallRow, Payer
-from callplane.store.call_tables import CallTables
+from callplane.store.call_tables import LINE, CallTables
 from callplane.store.evidence_ports import EvidenceBook
 from callplane.store.notices_ports import Delivery, DeliveryState, Notice, NoticeBook
 from callplane.store.ports import StoreUnavailable
@@ -89,6 +89,7 @@ class AccountKeeping:
         times: KeepingTimes,
         standing: Standing,
         on_their_way: Callable[[], NumbersOnTheirWay] = NumbersOnTheirWay,
+        exceeded: Callable[[Mapping[ObjectKey, str]], None] = lambda found: None,
     ) -> None:
         self._stores = stores
         self._cache = cache
@@ -99,6 +100,7 @@ class AccountKeeping:
         self._times = times
         self._standing = standing
         self._on_their_way = on_their_way
+        self._exceeded = exceeded
 
     async def run(self) -> None:
         """Until cancelled. A database that is away is tried again with the next round."""
@@ -240,6 +242,8 @@ class AccountKeeping:
         now, seen = self._clock.now(), 0
         passage = await self._stores.tables.read(0)
         entries = [stored.entry for stored in passage.entries]
+        owners = {entry.name: entry.owner for entry in entries if entry.kind == LINE}
+        said: dict[ObjectKey, str] = {}
         begun = {(one.account, one.period_start) for one in await self._stores.books.months()}
         for cached, account in self._accounts():
             label = f"{account.namespace}/{account.name}"
@@ -255,10 +259,14 @@ class AccountKeeping:
                 # Who calls through a PBX is looked at here, for it takes reading the calls.
                 exceeded = thresholds.of_fair_use(month_statements.fair_use(users, calls))
                 await self._tell(cached, account, exceeded, now)
+                for one in exceeded:
+                    sentence = one.sentence(label, payer.period.label, account.spec.currency)
+                    said[ObjectKey(*owners[one.about].split("/", 2))] = sentence
             if users or account.spec.packages:
                 # A month with fees is billed, whether anybody calls in it or not.
                 await self._stores.books.counters(payer)
             seen += len(users)
+        self._exceeded(said)
         return seen
 
     def _declared(self, owner: str) -> int | None:

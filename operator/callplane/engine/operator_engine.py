@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,6 +97,8 @@ class Engine:
         self.installation = surroundings.installation
         self.telemetry = surroundings.telemetry
         self.accounts = surroundings.accounts
+        # What is said of PBXs that are called through by more people than are declared.
+        self.fair_use: dict[ObjectKey, str] = {}
         self.chance = chance = surroundings.chance
         self.queue = KeyedQueue(clock.monotonic, chance)
         self.cache = ObjectCache()
@@ -269,8 +271,16 @@ class Engine:
                 times=KeepingTimes(redact_days=self.settings.redact_days),
                 standing=self._standing,
                 on_their_way=self._on_their_way,
+                exceeded=self.say_fair_use,
             )
             self._workers.append(asyncio.create_task(keeping.run(), name="accounts"))
+
+    def say_fair_use(self, found: Mapping[ObjectKey, str]) -> None:
+        """PBXs from which more people call than are declared, by object: their passes say so."""
+        for key in found.keys() | self.fair_use.keys():
+            if found.get(key) != self.fair_use.get(key):
+                self.queue.add(key, Priority.DEPENDENCY)
+        self.fair_use = dict(found)
 
     def _on_their_way(self) -> NumbersOnTheirWay:
         """Numbers at carriers that are not ours to use yet."""

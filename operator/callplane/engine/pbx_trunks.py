@@ -72,6 +72,8 @@ async def run(scope: Scope) -> Succeeded:
         raise Gone
     trunk = scope.resource
     assert isinstance(trunk, PbxTrunk)
+    text = scope.engine.fair_use.get(scope.key, "")
+    scope.circumstances = replace(scope.circumstances, fair_use=text)
     check_rules(scope, trunk)
     gathered = await gathering.gather(scope, trunk)
     writable = gathering.may_write(scope, trunk, gathered)

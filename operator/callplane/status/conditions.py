@@ -11,6 +11,7 @@ suspended                                    unchanged  Suspended=True
 incident freeze, nothing to do               True       ProviderIncident=True
 credentials about to end                     unchanged  CredentialsExpiring=True
 few numbers of a range are left              unchanged  LowStock=True
+more call by a PBX than are declared         unchanged  FairUseExceeded=True
 unknown, up to two drift intervals / longer  unchanged / Unknown   Synced=Unknown
 """
 
@@ -56,6 +57,7 @@ class Circumstances:
     incident: str = ""
     credentials: str = ""
     low_stock: str = ""
+    fair_use: str = ""
 
 
 def conditions(
@@ -82,6 +84,9 @@ def conditions(
         wanted.append((ConditionType.CREDENTIALS_EXPIRING, _TRUE, reason, message))
     if circumstances.low_stock:
         wanted.append((ConditionType.LOW_STOCK, "True", Reason.LOW_STOCK, circumstances.low_stock))
+    if circumstances.fair_use:
+        reason, message = Reason.FAIR_USE_EXCEEDED, circumstances.fair_use
+        wanted.append((ConditionType.FAIR_USE_EXCEEDED, _TRUE, reason, message))
     return [_condition(entry, before, generation, now) for entry in wanted]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -111,6 +112,7 @@ class Desk:
         self.evidence = MemoryEvidence(self.books)
         self.tables = MemoryCallTables()
         self.standing: dict[str, TeamsIdentity] = {}
+        self.exceeded: list[Mapping[ObjectKey, str]] = []
         self.receiver, self.events, self.secrets = Receiver(), Events(), Secrets()
         self.telemetry = Telemetry()
         self.cache = ObjectCache()
@@ -128,6 +130,7 @@ class Desk:
             telemetry=self.telemetry,
             times=KeepingTimes(**times),
             standing=lambda holder, number: self.standing.get(str(holder)),
+            exceeded=self.exceeded.append,
         )
 
     async def spend(self, pennies: int, name: str = "call") -> None:
@@ -363,6 +366,7 @@ async def test_r5_a_pbx_from_which_more_people_call_is_told_of_once(desk: Desk) 
     assert f"{name} declares 2 users, and 3 have called through it" in event.message
     (user,) = await desk.evidence.active_users(ACCOUNT, payer().period.start)
     assert (user.platform, user.users) == (SeatPlatform.PBX, 2)
+    assert desk.exceeded == [{ObjectKey("PbxTrunk", "sales", "pbx"): event.message}] * 2
 
 
 def trunk(*, declared: int) -> dict[str, Any]:
