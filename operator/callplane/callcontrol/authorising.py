@@ -36,6 +36,7 @@ from callplane.callcontrol.ports import Granted, Refused, Send
 from callplane.clock import Clock
 from callplane.numbering.countries import foreign_country
 from callplane.numbering.destinations import destination_of
+from callplane.numbering.dialled_services import GB as SERVICES
 from callplane.numbering.dialled_services import OUTSIDE_LINE, DialledMatch
 from callplane.store.books_ports import Books, Payer, Reserve
 from callplane.store.ports import StoreUnavailable
@@ -155,7 +156,7 @@ class BooksAuthoriser:
             max_seconds=answer.grant.seconds,
             account=account.name,
             reservation_id=question.attempt_id,
-            dialled=destination,
+            dialled=_sent(attempt),
             caller=caller.number,
         )
 
@@ -359,12 +360,19 @@ def _to_service(service: DialledMatch) -> Granted:
     return Granted(UNCOUNTED_SECONDS, account="", reservation_id="", dialled=service.number)
 
 
+def _sent(attempt: Attempt) -> str:
+    """What the next peer is sent; empty for what was dialled. A text relay works in the network, so
+    that its prefix goes there.
+    """
+    return "" if SERVICES.relayed(attempt.dialled) else attempt.destination
+
+
 def _unmetered(quote: Quote, caller: Caller, attempt: Attempt) -> Granted:
     return Granted(
         max_seconds=quote.call_seconds or UNCOUNTED_SECONDS,
         account=caller.line.account.name,
         reservation_id="",
-        dialled=attempt.destination,
+        dialled=_sent(attempt),
         caller=caller.number,
         on_net=quote.mode is Mode.ON_NET,
     )

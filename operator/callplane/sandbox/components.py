@@ -229,7 +229,8 @@ def start(component: Component, state: SandboxState, surroundings: Surroundings)
     names = [(component.name, port) for port in component.ports]
     taken = dict(zip(names, ports.free(len(names)), strict=True))
     known = dataclasses.replace(surroundings, ports={**surroundings.ports, **taken})
-    known.folder_of(component.name).mkdir(parents=True)
+    # A component that was stopped may be started again.
+    known.folder_of(component.name).mkdir(parents=True, exist_ok=True)
     record = state.launch(
         Launch(
             name=component.name,

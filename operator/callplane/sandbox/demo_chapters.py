@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from callplane.sandbox import demo_carriers, demo_spreadsheet, demo_webex
+from callplane.sandbox import demo_calls, demo_carriers, demo_spreadsheet, demo_webex
 from callplane.sandbox.control_plane import ADMINISTRATOR
 from callplane.sandbox.demo_stage import TREE, Stage
 
@@ -262,6 +262,7 @@ CHAPTERS = (
     Chapter("A namespace deleted on purpose", on_purpose),
     Chapter("A carrier loses its answer", demo_carriers.lost_answer),
     Chapter("A person goes from Teams to Webex", demo_webex.to_webex),
+    Chapter("A pool of minutes runs dry", demo_calls.calls),
     Chapter("A spreadsheet becomes manifests", demo_spreadsheet.spreadsheet),
     Chapter("The life of a number", history),
 )

@@ -29,7 +29,7 @@ RULES = {
     "presumed": "ledger",
     "calls": "calls",
 }
-LIFE = ("--seed", "1", "--days", "34", "--calls", "900")
+LIFE = ("--seed", "1", "--days", "34", "--calls", "700")
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,8 @@ from callplane.testing.months.market import Tables
 from callplane.testing.months.watched_books import Life, WatchedBooks
 
 #: Rarer than in production, for three months have many minutes in which nothing happens.
-FOLLOW_SECONDS = 900.0
-REAP_SECONDS = 900.0
+FOLLOW_SECONDS = 1_800.0
+REAP_SECONDS = 1_200.0
 
 
 class Wire:
