@@ -44,6 +44,7 @@ spec:
     - prefix: "44"
       name: United Kingdom
       perMinute: "0.015"
+      increment: {first: 60, next: 60}
       effectiveFrom: "2026-01-01T00:00:00Z"
 ---
 apiVersion: callplane.dev/v1alpha1
@@ -53,7 +54,7 @@ spec:
   minutes: 1
   increment: {first: 60, next: 60}
   destinationSetRef: {name: uk}
-  price: "1.00"
+  price: "0.01"
 """
 ACCOUNT = """\
 apiVersion: callplane.dev/v1alpha1
@@ -159,6 +160,7 @@ def _with_overspend(desk: _Desk, number: str) -> int:
     stage.commit("support/account.yaml", ACCOUNT.replace("Block", "Allow"))
     stage.run(f"kubectl apply -f {TREE}/support/account.yaml")
     answer = stage.until(lambda: desk.until_allowed(number), "the call is allowed")
+    assert answer is not None
     desk.show(number, DIALLED, answer)
     desk.hang_up()
     return answer.status
@@ -184,10 +186,11 @@ class _Desk:
             database_url=sandbox.database_url,
             identity=lambda name, groups: sandbox.kubeconfig,
         )
-        settings = {}
+        component = components.call_control()
         if isinstance(self.phones, _Sip):
-            settings = {"sbcs": f"{ports.LOOPBACK}:{self.phones.port}", "spools": self.phones.spool}
-        known = components.start(components.call_control(**settings), state, known)
+            sbc = f"{ports.LOOPBACK}:{self.phones.port}"
+            component = components.call_control(sbcs=sbc, spools=self.phones.spool)
+        known = components.start(component, state, known)
         self.record = state.processes[-1]
         self.url = known.url(CALL_CONTROL, "http")
         if isinstance(self.phones, _Http):
