@@ -79,6 +79,11 @@ PROVISIONING = Dashboard(
             {"{{connection}}": "max by (connection) (callplane_write_budget_parked)"},
         ),
         Panel(
+            "Time until credentials end",
+            "s",
+            {"{{connection}}": "min by (connection) (callplane_credentials_left_seconds)"},
+        ),
+        Panel(
             "Calls to providers, a minute",
             "short",
             {
@@ -104,6 +109,16 @@ CALLS = Dashboard(
     "callplane-calls",
     "Callplane: calls",
     (
+        Panel(
+            "Notices about accounts, an hour",
+            "short",
+            {"{{kind}}": "sum by (kind) (increase(callplane_notices_total[1h]))"},
+        ),
+        Panel(
+            "Deliveries of notices, an hour",
+            "short",
+            {"{{state}}": "sum by (state) (increase(callplane_notice_deliveries_total[1h]))"},
+        ),
         Panel(
             "Answers to SBCs, a minute",
             "short",

@@ -43,6 +43,10 @@ def calls(outcome: str) -> str:
     return f'callplane_provider_calls_total{{provider="teams",outcome="{outcome}"}}'
 
 
+def deliveries(state: str) -> str:
+    return f'callplane_notice_deliveries_total{{state="{state}"}}'
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """Two hours, a value a minute: what makes an alert fire, and what looks much like it.
@@ -98,6 +102,9 @@ SCENES = {
         {QUICK: "0+90x120", SLOW: "0+100x120", ALL: "0+100x120"},
         {QUICK: "0+99x120", SLOW: "0+100x120", ALL: "0+100x120"},
         {"provider": "teams"},
+    ),
+    "CallplaneNoticesNotDelivered": Scene(
+        {deliveries("GivenUp"): GROWING}, {deliveries("Delivered"): GROWING}
     ),
     "CallplaneWritesThrottled": Scene(
         {PARKED: "1x120"}, {PARKED: "0x120"}, {"connection": "estate/example"}
