@@ -6,8 +6,8 @@
 calls of 10,000 accounts. The batch is timed once by the card alone and once with every account's
 pool drawn down first, from columns in memory to charges in memory, the median of three times.
 Single calls draw from a pool too, each is explained, and by the same card each is rated as 3 hours,
-so that the last line shows that a longer call takes no longer. A sample of 100,000 calls of the batch, whole pools of them, is
-rated again one by one. The last line is one JSON object.
+so that the last line shows that a longer call takes no longer. A sample of 100,000 calls of the
+batch, whole pools of them, is rated again one by one. The last line is one JSON object.
 """
 
 from __future__ import annotations
