@@ -263,6 +263,8 @@ STATUSES: dict[str, dict[str, Any]] = {
         "atCarrier": 100,
         "daysToEmpty": 42,
         "redirected": 1,
+        "drifted": 1,
+        "drift": [{"field": "route[+44…0001]", "observed": "elsewhere", "desired": "sbc"}],
     },
     "phonenumber": {
         "state": "Assigned",
@@ -288,6 +290,7 @@ STATUSES: dict[str, dict[str, Any]] = {
         "portIn": {"state": "Dated", "dueOn": "2026-11-27"},
         "candidates": ["+442079460004"],
         "releaseNeeds": ["the end of its rest, 2027-02-01"],
+        "drift": [{"field": "route", "observed": "elsewhere", "desired": "sbc"}],
     },
     "teamsuser": {
         "connection": {"kind": "TeamsTenant", "name": "example"},
@@ -298,8 +301,9 @@ STATUSES: dict[str, dict[str, Any]] = {
         "drift": [{"field": "phoneNumber", "observed": "", "desired": "+442079460001"}],
     },
     "emergencylocation": {
-        "coverage": {"ranges": 1, "numbers": 1, "users": 5},
+        "coverage": {"ranges": 1, "numbers": 1, "users": 5, "accepted": 4},
         "teamsLocationId": "5f1d7a2c-0b6e-4f3a-8c41-9e2b7d6a5c33",
+        "webexLocation": "London",
     },
     "callingaccount": {},
     "callingplan": {},
