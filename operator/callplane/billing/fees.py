@@ -37,11 +37,13 @@ class Package:
 class HostedNumber:
     """A number of a hosted carrier; assigned, spare and resting ones alike.
 
-    `byoc`: the customer pays the carrier, so there is nothing to host.
+    `byoc`: the customer pays the carrier, so there is nothing to host. `each_micros`: what its
+    carrier's hosting fee says, in place of the package's.
     """
 
     number: str
     byoc: bool = False
+    each_micros: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ def fees(package: Package, month: Month) -> Iterator[FeeLine]:
         return
     for hosted in month.numbers:
         if not hosted.byoc:
-            yield FeeLine(f"Hosting {hosted.number}", 1, package.hosting_micros)
+            own = hosted.each_micros
+            each = package.hosting_micros if own is None else own
+            yield FeeLine(f"Hosting {hosted.number}", 1, each)
     for platform, count in sorted(month.seats.items()):
         if count:
             yield FeeLine(f"Users on {platform.value}", count, package.seat_micros.get(platform, 0))

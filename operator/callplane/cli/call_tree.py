@@ -90,7 +90,10 @@ class CallTree:
 
     def account_facts(self, label: str) -> AccountFacts:
         """What an account is billed for beside calls."""
-        return account_facts(self.account(label), self._tree.resources)
+        try:
+            return account_facts(self.account(label), self._tree.resources)
+        except ValueError as error:
+            raise CallplaneError(str(error)) from None
 
     def plan_terms(self, label: str) -> PlanTerms:
         resource = self._named(CallingPlan, label)

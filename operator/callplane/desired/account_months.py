@@ -55,7 +55,9 @@ class NumbersOnTheirWay:
 
 
 def account_facts(account: CallingAccount, resources: Iterable[Resource]) -> AccountFacts:
-    """What these objects say about one account."""
+    """What these objects say about one account. Raises ValueError where a carrier's hosting fee is
+    in another currency than the account.
+    """
     listed = list(resources)
     carriers = {_label(one): one for one in listed if isinstance(one, Carrier)}
     numbers: dict[str, HostedNumber] = {}
@@ -75,18 +77,34 @@ def account_facts(account: CallingAccount, resources: Iterable[Resource]) -> Acc
             continue
         byoc = carrier.spec.who_pays is Commercial.BRING_YOUR_OWN
         is_hosted |= not byoc
+        each = _hosting_fee(carrier, account)
         if isinstance(one, PhoneNumber):
-            numbers[one.spec.e164] = HostedNumber(one.spec.e164, byoc)
+            numbers[one.spec.e164] = HostedNumber(one.spec.e164, byoc, each)
             continue
         for span in one.spec.spans:
             for number in span:
                 if number.text not in named:
-                    numbers[number.text] = HostedNumber(number.text, byoc)
+                    numbers[number.text] = HostedNumber(number.text, byoc, each)
     prices = {
         _label(one): parse_micros(one.spec.price) for one in listed if isinstance(one, CallingPlan)
     }
     found = tuple(numbers[key] for key in sorted(numbers))
     return AccountFacts(account, found, is_hosted, has_bolt_on, prices)
+
+
+def _hosting_fee(carrier: Carrier, account: CallingAccount) -> int | None:
+    """What the carrier's numbers cost to keep, where it says so: micro-units of the account's
+    currency. Raises ValueError for another currency.
+    """
+    fee = carrier.spec.hosting_fee
+    if fee is None:
+        return None
+    if fee.currency != account.spec.currency:
+        raise ValueError(
+            f"Carrier {_label(carrier)} has a hosting fee in {fee.currency}, and CallingAccount "
+            f"{_label(account)} is in {account.spec.currency}"
+        )
+    return parse_micros(fee.amount)
 
 
 def _label(resource: Resource) -> str:

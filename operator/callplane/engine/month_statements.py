@@ -76,7 +76,8 @@ def made(
     package = fees.package_on(reading.packages(declared), last_day)
     plan_prices = _plan_prices(facts, found.plans)
     lines: list[StatementLine] = []
-    if package is not None or plan_prices:
+    has_own_fees = any(one.each_micros for one in facts.numbers)
+    if package is not None or plan_prices or has_own_fees:
         package = package or fees.Package(last_day)
         month = fees.Month(
             numbers=[

@@ -289,6 +289,7 @@ async def _give_up(scope: Scope, gathered: Gathered, rows: Sequence[NumberRow]) 
         return
     changes = {row.number: unassignment(runtime, row) for row in rows}
     everything = tuple(changes.values())
+    transfers.let_receivers_ask(scope, gathered, everything)
     guarding.check_incident(scope, gathered, everything)
     await guarding.pass_gate(scope, gathered, everything)
     receivers = []
