@@ -72,11 +72,11 @@ async def run(scope: Scope) -> Succeeded:
         raise Gone
     trunk = scope.resource
     assert isinstance(trunk, PbxTrunk)
-    text = scope.engine.fair_use.get(scope.key, "")
-    scope.circumstances = replace(scope.circumstances, fair_use=text)
     check_rules(scope, trunk)
     gathered = await gathering.gather(scope, trunk)
     writable = gathering.may_write(scope, trunk, gathered)
+    text = scope.engine.fair_use.get(scope.key, "")
+    scope.circumstances = replace(scope.circumstances, fair_use=text)
     holder = gathered.runtime.holder(trunk_key(trunk.spec.trunk))
     check_declared_once(scope, gathered, holder)
     await gathering.named_location(scope, trunk.spec.emergency_location_ref, None)
