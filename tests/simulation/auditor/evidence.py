@@ -162,12 +162,16 @@ class Evidence:
         """The account of that user principal name at that moment."""
         return _before(self._names.get(name.lower(), []), at + 1e-9)
 
+    def named_by(self, version: Entry, at: float) -> str | None:
+        """The account that an object names, in the system that it is about."""
+        spec = version["spec"]
+        if version["kind"] == "WebexUser":
+            return self.user_called(f"webex/{spec['email']}", at)
+        return self.user_called(spec.get("userPrincipalName", ""), at)
+
     def person_of(self, version: Entry, at: float) -> set[str]:
         """Whom an object may mean: by name, and by what the register has pinned it to."""
-        spec = version["spec"]
-        found = {spec.get("userId"), self.user_called(spec.get("userPrincipalName", ""), at)}
-        if version["kind"] == "WebexUser":
-            found.add(self.user_called(f"webex/{spec['email']}", at))
+        found = {version["spec"].get("userId"), self.named_by(version, at)}
         found.add(_before(self._pins.get(version["uid"], []), at + 1e-9))
         return {person for person in found if person is not None}
 

@@ -161,7 +161,7 @@ def _unjustified(evidence: Evidence, write: Entry, number: str, person: str) -> 
         for version in evidence.declarers(person, at)
         if not version["deleting"]
         and version["at"] < at - 2 * GRACE_SECONDS
-        and evidence.user_called(version["spec"]["userPrincipalName"], at) == person
+        and evidence.named_by(version, at) == person
         and evidence.permits(version, number, at)
     ]
     if keeping and all(version["deleting"] for version in causes):

@@ -316,6 +316,16 @@ async def webex_loses_answers(days: Days) -> str:
     return "Webex loses answers"
 
 
+async def webex_lists_nothing(days: Days) -> str:
+    """Its lists of numbers are empty now and then, while a number is to leave it."""
+    faults = days.estate.vendors.webex.faults
+    ids = [faults.add(FaultRule(Effect.LISTING_EMPTY, ("listNumbers",), probability=0.8))]
+    said = await comes_from_webex(days)
+    await asyncio.sleep(days.chance.uniform(60, 900))
+    _calm(faults, ids)
+    return f"Webex lists no numbers; {said}"
+
+
 def _calm(faults: FaultScript, ids: list[int]) -> None:
     for rule_id in ids:
         faults.remove(rule_id)
@@ -350,5 +360,6 @@ DEALINGS: tuple[tuple[Happening, float], ...] = (
     (keys_are_refused, 1.5),
     (webex_is_unwell, 3),
     (webex_loses_answers, 3),
+    (webex_lists_nothing, 2),
 )
 """What may happen, and how often beside the rest."""

@@ -14,13 +14,13 @@ from callplane.engine import (
     carrier_orders,
     carrier_releases,
     carrier_settings,
-    claims,
+    evidence,
     intents,
-    transfers,
     write_ahead,
 )
 from callplane.plan import gate, gate_policy
 from callplane.plan.change import Change, Operation
+from callplane.values import E164
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,10 @@ async def _nothing_is_missing(*_: object) -> list[object]:
     return []
 
 
-async def _at_once(scope: Any, gathered: Any, holder: Any, row: Any) -> None:
-    """The receiver of another platform does not wait until the giver has let go."""
-    await transfers.begin(scope, gathered, row, receiver=holder)
+async def _by_the_list_alone(runtime: Any, user_id: str, number: E164) -> bool:
+    """A number that no list shows is nobody's."""
+    row = await runtime.read_number(number)
+    return row is not None and row.holder_id == user_id
 
 
 MUTANTS: Mapping[str, Mutant] = {
@@ -91,9 +92,9 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     # Emergency addresses are not looked at.
     "address": Mutant(carrier_settings, "differences", _no_addresses, often=("number_adopted",)),
-    # Whoever gets a number in another platform takes it before it is given up.
+    # What a list of numbers does not show has been given up.
     "one holder": Mutant(
-        claims, "_secure_elsewhere", _at_once, often=("goes_to_webex", "comes_from_webex")
+        evidence, "still_has", _by_the_list_alone, often=("goes_to_webex", "webex_lists_nothing")
     ),
     # A leader writes without looking at its Lease.
     "fence": Mutant(write_ahead, "check_fence", _always(None), often=("leader_stands_still",)),
