@@ -23,7 +23,7 @@ from callplane.testing.tcp_relay import TcpRelay
 __all__ = ["database_dsn", "throw_away_postgres"]
 
 ANNA, BEN = build.ANNA, build.BEN
-LANDLINE, ABROAD, ON_NET = "+442079460123", "+12025550123", "+442079460009"
+LANDLINE, ABROAD, ON_NET = "+442079460123", "+12025550123", "+442079460008"
 
 
 @dataclass
@@ -256,7 +256,7 @@ async def test_without_a_database_the_fail_policy_decides(stage: Stage, how: str
         (await stage.call(LANDLINE)).status,
         (await stage.call(LANDLINE, BEN)).status,
         (await stage.call(ABROAD)).status,
-        (await stage.call("+442079460009")).status,
+        (await stage.call("+442079460008")).status,
         (await stage.call("999")).status,
     ]
     assert answers == [200, 503, 503, 200, 200]
