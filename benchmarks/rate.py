@@ -3,11 +3,11 @@
     python benchmarks/rate.py [--smoke]
 
 100,000 nested prefixes with London bands, two dates, increments and service charges; 3,000,000
-calls of 10,000 accounts. The batch is timed once by the card alone and once with every account's
-pool drawn down first, from columns in memory to charges in memory, the median of three times.
-Single calls draw from a pool too, each is explained, and by the same card each is rated as 3 hours,
-so that the last line shows that a longer call takes no longer. A sample of 100,000 calls of the
-batch, whole pools of them, is rated again one by one. The last line is one JSON object.
+calls of 10,000 accounts. The batch is timed by the card alone and with every account's pool drawn
+down first, from columns in memory to charges in memory, each the median of three. Single calls draw
+from a pool too, each is explained, and by the same card each is rated as 3 hours, so that the last
+line shows that a longer call takes no longer. A sample of 100,000 calls of each batch, whole pools
+of them, is rated again one by one. The last line is one JSON object.
 """
 
 from __future__ import annotations
