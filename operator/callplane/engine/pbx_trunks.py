@@ -74,6 +74,8 @@ async def run(scope: Scope) -> Succeeded:
     assert isinstance(trunk, PbxTrunk)
     check_rules(scope, trunk)
     gathered = await gathering.gather(scope, trunk)
+    text = scope.engine.fair_use.get(scope.key, "")
+    scope.circumstances = replace(scope.circumstances, fair_use=text)
     writable = gathering.may_write(scope, trunk, gathered)
     text = scope.engine.fair_use.get(scope.key, "")
     scope.circumstances = replace(scope.circumstances, fair_use=text)
