@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from callplane.billing import fail_policy
 from callplane.billing.quotes import Mode
 from callplane.billing.terms import Line
 from callplane.callcontrol.accounting import BooksRecordBook
 from callplane.callcontrol.authorising import BooksAuthoriser
 from callplane.callcontrol.directory import MemoryDirectory
+from callplane.callcontrol.messages import OutageFlag
+from callplane.callcontrol.ports import Send
 from callplane.callcontrol.running import running
 from callplane.clock import SystemClock
 from callplane.store import schema
@@ -63,8 +66,12 @@ async def call_control(world: SbcWorld, books: PostgresBooks) -> AsyncGenerator[
     directory = MemoryDirectory({("pbx", HELD): caller()})
     authoriser = BooksAuthoriser(books, directory, CLOCK)
     book = BooksRecordBook(books, directory, CLOCK)
+
+    def flag(send: Send) -> None:
+        send(OutageFlag(HELD, fail_policy.UNSECURED_SECONDS_MAX))
+
     try:
-        async with running(authoriser, book, [world.place()]):
+        async with running(authoriser, book, [world.place()], connected=flag):
             await asyncio.to_thread(polling.until, lambda: world.connected() == 1, "connected")
             yield
     finally:
