@@ -36,7 +36,7 @@ OWN = NumberSpan(E164("+442079460000"), E164("+442079460009"))
 IN_TEAMS = NumberSpan(E164("+442079460200"), E164("+442079460209"))
 DESK = E164("+442079460300")
 #: Its holder has left, and the desk answers.
-LEAVER = E164("+442079460009")
+LEAVER = E164("+442079460006")
 SWITCHBOARD = E164("+442079460000")
 #: Of the phones in tests.
 PASSWORD = "a sample password"
