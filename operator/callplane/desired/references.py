@@ -23,7 +23,8 @@ def target(kind: str, reference: ObjectRef, *, namespace: str) -> ObjectKey:
 def targets(resource: Resource) -> tuple[ObjectKey, ...]:
     """Every object that `resource` names, present or not, in a stable order."""
     spec: Any = getattr(resource, "spec", None)
-    declared = _field_names(type(spec))
+    model: Any = type(spec)
+    declared = _field_names(model)
     found: list[ObjectKey] = []
     for attribute, kind in _REFERENCES:
         if attribute in declared:
@@ -52,9 +53,9 @@ def _take(found: list[ObjectKey], reference: object, kind: str, namespace: str) 
 
 
 @functools.cache
-def _field_names(spec: type) -> frozenset[str]:
+def _field_names(model: type) -> frozenset[str]:
     """Asking an object for a field that it has not costs as much as ten that it has."""
-    return frozenset(getattr(spec, "model_fields", ()))
+    return frozenset(getattr(model, "model_fields", ()))
 
 
 _REFERENCES = (
