@@ -67,11 +67,9 @@ class Telemetry:
             "Age of the longest-waiting key that is not a drift check.",
             registry=self.registry,
         )
-        self.throttled = Gauge(
+        self.throttled = self._of_connections(
             "callplane_write_budget_parked",
             "Objects that wait for a write token, by connection.",
-            ["connection"],
-            registry=self.registry,
         )
         self.objects = Gauge(
             "callplane_objects",
@@ -79,17 +77,13 @@ class Telemetry:
             ["kind", "ready"],
             registry=self.registry,
         )
-        self.held_batches = Gauge(
+        self.held_batches = self._of_connections(
             "callplane_gate_held_batches",
             "Batches that wait for an approval, by connection.",
-            ["connection"],
-            registry=self.registry,
         )
-        self.credentials_left = Gauge(
+        self.credentials_left = self._of_connections(
             "callplane_credentials_left_seconds",
             "Time until the credentials of a connection end, where that is known.",
-            ["connection"],
-            registry=self.registry,
         )
 
     def _count_notices(self) -> None:
@@ -111,6 +105,10 @@ class Telemetry:
 
     def notice_delivery(self, state: str) -> None:
         self._notice_deliveries.labels(state).inc()
+
+    def _of_connections(self, name: str, text: str) -> Gauge:
+        """A gauge with a value a connection."""
+        return Gauge(name, text, ["connection"], registry=self.registry)
 
     def waited(self, priority: str, seconds: float) -> None:
         self._waits.labels(priority).observe(seconds)
