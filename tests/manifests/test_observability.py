@@ -43,7 +43,6 @@ def exposed() -> Metrics:
     telemetry.objects.labels(registry.KINDS[0].name, "True").set(1)
     telemetry.held_batches.labels("a/b").set(1)
     telemetry.credentials_left.labels("a/b").set(1)
-    telemetry.credentials_left.labels("a/b").set(1)
     telemetry.notice_given("Allowance")
     telemetry.notice_delivery("Delivered")
     return {
