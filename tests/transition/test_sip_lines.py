@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
 
+from callplane.engine import guarding, pbx_trunks, sip_phones, transfers
 from callplane.testing.engine_world import EngineWorld, Worlds, number
 from callplane.testing.sip_side import PASSWORD, SipSide
 
@@ -236,6 +239,7 @@ async def test_a_pbx_that_is_detached_leaves_its_claims(worlds: Worlds) -> None:
 
 async def test_a_range_that_is_not_there_takes_nothing_away(worlds: Worlds) -> None:
     world, sip = await made(worlds)
+    await sip.seed_sbc(changeLimits={"maxCount": 100, "maxPercent": 100, "settle": "1s"})
     await sip.declare_trunk(numberRangeRefs=RANGE)
     await world.settle()
     await sip.declare_trunk(numberRangeRefs=[{"name": "elsewhere"}], numbers=[number(1)])
@@ -285,3 +289,53 @@ async def test_a_pbx_says_that_more_people_call_than_are_declared(worlds: Worlds
             ("True", "FairUseExceeded", text) if text else ("", "", "")
         )
         assert await world.reason(key.name, kind=TRUNK) == "Succeeded"
+
+
+# Without its guard each of these must fail.
+
+
+async def _no_gate(*_: object) -> None:
+    """Lets everything through."""
+
+
+async def _no_proof(*_: object, **__: object) -> str:
+    """Believes that every phone can prove itself."""
+    return "0" * 32
+
+
+async def _nobody(*_: object, **__: object) -> bool:
+    """Asks nobody for a number."""
+    return False
+
+
+async def no_proof_scenario(worlds: Worlds) -> None:
+    await test_a_phone_without_proof_gets_no_number(
+        worlds, {"passwordRef": {"name": "nowhere", "key": "x"}}, "SecretNotFound"
+    )
+
+
+@pytest.mark.parametrize(
+    ("scenario", "guard", "mutant"),
+    [
+        (
+            test_a_range_that_is_not_there_takes_nothing_away,
+            (pbx_trunks, "is_given_up"),
+            lambda row, wanted: not wanted.holds(row.number),
+        ),
+        (test_a_pbx_that_loses_a_range_waits_for_an_answer, (guarding, "pass_gate"), _no_gate),
+        (test_people_are_moved_off_a_pbx_one_by_one_and_back, (transfers, "begin"), _nobody),
+        (no_proof_scenario, (sip_phones, "digest"), _no_proof),
+    ],
+    ids=["absence-is-believed", "no-gate", "nobody-is-asked", "no-proof"],
+)
+async def test_without_its_guard_a_scenario_fails(
+    worlds: Worlds,
+    monkeypatch: pytest.MonkeyPatch,
+    scenario: Callable[[Worlds], Awaitable[None]],
+    guard: tuple[ModuleType, str],
+    mutant: object,
+) -> None:
+    worlds.defects_are_expected = True
+    monkeypatch.setattr(*guard, mutant)
+    with pytest.raises(AssertionError):
+        await scenario(worlds)
