@@ -15,13 +15,17 @@ from callplane.testing import polling
 from callplane.testing.live_world import LiveWorld
 from callplane.testing.webex_manifests import organization, webex_user
 
-PEOPLE = 8
-KILLS = 4
-NUMBERS = 6
+PEOPLE = 5
+KILLS = 3
+NUMBERS = 5
 LIMITS = {"settle": "1s", "maxCount": 1000, "maxPercent": 100, "floor": 1000}
 # A container that is started again in its pod has the name it had before.
 POD = {"identity": "operator-in-a-pod"}
 NONE = {"none": {}}
+
+
+# Five operators start one after the other, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(240)
 
 
 def killed_at_random(world: LiveWorld, chance: random.Random) -> None:

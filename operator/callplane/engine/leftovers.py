@@ -14,26 +14,34 @@ from callplane.engine.claims import ALLOCATED, WantedNumber
 from callplane.engine.gathering import Gathered
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Scope
-from callplane.errors import Failed
+from callplane.errors import Failed, Waiting
 from callplane.numbering.lifecycle import HELD, Cause, NumberState
 from callplane.providers.protocol import ProviderError
 from callplane.resources.lines import Line
 from callplane.store.ports import Commit, Move, NumberRow
 from callplane.values import HolderId
 
+DISAGREEMENT_LOOK_SECONDS = 60.0
+
 
 async def give_back(
     scope: Scope, gathered: Gathered, holder: HolderId, wanted: WantedNumber, observed: Line
 ) -> None:
     """Let go of every row that is neither wanted nor observed. An unmanaged number keeps its
-    row.
+    row. Raises Waiting while another read still shows the number.
     """
     if not wanted.desired.managed:
         return
     keep = {line.number for line in (wanted.desired.number, observed.number) if line is not None}
     for row in gathered.runtime.mirror.rows_of(holder):
         if row.holder == holder and row.state in HELD and row.number not in keep:
-            await settle_row(scope, gathered, row)
+            if await settle_row(scope, gathered, row):
+                continue
+            raise Waiting(
+                Reason.PROGRESSING,
+                f"{row.number.masked} is to go, and reads do not agree whether it is there",
+                after_seconds=DISAGREEMENT_LOOK_SECONDS,
+            )
 
 
 async def settle_row(scope: Scope, gathered: Gathered, row: NumberRow) -> bool:
