@@ -285,6 +285,27 @@ async def test_a_hung_process_is_silent_and_the_sbc_follows_its_own_table(stage:
     await eventually(lambda: stage.month()["held"] == 0, "nothing stays reserved", seconds=20)
 
 
+async def test_started_without_a_database_it_is_away_and_takes_nothing(stage: Stage) -> None:
+    """Records of people that it does not know yet would be nobody's."""
+    await stage.write(*build.everything(), pool_seconds=3600)
+    await stage.start()
+    call = await stage.call()
+    await eventually(lambda: stage.rows(ACTIVE) == [(1,)], "the call is answered in the books")
+    await asyncio.to_thread(stage.control.kill)
+    assert (await call.bye()).status == 200
+    await stage.wire.cut()
+    starting = asyncio.create_task(stage.start())
+    await eventually(lambda: stage.control.says("/healthz") == "ok", "the process is up")
+    assert stage.control.says("/readyz") != "ok"
+    assert stage.world.connected() == 0
+    assert (await stage.call(ABROAD)).status == 503
+    assert (await stage.call("999")).status == 200
+    await stage.wire.mend()
+    await starting
+    await stage.settled(1)
+    assert stage.rows("select count(*)::int from books.suspense") == [(0,)]
+
+
 async def test_asked_to_stop_it_takes_what_it_has_and_exits_cleanly(stage: Stage) -> None:
     await stage.write(*build.everything(), pool_seconds=3600)
     await stage.start()

@@ -11,7 +11,7 @@ import logging
 import signal
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,12 @@ async def _run(settings: CallControlSettings) -> int:
             await stack.enter_async_context(
                 serving(probes, settings.probe_host, settings.probe_port)
             )
+        refreshing_task = asyncio.create_task(parts.keep_fresh(settings))
+        stack.push_async_callback(_end, [refreshing_task])
+        # Whoever knows no lines yet takes no record and lets nothing go: it would all be nobody's.
+        await _first(parts.known, stop)
+        if stop.is_set():
+            return 0
         conversation = await stack.enter_async_context(
             running(
                 CountingAuthoriser(parts.authoriser, parts.metrics, parts.clock),
@@ -100,6 +106,7 @@ class Parts:
     evidence: PostgresEvidence
     book: BooksRecordBook
     flags: OutageFlags
+    known: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def of(cls, settings: CallControlSettings) -> Parts:
@@ -141,20 +148,23 @@ class Parts:
         stack.push_async_callback(self.authoriser.close)
         stack.push_async_callback(self.flags.close)
 
-    def work(
-        self, settings: CallControlSettings, conversation: Conversation
-    ) -> list[Coroutine[Any, Any, None]]:
-        """What runs beside answering."""
-        reaper = Reaper(self.books, self.directory, self.clock, pause_seconds=settings.reap_seconds)
-        fresh = refreshing.keep_fresh(
+    async def keep_fresh(self, settings: CallControlSettings) -> None:
+        """Follow the tables until cancelled."""
+        await refreshing.keep_fresh(
             self.tables,
             self.directory,
             changed=self._changed,
             looked=self.metrics.tables_read_at.set_to_current_time,
             poll_seconds=settings.poll_seconds,
         )
+
+    def work(
+        self, settings: CallControlSettings, conversation: Conversation
+    ) -> list[Coroutine[Any, Any, None]]:
+        """What runs beside answering."""
+        reaper = Reaper(self.books, self.directory, self.clock, pause_seconds=settings.reap_seconds)
         rescuer = Rescuer(self.books, self.tables, self.directory, self.clock, self.flags.sends)
-        return [fresh, reaper.run(), rescuer.run(), self._gauge(conversation)]
+        return [reaper.run(), rescuer.run(), self._gauge(conversation)]
 
     def problem(self, stop: asyncio.Event) -> str:
         """Why the process is not ready; empty when it is."""
@@ -163,6 +173,7 @@ class Parts:
         return "" if self.directory.is_known else "the tables were not read yet"
 
     def _changed(self) -> None:
+        self.known.set()
         self.metrics.tables_version.set(self.directory.version)
         self.metrics.lines.set(sum(1 for _ in self.directory.lines()))
         self.metrics.entries_refused.set(len(self.directory.refused))
@@ -201,6 +212,14 @@ def outside_lines_of(entries: Sequence[str]) -> dict[str, str]:
             )
         found[peer] = digits
     return found
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait for the first of them."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 async def _drained(conversation: Conversation, seconds: float) -> None:
