@@ -183,3 +183,20 @@ async def test_a_pbx_has_one_line_with_all_its_numbers(worlds: Worlds) -> None:
     by_ingress = {content["ingress"]: content for content in lines.values()}
     assert by_ingress["Teams"]["numbers"] == [number]
     assert number not in by_ingress["branch"]["numbers"]
+
+
+@pytest.mark.parametrize(
+    ("route", "plan"),
+    [("DirectRouting", "default/domestic-300"), ("ForeignDirectRouting", None)],
+)
+async def test_r35_a_line_past_our_trunks_has_no_part_in_the_pool(
+    worlds: Worlds, route: str, plan: str | None
+) -> None:
+    """One row differs from the other by the route alone."""
+    world = await with_terms(worlds)
+    await world.apply_tenant(entitlements=["ForeignDirectRouting"])
+    await world.seed_range("london", size=10, route=route)
+    await world.declare("ann", **REFS)
+    await world.settle()
+    assert await world.reason("ann") == "Succeeded"
+    assert (await line(world)).get("plan") == plan

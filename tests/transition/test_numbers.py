@@ -307,9 +307,10 @@ async def test_a_range_for_services_gives_no_number_to_people(worlds: Worlds) ->
     assert world.sent() == []
 
 
-async def test_a_bolt_on_route_needs_the_entitlement(worlds: Worlds) -> None:
+@pytest.mark.parametrize("route", ["CallingPlan", "OperatorConnect", "ForeignDirectRouting"])
+async def test_r35_a_bolt_on_route_needs_the_entitlement(worlds: Worlds, route: str) -> None:
     world = await worlds.make()
-    await world.seed_range(route="CallingPlan")
+    await world.seed_range(route=route)
     await world.declare("ann")
     await world.settle()
     assert await world.reason("ann") == "False EntitlementMissing"

@@ -28,8 +28,16 @@ class Route(StrEnum):
     DIRECT_ROUTING = "DirectRouting"
     CALLING_PLAN = "CallingPlan"
     OPERATOR_CONNECT = "OperatorConnect"
+    FOREIGN_DIRECT_ROUTING = "ForeignDirectRouting"
     WEBEX = "Webex"
     SIP = "Sip"
+
+
+#: Calls of these reach the platform over somebody else's network, past our SBC and its trunks.
+#: Provisioning them is a bolt-on, and they have no part in a pool of minutes (R35).
+FOREIGN_ROUTES = frozenset(
+    {Route.CALLING_PLAN, Route.OPERATOR_CONNECT, Route.FOREIGN_DIRECT_ROUTING}
+)
 
 
 class NumberUse(StrEnum):

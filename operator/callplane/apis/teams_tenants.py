@@ -20,6 +20,7 @@ class Entitlement(StrEnum):
 
     CALLING_PLAN = "CallingPlan"
     OPERATOR_CONNECT = "OperatorConnect"
+    FOREIGN_DIRECT_ROUTING = "ForeignDirectRouting"
 
 
 class ClientSecretCredentials(Model):
@@ -142,7 +143,7 @@ class TeamsTenantSpec(Model):
                 "Number types that may be automated beside our own. Ranges of a type that is not "
                 "named are observed and never written."
             ),
-            max_length=2,
+            max_length=3,
             json_schema_extra=fields.LIST_SET,
         ),
     ] = ()

@@ -13,14 +13,11 @@ from callplane.apis.calling_accounts import CallingAccount
 from callplane.apis.calling_plans import CallingPlan
 from callplane.apis.carriers import Carrier, Commercial
 from callplane.apis.model import Resource
-from callplane.apis.number_ranges import NumberRange, Route
+from callplane.apis.number_ranges import FOREIGN_ROUTES, NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.references import ObjectRef
 from callplane.billing.fees import HostedNumber, HostingStarts
 from callplane.values.money import parse_micros
-
-#: Routes over carriers that are not ours: provisioning them is the bolt-on.
-BOLT_ON_ROUTES = frozenset({Route.CALLING_PLAN, Route.OPERATOR_CONNECT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ def account_facts(account: CallingAccount, resources: Iterable[Resource]) -> Acc
         reference = one.spec.account_ref
         if reference is None or _target(reference, one) != _label(account):
             continue
-        has_bolt_on |= one.spec.route in BOLT_ON_ROUTES
+        has_bolt_on |= one.spec.route in FOREIGN_ROUTES
         carrier = None
         if one.spec.carrier_ref is not None:
             carrier = carriers.get(_target(one.spec.carrier_ref, one))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from callplane.apis.number_ranges import Route
+from callplane.apis.number_ranges import FOREIGN_ROUTES, Route
 from callplane.apis.teams_tenants import PolicyAssignment
 from callplane.apis.teams_users import TeamsUserSpec
 from callplane.resources.lines import (
@@ -25,12 +25,12 @@ NUMBER_TYPES = {
     Route.DIRECT_ROUTING: NumberType.DIRECT_ROUTING,
     Route.CALLING_PLAN: NumberType.CALLING_PLAN,
     Route.OPERATOR_CONNECT: NumberType.OPERATOR_CONNECT,
+    Route.FOREIGN_DIRECT_ROUTING: NumberType.DIRECT_ROUTING,
     Route.WEBEX: NumberType.WEBEX,
     Route.SIP: NumberType.SIP,
 }
 NUMBER_TYPES_IN_TEAMS = {
-    route: NUMBER_TYPES[route]
-    for route in (Route.DIRECT_ROUTING, Route.CALLING_PLAN, Route.OPERATOR_CONNECT)
+    route: NUMBER_TYPES[route] for route in (Route.DIRECT_ROUTING, *sorted(FOREIGN_ROUTES))
 }
 
 

@@ -7,11 +7,12 @@ trunk `Webex`, or the user of a phone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from callplane.apis.carriers import Carrier, Commercial
 from callplane.apis.model import Resource
+from callplane.apis.number_ranges import FOREIGN_ROUTES
 from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.references import ObjectRef
 from callplane.apis.service_lines import ServiceLine
@@ -50,6 +51,7 @@ def say(
                 "receivesOnly": isinstance(declaring, ServiceLine),
                 "byoc": is_paid_elsewhere(scope, source),
             },
+            pools=not _is_foreign(scope, source),
         )
     scope.engine.calls.put(owner, entries)
 
@@ -96,9 +98,16 @@ def _source(scope: Scope, number: E164) -> str:
 
 
 def _line(
-    scope: Scope, declaring: Resource, holder: HolderId, content: dict[str, Any]
+    scope: Scope,
+    declaring: Resource,
+    holder: HolderId,
+    content: dict[str, Any],
+    *,
+    pools: bool = True,
 ) -> list[Entry]:
-    """The line of one object; none without an account."""
+    """The line of one object; none without an account. One that does not pool has no plan: it
+    neither brings minutes nor uses any.
+    """
     spec: Any = declaring.spec  # type: ignore[attr-defined]
     namespace = scope.key.namespace
     account = _named(spec, "account_ref", namespace)
@@ -107,7 +116,7 @@ def _line(
     whole = {
         **content,
         "account": account,
-        "plan": _named(spec, "calling_plan_ref", namespace),
+        "plan": _named(spec, "calling_plan_ref", namespace) if pools else "",
         "privilege": _named(spec, "call_privilege_ref", namespace),
         "holder": str(holder),
     }
@@ -152,16 +161,27 @@ class CallSurroundings:
         return row is not None and row.state in HELD and str(row.holder) == holder
 
 
+def _is_foreign(scope: Scope, source: str) -> bool:
+    return any(spec.route in FOREIGN_ROUTES for _, spec in _specs(scope, source))
+
+
+def _specs(scope: Scope, source: str) -> Iterator[tuple[str, Any]]:
+    """The namespace and spec of the range or PhoneNumber that the register says a number is of."""
+    namespace, _, name = source.partition("/")
+    for kind in ("NumberRange", "PhoneNumber"):
+        cached = scope.engine.cache.get(ObjectKey(kind, namespace, name))
+        spec: Any = getattr(cached and cached.resource, "spec", None)
+        if spec is not None:
+            yield namespace, spec
+
+
 def is_paid_elsewhere(scope: Scope, source: str) -> bool:
     """Does the customer pay the carrier of a number by himself? `source` is the range or
     PhoneNumber that the register says it is of.
     """
-    namespace, _, name = source.partition("/")
     cache = scope.engine.cache
-    for kind in ("NumberRange", "PhoneNumber"):
-        cached = cache.get(ObjectKey(kind, namespace, name))
-        spec: Any = getattr(cached and cached.resource, "spec", None)
-        if spec is None or spec.carrier_ref is None:
+    for namespace, spec in _specs(scope, source):
+        if spec.carrier_ref is None:
             continue
         carrier = cache.get(references.target("Carrier", spec.carrier_ref, namespace=namespace))
         if carrier is not None and isinstance(carrier.resource, Carrier):

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from callplane.apis.number_ranges import NumberRange, NumberReservation, NumberUse, Route
+from callplane.apis.number_ranges import (
+    FOREIGN_ROUTES,
+    NumberRange,
+    NumberReservation,
+    NumberUse,
+)
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
 from callplane.apis.references import ObjectRef
@@ -157,8 +162,7 @@ def check_use(stock: Stock, gathered: Gathered, *, is_service: bool) -> None:
         said = "for people, not for services" if is_service else "for services, not for people"
         raise Stalled(Reason.NUMBER_USE_MISMATCH, f"{stock.key} is {said}")
     route, connection = stock.source.spec.route, gathered.connection
-    needs_entitlement = route in (Route.CALLING_PLAN, Route.OPERATOR_CONNECT)
-    if isinstance(connection, TeamsTenant) and needs_entitlement:
+    if isinstance(connection, TeamsTenant) and route in FOREIGN_ROUTES:
         entitled = {entitlement.value for entitlement in connection.spec.entitlements}
         if route.value not in entitled:
             raise Stalled(

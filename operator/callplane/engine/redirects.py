@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from callplane.apis.number_ranges import NumberRange, Redirect
+from callplane.apis.number_ranges import FOREIGN_ROUTES, NumberRange, Redirect
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
 from callplane.engine.gathering import DEPENDENCY_LOOK_SECONDS
@@ -42,7 +42,7 @@ async def look(scope: Scope, source: NumberRange | PhoneNumber) -> Mapping[E164,
     _look_again(scope, asked, now)
     if not asked:
         return {}
-    if source.spec.route in redirects.FOREIGN_ROUTES:
+    if source.spec.route in FOREIGN_ROUTES:
         raise Stalled(
             Reason.UNSUPPORTED,
             f"calls of route {source.spec.route.value} do not cross our SBC, so nothing redirects "

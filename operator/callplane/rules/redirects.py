@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from callplane.apis.model import Resource
-from callplane.apis.number_ranges import NumberRange, Redirect, Route
+from callplane.apis.number_ranges import FOREIGN_ROUTES, NumberRange, Redirect
 from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.service_lines import ServiceLine
@@ -38,9 +38,6 @@ REDIRECT_UNSUPPORTED = Rule(
 )
 
 RULES = (REDIRECT_OUTSIDE, REDIRECT_ROUND, REDIRECT_OF_USED, REDIRECT_UNSUPPORTED)
-
-#: Calls of these reach the platform over somebody else's network.
-FOREIGN_ROUTES = frozenset({Route.CALLING_PLAN, Route.OPERATOR_CONNECT})
 
 
 def of(source: NumberRange | PhoneNumber) -> dict[E164, tuple[str, Redirect]]:

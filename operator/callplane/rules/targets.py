@@ -17,7 +17,7 @@ from callplane.apis.change_approvals import ChangeApproval
 from callplane.apis.change_plans import ChangePlan
 from callplane.apis.emergency_locations import EmergencyLocation
 from callplane.apis.model import Resource
-from callplane.apis.number_ranges import NumberRange, NumberUse, Route
+from callplane.apis.number_ranges import FOREIGN_ROUTES, NumberRange, NumberUse, Route
 from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.provider_incidents import ProviderIncident
@@ -128,7 +128,7 @@ RULES = (
     OTHER_PLACE,
 )
 
-_TEAMS_ROUTES = frozenset({Route.DIRECT_ROUTING, Route.CALLING_PLAN, Route.OPERATOR_CONNECT})
+_TEAMS_ROUTES = frozenset({Route.DIRECT_ROUTING, *FOREIGN_ROUTES})
 _WEBEX_ROUTES = frozenset({Route.DIRECT_ROUTING, Route.WEBEX})
 _SBC_ROUTES = frozenset({Route.DIRECT_ROUTING, Route.SIP})
 

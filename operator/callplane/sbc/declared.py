@@ -13,7 +13,7 @@ from datetime import datetime
 from ipaddress import IPv4Network
 
 from callplane.apis.model import Resource
-from callplane.apis.number_ranges import NumberRange
+from callplane.apis.number_ranges import FOREIGN_ROUTES, NumberRange
 from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.references import ObjectRef
@@ -202,7 +202,7 @@ class _World:
 
     def redirects(self, now: datetime) -> Iterator[Redirect]:
         for source in self.sources.values():
-            if source.spec.route in redirects.FOREIGN_ROUTES:
+            if source.spec.route in FOREIGN_ROUTES:
                 continue
             for number, (_, entry) in sorted(redirects.of(source).items()):
                 if entry.until is None or entry.until > now:

@@ -43,7 +43,12 @@ from callplane.resources.lines import NumberType
 from callplane.resources.platforms import AccountType, NumberOnPlatform
 from callplane.values import E164, NumberSpan
 
-_ROUTES = {number_type: route for route, number_type in NUMBER_TYPES_IN_TEAMS.items()}
+# An inventory does not say whose trunks Direct Routing uses; only ours need no bolt-on.
+_ROUTES = {
+    number_type: route
+    for route, number_type in NUMBER_TYPES_IN_TEAMS.items()
+    if route is not Route.FOREIGN_DIRECT_ROUTING
+}
 #: One number alone is listed with others of its sort; from two on it is a block.
 _BLOCK_SIZE_MIN = 2
 _NOT_IN_USE = {
