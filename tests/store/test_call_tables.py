@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from callplane.cli import connecting
 from callplane.store import schema
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.books_ports import Books, Payer, PlanHolder
 from callplane.store.books_postgres import PostgresBooks
-from callplane.store.call_tables import CallTables, Entry, Holders, Passage
+from callplane.store.call_tables import PHONE, CallTables, Entry, Holders, Passage
 from callplane.store.call_tables_memory import MemoryCallTables
 from callplane.store.call_tables_postgres import PostgresCallTables
 from callplane.testing import call_builders as build
@@ -210,3 +211,18 @@ async def test_call_control_may_do_all_its_work(calls_dsn: str, database_dsn: st
     finally:
         await tables.close()
         await books.close()
+
+
+def test_digests_of_phones_are_read_for_the_rendering_of_an_sbc(migrated_dsn: str) -> None:
+    async def write() -> None:
+        tables = PostgresCallTables(migrated_dsn)
+        await tables.open()
+        name = "bob@sip.callplane.example"
+        content = {"username": "bob", "realm": "sip.callplane.example", "digest": "a" * 32}
+        gone = Entry(PHONE, "ann@sip.callplane.example", "SipPhone/a/ann#phone", None)
+        phone = Entry(PHONE, name, "SipPhone/a/bob#phone", content)
+        await tables.write(CLUSTER, [phone, gone], [], now=NOW)
+        await tables.close()
+
+    asyncio.run(write())
+    assert connecting.phone_digests(migrated_dsn) == {"bob@sip.callplane.example": "a" * 32}

@@ -6,6 +6,7 @@ is asked for, so that verbs on files start quickly.
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import logging
 import os
@@ -151,10 +152,28 @@ async def _opened(store: Opened) -> AsyncIterator[Opened]:
         yield store
     except StoreUnavailable as error:
         raise CallplaneError(
-            f"the books do not answer: {error}; is --database-url right?"
+            f"the database does not answer: {error}; is --database-url right?"
         ) from None
     finally:
         await store.close()
+
+
+def phone_digests(given: str | None) -> dict[str, str]:
+    """What phones prove themselves by, as the operator wrote it, by `user@realm`."""
+    return asyncio.run(_phone_digests(required_database_url(given)))
+
+
+async def _phone_digests(url: str) -> dict[str, str]:
+    from callplane.store.call_tables import PHONE
+    from callplane.store.call_tables_postgres import PostgresCallTables
+
+    async with _opened(PostgresCallTables(url)) as tables:
+        passage = await tables.read(0)
+    return {
+        one.entry.name: one.entry.content["digest"]
+        for one in passage.entries
+        if one.entry.kind == PHONE and one.entry.content is not None
+    }
 
 
 def decks(url: str) -> Decks:

@@ -14,7 +14,15 @@ import typer
 from callplane.callcontrol import draining
 from callplane.callcontrol.draining import Busy
 from callplane.callcontrol.kamailio_rpc import KamailioRpc
-from callplane.cli import durations, manifests, output, validating, yaml_documents
+from callplane.cli import (
+    connecting,
+    durations,
+    manifests,
+    output,
+    validating,
+    yaml_documents,
+)
+from callplane.cli.connecting import DatabaseUrl
 from callplane.cli.yaml_documents import Positions, YamlProblem
 from callplane.clock import SystemClock
 from callplane.sbc import declared, reading, rendering
@@ -40,6 +48,13 @@ Name = Annotated[
     str,
     typer.Option("--sbc", help="The SessionBorderController among them.", metavar="NAMESPACE/NAME"),
 ]
+Phones = Annotated[
+    bool,
+    typer.Option(
+        "--phones",
+        help="With --objects: digests of SipPhones from the database, where the operator put them.",
+    ),
+]
 Socket = Annotated[Path, typer.Argument(help="rpc.sock in the SBC's run folder.", metavar="SOCKET")]
 
 
@@ -53,7 +68,12 @@ def register(app: typer.Typer) -> None:
 
 
 def render(
-    file: File, output: Output = None, objects: Objects = None, name: Name = "default/sbc"
+    file: File,
+    output: Output = None,
+    objects: Objects = None,
+    name: Name = "default/sbc",
+    phones: Phones = False,
+    database_url: DatabaseUrl = None,
 ) -> None:
     """Turn values, and what manifests declare on their SBC, into the configuration of Kamailio.
     Nothing is written when anything is wrong.
@@ -68,7 +88,10 @@ def render(
     if sbc is None:
         raise _refused(*(f"{file}:{complaint}" for complaint in complaints))
     if objects is not None:
-        sbc = _with_declared(sbc, objects, name)
+        digests = connecting.phone_digests(database_url) if phones else {}
+        sbc = _with_declared(sbc, objects, name, digests)
+    elif phones:
+        raise _refused("--phones is about SipPhones of --objects")
     files = rendering.render(sbc)
     if output is None:
         typer.echo(files["kamailio.cfg"], nl=False)
@@ -80,7 +103,7 @@ def render(
     typer.echo(f"{len(files)} files in {output}", err=True)
 
 
-def _with_declared(sbc: Sbc, folder: Path, name: str) -> Sbc:
+def _with_declared(sbc: Sbc, folder: Path, name: str, digests: Mapping[str, str]) -> Sbc:
     namespace, slash, object_name = name.partition("/")
     if not (namespace and slash and object_name):
         raise _refused(f"--sbc {name}: is NAMESPACE/NAME of a SessionBorderController")
@@ -90,7 +113,7 @@ def _with_declared(sbc: Sbc, folder: Path, name: str) -> Sbc:
     if found:
         raise _refused(*(str(each) for each in found))
     whole, problems = declared.with_declared(
-        sbc, tree.resources, name=(namespace, object_name), now=now
+        sbc, tree.resources, name=(namespace, object_name), now=now, digests=digests
     )
     if whole is None:
         raise _refused(*(f"{folder}: {problem}" for problem in problems))

@@ -1,8 +1,8 @@
 """What manifests say of an SBC, put into its values: PBXes, numbers, SIP addresses, redirects.
 
 The values hold what one machine needs (faces, carriers, Teams); which PBX is behind it and which
-numbers it has is declared once, for the register and for the SBC alike. Digests of phones stay in
-the values: they come from Secrets, which no manifest holds.
+numbers it has is declared once, for the register and for the SBC alike. Digests of phones come from
+Secrets, which no manifest holds: they are in the values, or where the operator has written them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv4Network
+from types import MappingProxyType
 
 from callplane.apis.model import Resource
 from callplane.apis.number_ranges import FOREIGN_ROUTES, NumberRange
@@ -24,7 +25,16 @@ from callplane.apis.teams_users import PhoneNumberSource, TeamsUser
 from callplane.apis.webex_users import WebexUser
 from callplane.rules import redirects
 from callplane.sbc import checking, peers
-from callplane.sbc.model import Endpoint, NumberBlock, Redirect, Sbc, Trunk, TrunkType
+from callplane.sbc.model import (
+    Endpoint,
+    NumberBlock,
+    Phone,
+    Phones,
+    Redirect,
+    Sbc,
+    Trunk,
+    TrunkType,
+)
 from callplane.sbc.problems import Problem
 from callplane.values import E164, NumberSpan
 
@@ -32,16 +42,23 @@ Key = tuple[str, str]
 
 
 def with_declared(
-    sbc: Sbc, resources: Iterable[Resource], *, name: Key, now: datetime
+    sbc: Sbc,
+    resources: Iterable[Resource],
+    *,
+    name: Key,
+    now: datetime,
+    digests: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Sbc | None, tuple[Problem, ...]]:
     """The SBC with what objects declare on the SessionBorderController `name` (namespace, name),
     or every reason why that is none; never both. Redirects that have ended by `now` are left out.
+    `digests` are those of phones, by `user@realm`; a phone of the values keeps the one it has.
     """
     world = _World(sbc, list(resources), name)
     trunks = tuple(_trunk(each) for each in world.trunks)
     blocks = tuple(world.blocks())
     found = replace(
         sbc,
+        phones=world.phones(digests),
         trunks=(*sbc.trunks, *trunks),
         numbers=(*sbc.numbers, *blocks),
         redirects=(*sbc.redirects, *world.redirects(now)),
@@ -82,6 +99,23 @@ class _World:
         found = [one for one in self.resources if isinstance(one, PbxTrunk)]
         here = [one for one in found if self.is_here(one, one.spec.sbc_ref)]
         return sorted(here, key=lambda one: one.spec.trunk)
+
+    def phones(self, digests: Mapping[str, str]) -> Phones | None:
+        """The face with the phones of the values, and those whose digest is known besides."""
+        face = self.sbc.phones
+        if face is None:
+            return None
+        known = {phone.user for phone in face.phones}
+        added = [
+            Phone(line.spec.username, digest, number)
+            for line in self.resources
+            if isinstance(line, SipPhone) and self.is_here(line, line.spec.sbc_ref)
+            if line.spec.username not in known
+            if (digest := digests.get(f"{line.spec.username}@{face.realm}")) is not None
+            if (number := self._number(line, line.spec.phone_number)) is not None
+        ]
+        added.sort(key=lambda phone: phone.user)
+        return replace(face, phones=(*face.phones, *added))
 
     # Numbers
 

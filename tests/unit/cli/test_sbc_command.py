@@ -143,3 +143,13 @@ def test_objects_that_break_a_rule_are_refused_with_their_place(
     assert app.run([*arguments, "--sbc", "platform/main"]) == 1
     assert "1.yaml:" in (shown := capsys.readouterr().err)
     assert "sip-address-unusable" in shown
+
+
+def test_phones_without_objects_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["sbc", "render", str(GOLDEN), "--phones"]) == 1
+    assert capsys.readouterr().err == "--phones is about SipPhones of --objects\n"
+
+
+def test_phones_need_the_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["sbc", "render", str(GOLDEN), "--objects", str(tmp_path), "--phones"]) == 1
+    assert "--database-url" in capsys.readouterr().err

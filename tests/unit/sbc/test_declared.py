@@ -12,7 +12,7 @@ from callplane.apis import parsing
 from callplane.apis.model import Resource
 from callplane.cli import sbc_command
 from callplane.sbc import declared, rendering
-from callplane.sbc.model import NumberBlock, Sbc
+from callplane.sbc.model import NumberBlock, Phone, Sbc
 from callplane.sbc.problems import Problem
 from callplane.values import E164
 
@@ -174,6 +174,45 @@ def test_all_reasons_come_at_once(london: Sbc) -> None:
     assert [str(each) for each in problems] == [
         "PbxTrunk platform/depot names no account, and neither do its numbers"
     ]
+
+
+def test_a_phone_whose_digest_is_known_needs_no_values(london: Sbc) -> None:
+    """The values' own phone keeps what they say of it, and one that nobody knows is refused."""
+    digests = {
+        "ann@sbc1.callplane.example": "f" * 32,
+        "bob@sbc1.callplane.example": "e" * 32,
+        "cem@another.callplane.example": "d" * 32,
+    }
+
+    def phone(name: str, last: int) -> Resource:
+        return made(
+            "SipPhone",
+            name,
+            username=name,
+            sbcRef={"name": "main"},
+            credentials={"passwordRef": {"name": "a", "key": "b"}},
+            accountRef=ACCOUNT,
+            phoneNumber={"e164": number(last)},
+        )
+
+    objects = (sbc(), block(), phone("ann", 406), phone("bob", 405))
+    found, problems = declared.with_declared(
+        london, objects, name=("platform", "main"), now=NOW, digests=digests
+    )
+    assert problems == ()
+    assert found is not None
+    assert found.phones is not None
+    assert london.phones is not None
+    assert found.phones.phones == (
+        *london.phones.phones,
+        Phone("ann", "f" * 32, E164(number(406))),
+    )
+    assert "f" * 32 in rendering.render(found)["phones.cfg"]
+    found, problems = declared.with_declared(
+        london, (*objects, phone("cem", 407)), name=("platform", "main"), now=NOW, digests=digests
+    )
+    assert found is None
+    assert len(problems) == 1
 
 
 def test_objects_of_another_sbc_stay_out(london: Sbc) -> None:
