@@ -11,7 +11,7 @@ from typing import Any
 
 import pulumi
 
-from callplane.deployment.options import OWNER_URI_KEY, URI_KEY
+from callplane.deployment.options import CALLS_URI_KEY, OWNER_URI_KEY, URI_KEY
 from callplane_stacks.configuration import Configuration
 from callplane_stacks.objects import Body, Component, labelled
 
@@ -20,13 +20,15 @@ CLUSTER = "callplane-ledger"
 POOLER = f"{CLUSTER}-pooler"
 DATABASE = "callplane"
 OWNER = "callplane_owner"
-#: The role that `callplane database upgrade` grants the service's rights to.
+#: The roles that `callplane database upgrade` grants the service's and call control's rights to.
 SERVICE = "callplane_service"
+CALLS = "callplane_calls"
 CNPG = "postgresql.cnpg.io/v1"
 PLUGIN = "barman-cloud.cloudnative-pg.io"
 OPERATOR_NAMESPACE = "cnpg-system"
 POSTGRES_PORT, STATUS_PORT, METRICS_PORT = 5432, 8000, 9187
-ROLES = (OWNER, SERVICE)
+GRANTED = (SERVICE, CALLS)
+ROLES = (OWNER, *GRANTED)
 
 
 class LedgerDatabase(Component):
@@ -58,7 +60,7 @@ def _password(role: str, password: pulumi.Input[str], place: str) -> Body:
 
 
 def _addresses(passwords: Mapping[str, pulumi.Input[str]], place: str) -> Body:
-    """The Secret that the operator's pods read; listeners need a session, so no pooler here."""
+    """The Secret that the platform's pods read; listeners need a session, so no pooler here."""
 
     def address(role: str) -> pulumi.Output[str]:
         host = f"{CLUSTER}-rw.{place}:{POSTGRES_PORT}/{DATABASE}?sslmode=require"
@@ -68,7 +70,11 @@ def _addresses(passwords: Mapping[str, pulumi.Input[str]], place: str) -> Body:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": labelled("callplane-database", COMPONENT, place),
-        "stringData": {URI_KEY: address(SERVICE), OWNER_URI_KEY: address(OWNER)},
+        "stringData": {
+            URI_KEY: address(SERVICE),
+            OWNER_URI_KEY: address(OWNER),
+            CALLS_URI_KEY: address(CALLS),
+        },
     }
 
 
@@ -115,20 +121,21 @@ def _cluster(configuration: Configuration, place: str) -> Body:
                     "owner": OWNER,
                     "secret": {"name": _secret_name(OWNER)},
                     "dataChecksums": True,
-                    # There before anything else can be: the upgrade grants rights to this role
-                    # where it exists, and would not come again when it came later. Its login and
-                    # password follow from `managed`.
-                    "postInitSQL": [f"create role {SERVICE}"],
+                    # There before anything else can be: the upgrade grants rights to those of
+                    # these roles that exist, and comes again with the operator's next pod only.
+                    # Their logins and passwords follow from `managed`.
+                    "postInitSQL": [f"create role {role}" for role in GRANTED],
                 }
             },
             "managed": {
                 "roles": [
                     {
-                        "name": SERVICE,
+                        "name": role,
                         "ensure": "present",
                         "login": True,
-                        "passwordSecret": {"name": _secret_name(SERVICE)},
+                        "passwordSecret": {"name": _secret_name(role)},
                     }
+                    for role in GRANTED
                 ]
             },
             "postgresql": {

@@ -121,6 +121,19 @@ def test_the_database_for_development_is_restricted_too(root: Path) -> None:
     assert weaknesses(pod) == []
 
 
+def test_the_secret_for_development_has_every_key_that_pods_read(root: Path) -> None:
+    text = (root / "manifests/development/postgres.yaml").read_text(encoding="utf-8")
+    (secret,) = (body for body in yaml.safe_load_all(text) if body["kind"] == "Secret")
+    read = {
+        (wanted["name"], wanted["key"])
+        for pod in pods(platform_objects.objects(Options()))
+        for container in [*pod.get("initContainers", []), *pod["containers"]]
+        for entry in container["env"]
+        if (wanted := entry.get("valueFrom", {}).get("secretKeyRef"))
+    }
+    assert read == {(secret["metadata"]["name"], name) for name in secret["stringData"]}
+
+
 def test_production_narrows_secrets_to_agreed_names(kustomize: Build) -> None:
     built = overlay(kustomize, "production")
     rules = built["ClusterRole/-/callplane-operator"]["rules"]

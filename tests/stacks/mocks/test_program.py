@@ -76,24 +76,93 @@ def test_passwords_are_secrets_wherever_they_are(objects: list[Registered]) -> N
             shown = json.dumps(each.plain).count(password)
             assert shown == sealed.count(password), each.name
     holding = [each for each in of_kind(objects, "Secret") if recording.secrets(each.inputs)]
-    # A Secret a role, one with both addresses, and each SBC's phones.
+    # A Secret a role, one with all addresses, and each SBC's phones.
     assert len(holding) == len(ledger_database.ROLES) + 1 + 2
 
 
-def test_the_services_role_is_there_before_the_schema_grants_it_rights(
+def test_every_role_is_there_before_the_schema_grants_it_rights(
     objects: list[Registered],
 ) -> None:
     (cluster,) = of_kind(objects, "Cluster")
     spec = cluster.plain["spec"]
-    assert spec["bootstrap"]["initdb"]["postInitSQL"] == [f"create role {schema_role()}"]
-    assert [role["name"] for role in spec["managed"]["roles"]] == [schema_role()]
+    roles = schema_roles()
+    assert roles.keys() == {"SERVICE", "CALL"}
+    wanted = [f"create role {role}" for role in roles.values()]
+    assert spec["bootstrap"]["initdb"]["postInitSQL"] == wanted
+    assert [role["name"] for role in spec["managed"]["roles"]] == list(roles.values())
 
 
-def schema_role() -> str:
-    """The role that `callplane database upgrade` grants to, as its module says."""
+def schema_roles() -> dict[str, str]:
+    """The roles that `callplane database upgrade` grants to, as its module says."""
     text = (sample_stack.ROOT / "operator/callplane/store/schema.py").read_text(encoding="utf-8")
-    (found,) = re.findall(r'^SERVICE_ROLE = "(\w+)"$', text, re.MULTILINE)
-    return str(found)
+    return dict(re.findall(r'^(\w+)_ROLE = "(\w+)"$', text, re.MULTILINE))
+
+
+def test_every_role_signs_in_with_a_password_of_its_own(objects: list[Registered]) -> None:
+    (cluster,) = of_kind(objects, "Cluster")
+    spec = cluster.plain["spec"]
+    first = spec["bootstrap"]["initdb"]
+    named = {first["owner"]: first["secret"]["name"]}
+    for role in spec["managed"]["roles"]:
+        assert role["ensure"] == "present"
+        assert role["login"] is True
+        named[role["name"]] = role["passwordSecret"]["name"]
+    kept = {each.plain["metadata"]["name"]: each.plain for each in of_kind(objects, "Secret")}
+    signed = {role: kept[name]["stringData"] for role, name in named.items()}
+    assert signed == {
+        role: {"username": role, "password": password}
+        for role, password in sample_stack.PASSWORDS.items()
+    }
+    assert all(kept[name]["type"] == "kubernetes.io/basic-auth" for name in named.values())
+
+
+def test_each_container_signs_in_to_the_database_as_its_own_role(
+    objects: list[Registered],
+) -> None:
+    secrets = {
+        (each.plain["metadata"]["namespace"], each.plain["metadata"]["name"]): each.plain
+        for each in of_kind(objects, "Secret")
+    }
+    found = {}
+    for each in of_kind(objects, "Deployment"):
+        pod, place = each.plain["spec"]["template"]["spec"], each.plain["metadata"]["namespace"]
+        for container in (*pod.get("initContainers", ()), *pod["containers"]):
+            for variable in container["env"]:
+                # What a container is told to read and nobody made would keep it from starting.
+                if "secretKeyRef" in variable.get("valueFrom", {}):
+                    wanted = variable["valueFrom"]["secretKeyRef"]
+                    uri = secrets[place, wanted["name"]]["stringData"][wanted["key"]]
+                    found[container["name"]] = uri
+    roles = schema_roles()
+    host = f"{ledger_database.CLUSTER}-rw.callplane-system:5432/callplane?sslmode=require"
+    assert found == {
+        name: f"postgresql://{role}:{sample_stack.PASSWORDS[role]}@{host}"
+        for name, role in {
+            "upgrade-database": ledger_database.OWNER,
+            "operator": roles["SERVICE"],
+            "callcontrol": roles["CALL"],
+        }.items()
+    }
+
+
+def test_the_database_admits_every_pod_that_signs_in_to_it(objects: list[Registered]) -> None:
+    made = {each.name: each.plain for each in objects}
+    guard = made[f"networkpolicy.callplane-system.{ledger_database.CLUSTER}"]["spec"]
+    (ours,) = [
+        source["podSelector"]["matchLabels"]
+        for rule in guard["ingress"]
+        if rule["ports"] == [{"port": ledger_database.POSTGRES_PORT, "protocol": "TCP"}]
+        for source in rule["from"]
+        if "app.kubernetes.io/name" in source.get("podSelector", {}).get("matchLabels", {})
+    ]
+    deployed = of_kind(objects, "Deployment")
+    assert {each.plain["metadata"]["name"] for each in deployed} == {
+        "callplane-operator",
+        "callplane-callcontrol",
+    }
+    for each in deployed:
+        assert each.plain["metadata"]["namespace"] == "callplane-system"
+        assert ours.items() <= each.plain["spec"]["template"]["metadata"]["labels"].items()
 
 
 def test_each_sbc_has_a_node_an_address_a_name_and_a_certificate(
