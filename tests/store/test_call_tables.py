@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from callplane.callcontrol import refreshing
+from callplane.callcontrol.tables_directory import TablesDirectory
 from callplane.cli import connecting
 from callplane.store import schema
 from callplane.store.books_memory import MemoryBooks
@@ -18,6 +20,7 @@ from callplane.store.books_postgres import PostgresBooks
 from callplane.store.call_tables import PHONE, CallTables, Entry, Holders, Passage
 from callplane.store.call_tables_memory import MemoryCallTables
 from callplane.store.call_tables_postgres import PostgresCallTables
+from callplane.store.schema import SchemaMismatch
 from callplane.testing import call_builders as build
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -55,6 +58,32 @@ def entries(passage: Passage) -> list[Entry]:
 
 def ordered(*found: Entry) -> list[Entry]:
     return sorted(found, key=lambda one: (one.kind, one.name))
+
+
+async def test_call_control_waits_for_the_schema_and_for_its_rights(database_dsn: str) -> None:
+    role, password = "calls_before_the_schema", "only-for-this-test"
+    with psycopg.connect(database_dsn, autocommit=True) as owner:
+        owner.execute(f"create role {role} login password '{password}'")
+    scheme, _, rest = database_dsn.partition("://")
+    tables = PostgresCallTables(f"{scheme}://{role}:{password}@{rest.rpartition('@')[2]}")
+    await tables.open()
+    directory, known = TablesDirectory(), asyncio.Event()
+    keeping = asyncio.create_task(refreshing.keep_fresh(tables, directory, changed=known.set))
+    try:
+        with pytest.raises(SchemaMismatch, match="has no schema"):
+            await tables.read(0)
+        # Made by somebody who does not know the role, or before there was one.
+        await asyncio.to_thread(schema.upgrade, database_dsn, call_role="nobody_of_that_name")
+        with pytest.raises(SchemaMismatch, match="may not be read by this role: run the upgrade"):
+            await tables.read(0)
+        assert not known.is_set()
+        await asyncio.to_thread(schema.upgrade, database_dsn, call_role=role)
+        await asyncio.wait_for(known.wait(), 20)
+        assert directory.is_known
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await tables.close()
 
 
 async def test_what_is_new_is_read_by_version(tables: CallTables) -> None:

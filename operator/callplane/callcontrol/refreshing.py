@@ -1,6 +1,7 @@
 """Keeps the directory fresh: reads the tables when something is new, and every few seconds.
 
 While the database is away the directory stays as it is, and calls are decided by what was known.
+A database that is not made ready yet is waited for in the same way: the operator's pods do that.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from contextlib import aclosing
 from typing import Final
 
 from callplane.callcontrol.tables_directory import TablesDirectory
+from callplane.errors import CallplaneError
 from callplane.store.call_tables import CallTables
-from callplane.store.ports import StoreUnavailable
 
 POLL_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 1.0
@@ -37,8 +38,10 @@ async def keep_fresh(
                     if await refresh(tables, directory):
                         changed()
                     looked()
-        except StoreUnavailable as error:
+        except CallplaneError as error:
             log.warning("the tables cannot be read: %s", error)
+        except Exception:
+            log.exception("the tables cannot be read")
         await asyncio.sleep(RETRY_SECONDS)
 
 

@@ -105,6 +105,11 @@ class Sessions:
             row = await cursor.fetchone()
         except psycopg.errors.UndefinedTable:
             row = None
+        except psycopg.errors.InsufficientPrivilege:
+            raise schema.SchemaMismatch(
+                "the database's schema may not be read by this role: run the upgrade, which "
+                "grants what is needed"
+            ) from None
         schema.check(None if row is None else row[0])
         self._schema_checked = True
 

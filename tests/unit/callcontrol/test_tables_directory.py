@@ -18,11 +18,12 @@ from callplane.callcontrol.outage_flags import OutageFlags
 from callplane.callcontrol.refreshing import keep_fresh, refresh
 from callplane.callcontrol.tables_directory import TablesDirectory
 from callplane.numbering.destinations import DestinationClass
-from callplane.store.call_tables import LINE, Entry
+from callplane.store.call_tables import LINE, Entry, Passage
 from callplane.store.call_tables_memory import MemoryCallTables
 from callplane.store.deck_ports import DeckHeader, Decks
 from callplane.store.decks_memory import MemoryDecks
 from callplane.store.ports import StoreUnavailable
+from callplane.store.schema import SchemaMismatch
 from callplane.testing import call_builders as build
 from callplane.testing.billing_builders import BEGIN, row
 
@@ -216,6 +217,31 @@ async def test_it_is_kept_fresh_and_outlives_the_database() -> None:
     assert len(news) == 3
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_a_database_that_is_not_ready_yet_is_waited_for() -> None:
+    desk = Desk()
+    desk.tables = _NotReadyTwice()
+    keeping = asyncio.create_task(keep_fresh(desk.tables, desk.directory))
+    await asyncio.sleep(1.5)
+    assert not desk.directory.is_known
+    await asyncio.sleep(1)
+    assert desk.directory.is_known
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+class _NotReadyTwice(MemoryCallTables):
+    """No schema at the first look, something unforeseen at the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._problems: list[Exception] = [SchemaMismatch("no schema"), RuntimeError("odd")]
+
+    async def read(self, known: int) -> Passage:
+        if self._problems:
+            raise self._problems.pop(0)
+        return await super().read(known)
 
 
 async def told(flags: OutageFlags, sent: list[Order]) -> dict[str, int]:
