@@ -48,7 +48,10 @@ def deploy(inputs: Inputs, options: pulumi.ResourceOptions | None = None) -> Sta
         after=[place],
         options=options,
     )
-    borders = sbc.Sbc("sbc", sbc.objects(configuration, inputs.sbcs), options=options)
+    calls = ledger_database.address(
+        ledger_database.CALLS, passwords, configuration.platform.namespace
+    )
+    borders = sbc.Sbc("sbc", sbc.objects(configuration, inputs.sbcs, calls), options=options)
     watching = observability.Observability(
         "observability",
         observability.objects(configuration),

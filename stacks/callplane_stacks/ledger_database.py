@@ -45,7 +45,7 @@ def objects(configuration: Configuration, passwords: Mapping[str, pulumi.Input[s
         _cluster(configuration, place),
         _backups(configuration, place),
         _pooler(place),
-        _network_policy(place),
+        _network_policy(configuration, place),
     ]
 
 
@@ -59,21 +59,24 @@ def _password(role: str, password: pulumi.Input[str], place: str) -> Body:
     }
 
 
+def address(
+    role: str, passwords: Mapping[str, pulumi.Input[str]], place: str
+) -> pulumi.Output[str]:
+    """The URI of the database as a role; listeners need a session, so no pooler here."""
+    host = f"{CLUSTER}-rw.{place}:{POSTGRES_PORT}/{DATABASE}?sslmode=require"
+    return pulumi.Output.concat("postgresql://", role, ":", passwords[role], "@", host)
+
+
 def _addresses(passwords: Mapping[str, pulumi.Input[str]], place: str) -> Body:
-    """The Secret that the platform's pods read; listeners need a session, so no pooler here."""
-
-    def address(role: str) -> pulumi.Output[str]:
-        host = f"{CLUSTER}-rw.{place}:{POSTGRES_PORT}/{DATABASE}?sslmode=require"
-        return pulumi.Output.concat("postgresql://", role, ":", passwords[role], "@", host)
-
+    """The Secret that the platform's pods read."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": labelled("callplane-database", COMPONENT, place),
         "stringData": {
-            URI_KEY: address(SERVICE),
-            OWNER_URI_KEY: address(OWNER),
-            CALLS_URI_KEY: address(CALLS),
+            URI_KEY: address(SERVICE, passwords, place),
+            OWNER_URI_KEY: address(OWNER, passwords, place),
+            CALLS_URI_KEY: address(CALLS, passwords, place),
         },
     }
 
@@ -203,13 +206,16 @@ def _pooler(place: str) -> Body:
     }
 
 
-def _network_policy(place: str) -> Body:
-    """The database answers our own pods, its pooler, its standbys and its operator."""
+def _network_policy(configuration: Configuration, place: str) -> Body:
+    """The database answers our own pods, its pooler, its standbys and its operator; and nodes,
+    since call control beside an SBC has the address of its node.
+    """
     ours: Body = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "callplane"}}}
     cluster: Body = {"podSelector": {"matchLabels": {"cnpg.io/cluster": CLUSTER}}}
     operator: Body = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": OPERATOR_NAMESPACE}}
     }
+    nodes: Body = {"ipBlock": {"cidr": str(configuration.networks.nodes)}}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -218,7 +224,7 @@ def _network_policy(place: str) -> Body:
             "podSelector": {"matchLabels": {"cnpg.io/cluster": CLUSTER}},
             "policyTypes": ["Ingress"],
             "ingress": [
-                {"from": [ours, cluster, operator], "ports": [_port(POSTGRES_PORT)]},
+                {"from": [ours, cluster, operator, nodes], "ports": [_port(POSTGRES_PORT)]},
                 {"from": [cluster, operator], "ports": [_port(STATUS_PORT)]},
                 {"from": [{"namespaceSelector": {}}], "ports": [_port(METRICS_PORT)]},
             ],

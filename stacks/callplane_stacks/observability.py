@@ -39,7 +39,10 @@ def objects(configuration: Configuration) -> list[Body]:
             "metadata": labelled(sbc.ACCOUNT, COMPONENT, configuration.sbc.namespace),
             "spec": {
                 "selector": {"matchLabels": {"app.kubernetes.io/component": sbc.COMPONENT}},
-                "endpoints": [{"port": "metrics", "path": "/metrics", "interval": "15s"}],
+                "endpoints": [
+                    {"port": port, "path": "/metrics", "interval": "15s"}
+                    for port in ("metrics", "probes")
+                ],
             },
         },
         {

@@ -13,9 +13,10 @@ from typing import Any
 
 import pulumi
 
+from callplane.deployment import workload
 from callplane.sbc import rendering
 from callplane.sbc.model import Sbc as Values
-from callplane_stacks import firewall
+from callplane_stacks import firewall, sbc_call_control
 from callplane_stacks.configuration import Configuration, SbcInstance
 from callplane_stacks.objects import Body, Component, labelled, namespace
 
@@ -37,8 +38,12 @@ class Sbc(Component):
     """The session border controllers of a stack."""
 
 
-def objects(configuration: Configuration, values: Mapping[str, Values]) -> list[Body]:
-    """Everything of the SBCs; `values` by instance."""
+def objects(
+    configuration: Configuration, values: Mapping[str, Values], calls_uri: pulumi.Input[str]
+) -> list[Body]:
+    """Everything of the SBCs; `values` by instance, `calls_uri` the database as call control's
+    role, a secret.
+    """
     chosen = configuration.sbc
     place = chosen.namespace
     made: list[Body] = [
@@ -63,6 +68,7 @@ def objects(configuration: Configuration, values: Mapping[str, Values]) -> list[
             "metadata": labelled(ACCOUNT, COMPONENT, place),
             "spec": {"maxUnavailable": 1, "selector": {"matchLabels": _labels()}},
         },
+        sbc_call_control.secret(configuration, COMPONENT, calls_uri),
     ]
     for instance in chosen.instances:
         made += [
@@ -79,9 +85,16 @@ def ruleset(configuration: Configuration, values: Values) -> str:
     """The firewall of a node, from the SBC's own sources and the peers' networks for media."""
     chosen = configuration.sbc
     peers = [peer for peer in firewall.shipped_peers() if peer.name in chosen.peers]
+    # Metrics are for the cluster. Whoever reaches rtpengine's port could also give it orders.
+    own = (METRICS_PORT, sbc_call_control.PROBE_PORT)
+    inside = [
+        firewall.Rule("cluster", network, "tcp", port, port)
+        for network in (configuration.networks.pods, configuration.networks.nodes)
+        for port in own
+    ]
     return firewall.nftables(
-        firewall.rules(values, peers, rtp=chosen.rtp_ports),
-        guarded=firewall.ports(values),
+        (*firewall.rules(values, peers, rtp=chosen.rtp_ports), *inside),
+        guarded=(*firewall.ports(values), *own),
         rtp=chosen.rtp_ports,
     )
 
@@ -163,7 +176,10 @@ def _service(configuration: Configuration, instance: SbcInstance) -> Body:
         "spec": {
             "clusterIP": "None",
             "selector": _labels(instance.name),
-            "ports": [{"name": "metrics", "port": METRICS_PORT, "protocol": "TCP"}],
+            "ports": [
+                {"name": "metrics", "port": METRICS_PORT, "protocol": "TCP"},
+                {"name": "probes", "port": sbc_call_control.PROBE_PORT, "protocol": "TCP"},
+            ],
         },
     }
 
@@ -207,7 +223,16 @@ def _pod(configuration: Configuration, instance: SbcInstance, values: Values) ->
                 "volumeMounts": [_mount("configuration", "/firewall")],
             }
         ],
-        "containers": [_kamailio(configuration, values), _media(configuration, instance, values)],
+        "containers": [
+            _kamailio(configuration, values),
+            _media(configuration, instance, values),
+            sbc_call_control.container(
+                configuration,
+                instance,
+                values,
+                run=_mount("run", values.folders.run, read_only=False),
+            ),
+        ],
         "volumes": [
             _projected(
                 "configuration",
@@ -220,6 +245,7 @@ def _pod(configuration: Configuration, instance: SbcInstance, values: Values) ->
                 {"configMap": {"name": chosen.trust_bundle}},
             ),
             {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+            workload.scratch(),
         ],
     }
 

@@ -134,7 +134,7 @@ def foreign_bodies() -> dict[str, dict[str, Any]]:
     argo = sample_stack.inputs(gitops={"program": "ArgoCD"}).configuration
     bodies = [
         *ledger_database.objects(inputs.configuration, sample_stack.PASSWORDS),
-        *sbc.objects(inputs.configuration, inputs.sbcs),
+        *sbc.objects(inputs.configuration, inputs.sbcs, "postgresql://calls@db/callplane"),
         *observability.objects(inputs.configuration),
         *gitops.objects(inputs.configuration),
         *gitops.objects(argo),

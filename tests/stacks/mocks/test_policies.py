@@ -22,7 +22,7 @@ def stack_objects() -> dict[str, Body]:
     bodies = [
         *platform_objects.objects(platform_component.options(inputs.configuration)),
         *ledger_database.objects(inputs.configuration, sample_stack.PASSWORDS),
-        *sbc.objects(inputs.configuration, inputs.sbcs),
+        *sbc.objects(inputs.configuration, inputs.sbcs, "postgresql://calls@db/callplane"),
     ]
     # Secrets hold values that only an engine can read; no policy looks at them.
     found = {body["kind"]: body for body in bodies if body["kind"] != "Secret"}

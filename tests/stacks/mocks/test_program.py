@@ -12,7 +12,9 @@ import pytest
 import recording
 import sample_stack
 from callplane.deployment import platform_objects
+from callplane.deployment.options import CALLS_URI_KEY
 from callplane.sbc import rendering
+from callplane.settings import PREFIX, CallControlSettings
 from callplane_stacks import (
     firewall,
     ledger_database,
@@ -20,6 +22,7 @@ from callplane_stacks import (
     platform_component,
     policies,
     sbc,
+    sbc_call_control,
 )
 from callplane_stacks.objects import resource_name, type_token
 from recording import Registered
@@ -76,8 +79,8 @@ def test_passwords_are_secrets_wherever_they_are(objects: list[Registered]) -> N
             shown = json.dumps(each.plain).count(password)
             assert shown == sealed.count(password), each.name
     holding = [each for each in of_kind(objects, "Secret") if recording.secrets(each.inputs)]
-    # A Secret a role, one with all addresses, and each SBC's phones.
-    assert len(holding) == len(ledger_database.ROLES) + 1 + 2
+    # A Secret a role, one with all addresses, one beside the SBCs, and each SBC's phones.
+    assert len(holding) == len(ledger_database.ROLES) + 1 + 1 + 2
 
 
 def test_every_role_is_there_before_the_schema_grants_it_rights(
@@ -123,16 +126,22 @@ def test_each_container_signs_in_to_the_database_as_its_own_role(
         (each.plain["metadata"]["namespace"], each.plain["metadata"]["name"]): each.plain
         for each in of_kind(objects, "Secret")
     }
-    found = {}
-    for each in of_kind(objects, "Deployment"):
+    found: dict[str, str] = {}
+    told: list[str] = []
+    for each in (*of_kind(objects, "Deployment"), *of_kind(objects, "StatefulSet")):
         pod, place = each.plain["spec"]["template"]["spec"], each.plain["metadata"]["namespace"]
         for container in (*pod.get("initContainers", ()), *pod["containers"]):
-            for variable in container["env"]:
+            for variable in container.get("env", ()):
                 # What a container is told to read and nobody made would keep it from starting.
                 if "secretKeyRef" in variable.get("valueFrom", {}):
                     wanted = variable["valueFrom"]["secretKeyRef"]
                     uri = secrets[place, wanted["name"]]["stringData"][wanted["key"]]
-                    found[container["name"]] = uri
+                    assert found.setdefault(container["name"], uri) == uri
+                    told.append(each.name)
+    # Three containers of the platform, and call control beside either SBC.
+    assert len(told) == 5
+    beside = secrets["callplane-sbc", sbc_call_control.SECRET]["stringData"]
+    assert beside.keys() == {CALLS_URI_KEY}
     roles = schema_roles()
     host = f"{ledger_database.CLUSTER}-rw.callplane-system:5432/callplane?sslmode=require"
     assert found == {
@@ -148,11 +157,17 @@ def test_each_container_signs_in_to_the_database_as_its_own_role(
 def test_the_database_admits_every_pod_that_signs_in_to_it(objects: list[Registered]) -> None:
     made = {each.name: each.plain for each in objects}
     guard = made[f"networkpolicy.callplane-system.{ledger_database.CLUSTER}"]["spec"]
-    (ours,) = [
-        source["podSelector"]["matchLabels"]
+    (sources,) = [
+        rule["from"]
         for rule in guard["ingress"]
         if rule["ports"] == [{"port": ledger_database.POSTGRES_PORT, "protocol": "TCP"}]
-        for source in rule["from"]
+    ]
+    # Pods on the host's network have the addresses of nodes.
+    networks = sample_stack.inputs().configuration.networks
+    assert {"ipBlock": {"cidr": str(networks.nodes)}} in sources
+    (ours,) = [
+        source["podSelector"]["matchLabels"]
+        for source in sources
         if "app.kubernetes.io/name" in source.get("podSelector", {}).get("matchLabels", {})
     ]
     deployed = of_kind(objects, "Deployment")
@@ -186,6 +201,57 @@ def test_each_sbc_has_a_node_an_address_a_name_and_a_certificate(
     assert named == {(each.host_name, str(each.address)) for each in configured.instances}
 
 
+def test_call_control_runs_beside_each_sbc_and_kamailio_needs_none_of_it(
+    objects: list[Registered],
+) -> None:
+    inputs = sample_stack.inputs()
+    sets = {each.plain["metadata"]["name"]: each.plain for each in of_kind(objects, "StatefulSet")}
+    for name, values in inputs.sbcs.items():
+        pod = sets[name]["spec"]["template"]["spec"]
+        # Nothing of it comes before Kamailio, whose start would wait for that.
+        assert [each["name"] for each in pod["initContainers"]] == ["firewall"]
+        kamailio, _, calls = pod["containers"]
+        assert (kamailio["name"], calls["name"]) == ("kamailio", "callcontrol")
+        assert sbc_call_control.SECRET not in json.dumps([kamailio, pod["volumes"]])
+        assert calls["image"] == inputs.configuration.platform.image
+        assert calls["args"] == ["callcontrol"]
+        told = {each["name"]: each.get("value", "somewhere") for each in calls["env"]}
+        settings = CallControlSettings.from_environment(told)
+        known = {f"{PREFIX}{field.upper()}" for field in CallControlSettings.model_fields}
+        assert told.keys() - known == {"TMPDIR"}
+        assert settings.sbcs == (str(values.call_control),)
+        assert settings.source == f"sbc:{name}"
+        assert dict(each.split("=") for each in settings.outside_lines) == {
+            each.name: each.outside_line for each in values.trunks if each.outside_line
+        }
+        assert values.phones is not None
+        assert settings.phones_outside_line == values.phones.outside_line
+        assert settings.probe_port == calls["ports"][0]["containerPort"]
+        assert calls["resources"]["limits"].keys() == {"memory"}
+
+
+def test_call_control_stays_until_the_sbc_beside_it_is_quiet(objects: list[Registered]) -> None:
+    inputs = sample_stack.inputs()
+    for body in (each.plain for each in of_kind(objects, "StatefulSet")):
+        pod = body["spec"]["template"]["spec"]
+        kamailio, _, calls = pod["containers"]
+        run = inputs.sbcs[body["metadata"]["name"]].folders.run
+        command = calls["lifecycle"]["preStop"]["exec"]["command"]
+        seconds = inputs.configuration.sbc.drain_seconds
+        drain = ["callplane", "sbc", "drain", f"{run}/rpc.sock", f"--limit={seconds}s"]
+        assert command == drain
+        assert pod["terminationGracePeriodSeconds"] > seconds
+        # Question and answer pass through one folder that both see and may write to.
+        assert {each["name"]: each.get("value") for each in calls["env"]}["TMPDIR"] == run
+        shared = {"name": "run", "mountPath": run, "readOnly": False}
+        assert shared in kamailio["volumeMounts"]
+        assert shared in calls["volumeMounts"]
+        users = {each["securityContext"]["runAsUser"] for each in (kamailio, calls)}
+        assert len(users) == 1
+        volumes = {each["name"] for each in pod["volumes"]}
+        assert {each["name"] for each in calls["volumeMounts"]} <= volumes
+
+
 def test_the_firewall_admits_the_sbcs_sources_and_its_peers_media_and_nobody_else() -> None:
     inputs = sample_stack.inputs()
     values = inputs.sbcs["sbc1"]
@@ -200,6 +266,13 @@ def test_the_firewall_admits_the_sbcs_sources_and_its_peers_media_and_nobody_els
         assert f"saddr {network} udp dport 16384-32767 accept" in text
         assert f"saddr {network} tcp" not in text
     assert not any(str(network) in text for network in webex.media)
+    # Metrics are the cluster's; rtpengine takes orders on the same port.
+    networks = inputs.configuration.networks
+    for port in (sbc.METRICS_PORT, sbc_call_control.PROBE_PORT):
+        admitted = [line.split()[2] for line in text.splitlines() if f"dport {port} accept" in line]
+        assert admitted == [str(networks.pods), str(networks.nodes)]
+        (guarded,) = re.findall(r"th dport \{ ([\d, ]+) \} drop", text)
+        assert str(port) in guarded.split(", ")
     # The world may register phones, since phones are declared, and nothing else.
     world = [line for line in text.splitlines() if "0.0.0.0/0" in line]
     assert len(world) == 3
