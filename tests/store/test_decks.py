@@ -57,6 +57,14 @@ def test_a_deck_comes_back_as_it_went_in(decks: Decks) -> None:
     assert digest_of(decks.rates(kept.digest), "GBP") == kept.digest
 
 
+def test_a_few_prefixes_of_a_deck_can_be_read_alone(decks: Decks) -> None:
+    put(decks, PRICES)
+    digest = header(PRICES).digest
+    assert decks.rates_of(digest, {"449", "44", "4"}) == [*PRICES[:2], PRICES[3]]
+    assert decks.rates_of(digest, ()) == []
+    assert decks.rates_of("b" * 64, {"44"}) == []
+
+
 def test_the_same_deck_again_is_known(decks: Decks) -> None:
     assert put(decks, PRICES)
     assert not put(decks, PRICES)

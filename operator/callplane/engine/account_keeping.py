@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from callplane.apis.calling_accounts import CallingAccount, NotificationTarget
 from callplane.apis.rate_cards import RateCard
+from callplane.billing import deck_comparing, reading, tariff
 from callplane.billing import notices as thresholds
-from callplane.billing import reading, tariff
 from callplane.clock import Clock
 from callplane.cluster.events import EventSubject, ObjectEvent
 from callplane.cluster.ports import EventSink, SecretReader
@@ -30,6 +30,7 @@ from callplane.errors import CallplaneError
 from callplane.notify.webhooks import SendOutcome, WebhookMessage
 from callplane.store.books_ports import AccountMonth, Books, CallRow, Payer
 from callplane.store.call_tables import LINE, CallTables
+from callplane.store.deck_ports import Decks
 from callplane.store.evidence_ports import EvidenceBook
 from callplane.store.notices_ports import Delivery, DeliveryState, Notice, NoticeBook
 from callplane.store.ports import StoreUnavailable
@@ -88,6 +89,7 @@ class AccountKeeping:
         telemetry: Telemetry,
         times: KeepingTimes,
         standing: Standing,
+        decks: Decks | None = None,
         on_their_way: Callable[[], NumbersOnTheirWay] = NumbersOnTheirWay,
         exceeded: Callable[[Mapping[ObjectKey, str]], None] = lambda found: None,
     ) -> None:
@@ -99,6 +101,7 @@ class AccountKeeping:
         self._telemetry = telemetry
         self._times = times
         self._standing = standing
+        self._decks = decks
         self._on_their_way = on_their_way
         self._exceeded = exceeded
 
@@ -112,20 +115,24 @@ class AccountKeeping:
             log.warning("%d notices were being sent when the last leader ended: unknown", lost)
         since_statements = self._times.statement_seconds
         while True:
-            try:
-                await self.give_notices()
-                await self.deliver()
-                if since_statements >= self._times.statement_seconds:
-                    since_statements = 0.0
-                    await self.note_users()
-                    await self.close_months()
-                    await self.redact()
-            except CallplaneError as error:
-                log.warning("accounts are kept later: %s", error)
-            except Exception:
-                log.exception("keeping of accounts failed and is tried again")
+            # What one of these cannot do now is no reason to leave out another.
+            await self._step(self.give_notices)
+            await self._step(self.deliver)
+            if since_statements >= self._times.statement_seconds:
+                since_statements = 0.0
+                await self._step(self.note_users)
+                await self._step(self.close_months)
+                await self._step(self.redact)
             since_statements += self._times.notice_seconds
             await asyncio.sleep(self._times.notice_seconds)
+
+    async def _step(self, step: Callable[[], Awaitable[int]]) -> None:
+        try:
+            await step()
+        except CallplaneError as error:
+            log.warning("accounts are kept later: %s", error)
+        except Exception:
+            log.exception("keeping of accounts failed and is tried again")
 
     # Notices
 
@@ -278,15 +285,29 @@ class AccountKeeping:
         return count
 
     async def close_months(self) -> int:
-        """Close the statements that are due."""
-        known = {facts.label: (facts, card) for facts, card in self._facts()}
+        """Close the statements that are due. What is wrong with one account stays its own."""
         return await month_statements.close_due(
             self._stores.books,
             self._stores.evidence,
-            known,
+            {facts.label: facts for facts in self._facts()},
+            card_of=self._card,
             now=self._clock.now(),
             on_their_way=self._on_their_way(),
+            waits=self._statement_waits,
         )
+
+    def _statement_waits(self, label: str, reason: str) -> None:
+        for cached, account in self._accounts():
+            if label == f"{account.namespace}/{account.name}":
+                self._events.emit(
+                    ObjectEvent(
+                        EventSubject.of(cached.body),
+                        reason="StatementWaits",
+                        message=f"A statement cannot be closed: {reason}",
+                        action="Close",
+                        type="Warning",
+                    )
+                )
 
     async def redact(self) -> int:
         """Take the digits out of calls that are old enough."""
@@ -304,7 +325,7 @@ class AccountKeeping:
             if isinstance(cached.resource, CallingAccount):
                 yield cached, cached.resource
 
-    def _facts(self) -> Iterator[tuple[AccountFacts, tariff.RateCard | None]]:
+    def _facts(self) -> Iterator[AccountFacts]:
         kinds = ("Carrier", "NumberRange", "PhoneNumber", "CallingPlan")
         resources = [
             cached.resource
@@ -313,9 +334,14 @@ class AccountKeeping:
             if cached.resource is not None
         ]
         for _, account in self._accounts():
-            yield account_facts(account, resources), self._card(account)
+            try:
+                yield account_facts(account, resources)
+            except ValueError as error:
+                log.warning("no statement of %s can be closed: %s", account.name, error)
+                self._statement_waits(f"{account.namespace}/{account.name}", str(error))
 
-    def _card(self, account: CallingAccount) -> tariff.RateCard | None:
+    async def _card(self, facts: AccountFacts, calls: Sequence[CallRow]) -> tariff.RateCard | None:
+        account = facts.account
         reference = account.spec.rate_card_ref
         if reference is None:
             return None
@@ -323,7 +349,21 @@ class AccountKeeping:
         cached = self._cache.get(key)
         if cached is None or not isinstance(cached.resource, RateCard):
             return None
-        return reading.rate_card(cached.resource)
+        return await asyncio.to_thread(_ready, cached.resource, self._decks, calls)
+
+
+def _ready(card: RateCard, decks: Decks | None, calls: Sequence[CallRow]) -> tariff.RateCard:
+    """A card that prices these calls; of a deck only what can price them is read."""
+    deck = card.spec.deck
+    if deck is None or decks is None:
+        return reading.rate_card(card)
+    prefixes = deck_comparing.prefixes_of(
+        call.destination for call in calls if call.pool_seconds and call.destination
+    )
+    rows = decks.rates_of(deck.digest, prefixes) if prefixes else []
+    if not rows and decks.find(deck.digest) is None:
+        return reading.rate_card(card)
+    return reading.rate_card(card, rows)
 
 
 def _target(account: CallingAccount, name: str) -> NotificationTarget | None:

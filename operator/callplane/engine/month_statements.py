@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -34,6 +34,9 @@ from callplane.values import Period
 log = logging.getLogger(__name__)
 
 ON_THEIR_WAY = NumbersOnTheirWay()
+#: The card that minutes from the pool are compared with, ready for the calls of a month. Whatever
+#: it raises beside StoreUnavailable keeps that month open, and no other.
+CardOf = Callable[[AccountFacts, Sequence[CallRow]], Awaitable[RateCard | None]]
 
 
 class CannotBeMade(CallplaneError):
@@ -199,34 +202,38 @@ async def close(
     return await books.close_month(closing, now=now)
 
 
-async def close_due(
+async def close_due(  # noqa: PLR0913 - what closing depends on, all named
     books: Books,
     evidence: EvidenceBook,
-    accounts: Mapping[str, tuple[AccountFacts, RateCard | None]],
+    accounts: Mapping[str, AccountFacts],
     *,
+    card_of: CardOf,
     now: datetime,
     on_their_way: NumbersOnTheirWay = ON_THEIR_WAY,
+    waits: Callable[[str, str], None] = lambda account, reason: None,
 ) -> int:
     """Close every month that is over for 72 hours, the oldest first; how many were closed?
 
-    A month that cannot be closed now is passed over with a line in the log, and tried again.
+    A month that cannot be closed now is passed over with a line in the log, told to `waits` and
+    tried again; other accounts are closed all the same.
     """
     closed = 0
     done = {(one.account, one.period_start) for one in await books.statements()}
     for month in await books.months():
-        known = accounts.get(month.account)
-        if known is None or (month.account, month.period_start) in done:
+        facts = accounts.get(month.account)
+        if facts is None or (month.account, month.period_start) in done:
             continue
-        facts, card = known
         if not statements.may_close(
             Period.of(month.period_start, facts.account.spec.time_zone), now
         ):
             continue
         try:
             found = await records(books, evidence, month)
+            card = await card_of(facts, found.calls)
             statement = made(facts, found, card=card, on_their_way=on_their_way)
-        except CannotBeMade as error:
-            log.warning("a statement cannot be closed: %s", error)
+        except (CannotBeMade, ValueError) as error:
+            log.warning("a statement of %s cannot be closed: %s", month.account, error)
+            waits(month.account, str(error))
             continue
         closed += await close(books, month, statement, now=now) is not None
     return closed

@@ -270,6 +270,7 @@ class Engine:
                 telemetry=self.telemetry,
                 times=KeepingTimes(redact_days=self.settings.redact_days),
                 standing=self._standing,
+                decks=self._decks,
                 on_their_way=self._on_their_way,
                 exceeded=self.say_fair_use,
             )

@@ -6,7 +6,7 @@ part of the store that is not asynchronous; callers on a loop ask from a thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,4 +52,8 @@ class Decks(Protocol):
 
     def rates(self, digest: str) -> Iterator[RateRow]:
         """The prices of a deck by prefix and date; none of one that is not there."""
+        ...
+
+    def rates_of(self, digest: str, prefixes: Collection[str]) -> list[RateRow]:
+        """The same of these prefixes alone: few rows, of however large a deck."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from callplane.billing.decks import DeckRow, sort_key
@@ -27,6 +27,9 @@ class MemoryDecks:
     def rates(self, digest: str) -> Iterator[RateRow]:
         found = self._decks.get(digest)
         return iter(()) if found is None else iter(found[1])
+
+    def rates_of(self, digest: str, prefixes: Collection[str]) -> list[RateRow]:
+        return [rate for rate in self.rates(digest) if rate.prefix in prefixes]
 
 
 class _MemoryStaging:

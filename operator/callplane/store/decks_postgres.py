@@ -6,7 +6,7 @@ A million rows need no more memory here than a thousand.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,6 +42,10 @@ _FIND = f"select {_HEADER} from decks.decks where digest = %s"
 _RATES = f"""
 select {_PRICE} from decks.prices where digest = %s order by prefix collate "C", effective_from
 """
+_RATES_OF = f"""
+select {_PRICE} from decks.prices where digest = %s and prefix = any(%s)
+order by prefix collate "C", effective_from
+"""
 _UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
@@ -66,6 +70,11 @@ class PostgresDecks:
         with self._session() as session:
             for row in _read(session, _RATES, (digest,)):
                 yield _rate(row)
+
+    def rates_of(self, digest: str, prefixes: Collection[str]) -> list[RateRow]:
+        with self._session() as session:
+            found = session.execute(_RATES_OF, (digest, sorted(prefixes)))
+            return [_rate(row) for row in found.fetchall()]
 
     @contextmanager
     def _session(self) -> Iterator[psycopg.Connection]:

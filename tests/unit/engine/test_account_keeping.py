@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from callplane.billing.active_users import SeatPlatform, TeamsIdentity
+from callplane.billing.clip import Grant
+from callplane.billing.decks import DeckRow
 from callplane.cluster.events import ObjectEvent
 from callplane.cluster.secret_reading import SecretFound, SecretMissing, SecretReading, SecretValue
-from callplane.engine import account_keeping, seats
+from callplane.engine import account_keeping, month_statements, seats
 from callplane.engine.account_keeping import AccountBooks, AccountKeeping, KeepingTimes
 from callplane.engine.object_cache import ObjectCache
 from callplane.errors import CallplaneError
@@ -22,13 +24,16 @@ from callplane.notify.webhooks import SendOutcome, WebhookMessage
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.call_tables import LINE, Entry
 from callplane.store.call_tables_memory import MemoryCallTables
+from callplane.store.deck_ports import DeckHeader
+from callplane.store.decks_memory import MemoryDecks
 from callplane.store.evidence_memory import MemoryEvidence
 from callplane.store.evidence_ports import ActiveUser
 from callplane.store.notices_memory import MemoryNotices
 from callplane.store.notices_ports import DeliveryState
 from callplane.telemetry import Telemetry
-from callplane.testing.billing_builders import ACCOUNT
-from callplane.testing.books_builders import NOW, leg, payer, unreserved
+from callplane.testing.billing_builders import ACCOUNT, BEGIN
+from callplane.testing.billing_builders import row as price_row
+from callplane.testing.books_builders import NOW, entry, holder, leg, payer, unreserved
 from callplane.testing.manual_clock import ManualClock
 from callplane.values import ObjectKey
 
@@ -116,6 +121,7 @@ class Desk:
         self.receiver, self.events, self.secrets = Receiver(), Events(), Secrets()
         self.telemetry = Telemetry()
         self.cache = ObjectCache()
+        self.decks = MemoryDecks()
         self.cache.put(KEY, body())
         self.keeping = self.begin()
 
@@ -129,6 +135,7 @@ class Desk:
             clock=self.clock,
             telemetry=self.telemetry,
             times=KeepingTimes(**times),
+            decks=self.decks,
             standing=lambda holder, number: self.standing.get(str(holder)),
             exceeded=self.exceeded.append,
         )
@@ -265,6 +272,112 @@ async def test_statements_close_and_digits_go_by_themselves(desk: Desk) -> None:
     (first, _) = await desk.books.calls(ACCOUNT, payer().period.start)
     assert (first.caller, first.charge_micros) == ("", 10_000)
     assert (await desk.books.counters(payer())).posted_micros == 20_000
+
+
+DIGEST = "a" * 64
+
+
+def deck_card(digest: str = DIGEST, name: str = "standard") -> dict[str, Any]:
+    metadata = {**body()["metadata"], "name": name, "uid": f"uid-{name}"}
+    spec = {"currency": "GBP", "timeZone": "Europe/London", "deck": {"digest": digest}}
+    return {**body(), "kind": "RateCard", "metadata": metadata, "spec": spec}
+
+
+def of_account(name: str, **changes: Any) -> tuple[ObjectKey, dict[str, Any]]:
+    found = body(**changes)
+    found["metadata"] |= {"name": name, "uid": f"uid-{name}"}
+    return ObjectKey("CallingAccount", "sales", name), found
+
+
+async def past_closing(desk: Desk) -> None:
+    """Two accounts with a call each, and a month that is to be closed."""
+    desk.cache.put(*of_account("other"))
+    await desk.books.settle(
+        [unreserved("one", 60), unreserved("two", 60, whose=payer("sales/other"))], now=NOW
+    )
+    desk.clock.advance((datetime(2026, 12, 4, tzinfo=NOW.tzinfo) - NOW).total_seconds())
+
+
+def put_deck(desk: Desk) -> None:
+    with desk.decks.staging() as staging:
+        rates = [price_row("44", 10_000), price_row("33", 50_000)]
+        staging.add(DeckRow(nth, rate) for nth, rate in enumerate(rates))
+        staging.keep(DeckHeader(DIGEST, "GBP", 2, 2, BEGIN, BEGIN, BEGIN))
+
+
+async def test_minutes_are_compared_with_the_prices_of_a_deck(desk: Desk) -> None:
+    put_deck(desk)
+    desk.cache.put(ObjectKey("RateCard", "sales", "standard"), deck_card())
+    plan = {"price": "3", "minutes": 300, "destinationSetRef": {"name": "uk"}}
+    body_of_plan = {**body(), "kind": "CallingPlan", "spec": plan}
+    body_of_plan["metadata"] |= {"name": "team", "uid": "uid-team"}
+    desk.cache.put(ObjectKey("CallingPlan", "sales", "team"), body_of_plan)
+    await desk.books.set_plans(payer(), [holder("anna", 300, "sales/team")], now=NOW)
+    used = entry("pooled", 600, Grant(pool_seconds=600), known=False)
+    await desk.books.settle([used], now=NOW)
+    await past_closing(desk)
+    assert await desk.keeping.close_months() == 2
+    (closed,) = await desk.books.statements(ACCOUNT)
+    assert closed.document["planMinutesAtStandardRate"] == "0.10"
+
+
+async def test_a_deck_that_is_not_there_keeps_one_account_open(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.cache.put(ObjectKey("RateCard", "sales", "standard"), deck_card())
+    await past_closing(desk)
+    desk.cache.put(*of_account("other", rateCardRef=None, payAsYouGo=False))
+    assert await desk.keeping.close_months() == 1
+    (closed,) = await desk.books.statements()
+    assert closed.account == "sales/other"
+    (event,) = desk.events.seen
+    assert (event.reason, event.type) == ("StatementWaits", "Warning")
+    assert (event.subject.name, DIGEST in event.message) == ("acme", True)
+    assert f"a statement of {ACCOUNT} cannot be closed" in caplog.text
+    put_deck(desk)
+    assert await desk.keeping.close_months() == 1
+
+
+async def test_a_fee_in_another_currency_keeps_one_account_open(
+    desk: Desk,
+) -> None:
+    specs: dict[str, dict[str, Any]] = {
+        "Carrier": {
+            "type": "Simwood",
+            "account": "1",
+            "credentials": {"secretRef": {"name": "alpha", "key": "credentials"}},
+            "hostingFee": {"amount": "1", "currency": "EUR"},
+        },
+        "NumberRange": {
+            "first": "+442079460000",
+            "last": "+442079460001",
+            "route": "DirectRouting",
+            "carrierRef": {"name": "alpha"},
+            "accountRef": {"name": "acme"},
+        },
+    }
+    for kind, spec in specs.items():
+        metadata = {**body()["metadata"], "name": "alpha", "uid": f"uid-{kind}"}
+        declared = {**body(), "kind": kind, "metadata": metadata, "spec": spec}
+        desk.cache.put(ObjectKey(kind, "sales", "alpha"), declared)
+    await past_closing(desk)
+    assert await desk.keeping.close_months() == 1
+    (event,) = desk.events.seen
+    assert (event.reason, event.subject.name) == ("StatementWaits", "acme")
+
+
+async def test_digits_go_whatever_closing_says(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*args: Any, **kinds: Any) -> int:
+        raise RuntimeError("closing is broken")
+
+    monkeypatch.setattr(month_statements, "close_due", broken)
+    await past_closing(desk)
+    task = asyncio.create_task(desk.begin(redact_days=30).run())
+    await rounds()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    (call,) = await desk.books.calls(ACCOUNT, payer().period.start)
+    assert call.caller == ""
 
 
 async def test_a_round_that_fails_is_tried_again(desk: Desk) -> None:

@@ -19,6 +19,7 @@ from callplane.billing.clip import Grant
 from callplane.billing.fees import HostingStarts
 from callplane.billing.postings import balances, receivable_of
 from callplane.billing.statements import Statement
+from callplane.billing.tariff import RateCard
 from callplane.desired.account_months import AccountFacts, NumbersOnTheirWay, account_facts
 from callplane.engine import month_statements
 from callplane.engine.month_statements import CannotBeMade
@@ -221,12 +222,18 @@ async def test_without_plans_there_is_nothing_to_compare(ledger: Ledger) -> None
     assert (await ledger.made(facts(*HOSTED))).usage.plans_paid_off is None
 
 
+async def the_card(facts: AccountFacts, calls: object) -> RateCard:
+    return CARD
+
+
 async def test_a_month_is_closed_by_itself_and_late_calls_are_on_the_next(ledger: Ledger) -> None:
-    known = {ACCOUNT: (facts(*HOSTED), CARD)}
+    known = {ACCOUNT: facts(*HOSTED)}
     await ledger.books.settle([unreserved("one", 60)], now=NOW)
 
     async def close_due(now: datetime) -> int:
-        return await month_statements.close_due(ledger.books, ledger.evidence, known, now=now)
+        return await month_statements.close_due(
+            ledger.books, ledger.evidence, known, card_of=the_card, now=now
+        )
 
     assert await close_due(CLOSED - timedelta(seconds=1)) == 0
     assert await close_due(CLOSED) == 1
@@ -257,8 +264,10 @@ async def test_a_month_whose_plan_nobody_knows_stays_open(
     ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
     await ledger.books.set_plans(payer(), [holder("anna", 300, PLAN)], now=NOW)
-    known = {ACCOUNT: (facts(*HOSTED), CARD)}
-    closed = await month_statements.close_due(ledger.books, ledger.evidence, known, now=CLOSED)
+    known = {ACCOUNT: facts(*HOSTED)}
+    closed = await month_statements.close_due(
+        ledger.books, ledger.evidence, known, card_of=the_card, now=CLOSED
+    )
     assert closed == 0
     assert "no such CallingPlan" in caplog.text
 
