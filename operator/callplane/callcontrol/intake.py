@@ -149,18 +149,18 @@ async def _take_batch(
             held.append(suspended_leg(leg, reason))
         else:
             left.append(leg)
+    left = await _unknown(books, left, report)
     for _ in range(ATTEMPTS):
-        entries = await _entries(books, left, lines, held)
+        entries = await _entries(books, left, lines, held, report)
         outcomes = await books.settle(entries, now=now)
-        again = set()
+        left = []
         for entry, outcome in zip(entries, outcomes, strict=True):
             assert entry.leg is not None
             if outcome is Outcome.CHANGED:
-                again.add(entry.leg.key)
+                left.append(entry.leg)
                 continue
             report.settled += outcome is Outcome.SETTLED
             report.duplicates += outcome is Outcome.DUPLICATE
-        left = [leg for leg in left if leg.key in again] if again else []
         if not left:
             break
     # A call that was extended all the while is tried again later, with everything else that waits.
@@ -170,10 +170,29 @@ async def _take_batch(
     report.suspended.update(SuspenseReason(one.reason) for one in held)
 
 
+async def _unknown(books: Books, legs: list[Leg], report: Report) -> list[Leg]:
+    """Those that the books do not know yet: what is charged already must not take from the pool
+    what is there for others of its batch.
+    """
+    known = await books.known([leg.key for leg in legs])
+    if not known:
+        return legs
+    report.duplicates += sum(leg.key in known for leg in legs)
+    # Nothing waits that is accounted for.
+    await books.resume(sorted(known))
+    return [leg for leg in legs if leg.key not in known]
+
+
 async def _entries(
-    books: Books, legs: list[Leg], lines: Mapping[str, Line], held: list[Suspended]
+    books: Books,
+    legs: list[Leg],
+    lines: Mapping[str, Line],
+    held: list[Suspended],
+    report: Report,
 ) -> list[Entry]:
-    """Entries in the order in which the calls began; what cannot be one is added to `held`."""
+    """Entries in the order in which the calls began, each leg once; what cannot be one is added to
+    `held`.
+    """
     found = {one.attempt_id: one for one in await books.reservations([x.attempt_id for x in legs])}
     accounts = {line.account.name: line.account for line in lines.values()} if found else {}
     tariff = Tariff(books)
@@ -183,7 +202,11 @@ async def _entries(
         if leg.attempt_id not in found and (line := _line(leg, lines)) is not None
     )
     entries = []
+    rated: set[tuple[str, str, str]] = set()
     for leg in sorted(legs, key=lambda one: (one.setup, one.key)):
+        if leg.key in rated:
+            report.duplicates += 1
+            continue
         reservation = found.get(leg.attempt_id)
         entry: Entry | SuspenseReason | RefusalReason = SuspenseReason.UNKNOWN_LINE
         if reservation is not None and pins(reservation):
@@ -196,6 +219,7 @@ async def _entries(
                 entry = await tariff.rate(leg, line)
         if isinstance(entry, Entry):
             entries.append(entry)
+            rated.add(leg.key)
         else:
             reason = _UNRATED[entry] if isinstance(entry, RefusalReason) else entry
             held.append(suspended_leg(leg, reason))

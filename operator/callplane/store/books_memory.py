@@ -304,6 +304,10 @@ class MemoryBooks:
         rows = [row for name, start, row in self._calls if (name, start) == key]
         return tuple(sorted(rows, key=lambda row: (row.setup, row.attempt_id, row.leg)))
 
+    async def known(self, keys: Sequence[tuple[str, str, str]]) -> frozenset[tuple[str, str, str]]:
+        self._ask()
+        return frozenset(self._legs & set(keys))
+
     async def suspend(self, records: Sequence[Suspended], *, now: datetime) -> None:
         self._ask()
         for record in records:

@@ -277,6 +277,10 @@ class Books(Protocol):
 
     async def calls(self, account: str, period_start: datetime) -> tuple[CallRow, ...]: ...
 
+    async def known(self, keys: Sequence[tuple[str, str, str]]) -> frozenset[tuple[str, str, str]]:
+        """Those of these legs that are accounted for: by source, attempt and leg."""
+        ...
+
     async def suspend(self, records: Sequence[Suspended], *, now: datetime) -> None:
         """Keep records until they can be rated; one that waits already gets the new reason, and
         one that was settled does not wait any more.

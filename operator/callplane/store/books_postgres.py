@@ -181,6 +181,14 @@ class PostgresBooks:
             cursor = await session.execute(statements.CALLS, (account, period_start))
             return tuple(map(rows.call_row, await cursor.fetchall()))
 
+    async def known(self, keys: Sequence[tuple[str, str, str]]) -> frozenset[tuple[str, str, str]]:
+        if not keys:
+            return frozenset()
+        columns = [list(column) for column in zip(*keys, strict=True)]
+        async with self._sessions.session() as session:
+            cursor = await session.execute(statements.KNOWN, columns)
+            return frozenset(await cursor.fetchall())
+
     async def suspend(self, records: Sequence[Suspended], *, now: datetime) -> None:
         if not records:
             return

@@ -65,6 +65,11 @@ select source, attempt_id, leg, line, caller, destination, setup_at, duration_se
 from books.cdrs where account = %s and period_start = %s
 order by setup_at, attempt_id collate "C", leg collate "C"
 """
+KNOWN = """
+select distinct source, attempt_id, leg from books.leg_keys
+join unnest(%s::text[], %s::text[], %s::text[]) as asked (source, attempt_id, leg)
+using (source, attempt_id, leg)
+"""
 SUSPEND = """
 insert into books.suspense (source, attempt_id, leg, reason, record, at)
 select distinct on (source, attempt_id, leg) source, attempt_id, leg, reason, record, %s

@@ -186,6 +186,16 @@ async def what_is_free_can_be_asked_of_many_at_once(books: Books) -> None:
 
 
 @check
+async def legs_that_are_accounted_for_are_known(books: Books) -> None:
+    assert await books.known([]) == frozenset()
+    await books.settle([unreserved("one", 60), unreserved("two", 60)], now=NOW)
+    one, other = ("sbc", "one", "1"), ("csv", "one", "1")
+    await books.suspend([Suspended("sbc", "waits", "1", "NoRate", {})], now=NOW)
+    asked = [one, one, other, ("sbc", "one", "2"), ("sbc", "waits", "1")]
+    assert await books.known(asked) == {one}
+
+
+@check
 async def a_leg_that_is_accounted_for_leaves_suspense(books: Books) -> None:
     for count in (1, 12):
         batch = [unreserved(f"{count}-{n}", 60) for n in range(count)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from callplane.billing.mediation import SuspenseReason
+from callplane.billing.mediation import Leg, SuspenseReason
 from callplane.callcontrol import intake
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.books_ports import Closing
@@ -53,6 +53,29 @@ async def test_the_same_legs_again_change_nothing() -> None:
     assert (first.settled, again.settled, again.duplicates) == (1_200, 0, 1_200)
     # 300 minutes are 300 of these calls.
     assert (await books.counters(payer())).used_seconds == 18_000
+
+
+@pytest.mark.parametrize("is_in_books", [True, False])
+async def test_a_leg_that_comes_again_takes_nothing_from_a_new_one(is_in_books: bool) -> None:
+    """Ten minutes in the pool are enough for two calls of five."""
+    books = await with_pool(10)
+    lines = {CALLER: line(account(overspend=True, ceiling_micros=10**9), plan=plan())}
+    old, new = leg("old", 300), later("new", 300)
+    if is_in_books:
+        await intake.take(books, [old], lines=lines, now=LATER)
+        report = await intake.take(books, [old, new], lines=lines, now=LATER)
+        assert (report.settled, report.duplicates) == (1, 1)
+    else:
+        report = await intake.take(books, [old, old, new], lines=lines, now=LATER)
+        assert (report.settled, report.duplicates) == (2, 1)
+    found = await books.calls(ACCOUNT, payer().period.start)
+    assert [(call.pool_seconds, call.charge_micros) for call in found] == [(300, 0), (300, 0)]
+
+
+def later(attempt_id: str, seconds: int) -> Leg:
+    setup = NOW + timedelta(minutes=10)
+    released = setup + timedelta(seconds=seconds)
+    return replace(leg(attempt_id, seconds), setup=setup, answered=setup, released=released)
 
 
 async def test_what_cannot_be_rated_waits_and_is_taken_when_it_can() -> None:
