@@ -174,8 +174,8 @@ SQL_MUTANTS = (
     SqlMutant(
         "months of a batch are not locked",
         "settle_copied",
-        "for update of a",
-        "",
+        "perform books.lock_period(v.account, v.period_start, v.period_end, v.currency, p_now);",
+        "null;",
         "many_batches_at_once_draw_the_pool_to_zero_and_never_below",
     ),
     SqlMutant(

@@ -18,7 +18,8 @@ from callplane.billing.clip import Grant
 from callplane.billing.increments import PER_SECOND, Increment
 from callplane.billing.prices import Price
 from callplane.billing.quotes import Quote, RefusalReason
-from callplane.store.books_postgres import PostgresBooks
+from callplane.store.books_ports import Outcome
+from callplane.store.books_postgres import COPY_MIN, PostgresBooks
 from callplane.store.sessions import SessionLimits
 from callplane.testing.books_builders import (
     ABROAD_PRICE,
@@ -30,6 +31,7 @@ from callplane.testing.books_builders import (
     pool_quote,
     priced_quote,
     request,
+    unreserved,
 )
 
 CALLERS = 200
@@ -85,6 +87,57 @@ async def live(
     ended = entry(attempt, 20 + n % 50, held.granted, pool=pool, price=price)
     await books.settle([ended, ended], now=NOW)
     return found
+
+
+async def test_months_are_made_and_locked_in_one_order(
+    books: PostgresBooks, migrated_dsn: str
+) -> None:
+    """A batch over two accounts, the first of which has begun its month and the second has not,
+    while somebody else settles for the same accounts one by one.
+    """
+    first, second = payer("sales/a"), payer("sales/b")
+    await books.counters(first)
+    batch = [
+        unreserved(f"call-{n}", 60, whose=whose)
+        for n, whose in enumerate([second, first] * COPY_MIN)
+    ]
+    lock = "select from books.lock_period(%s, %s, %s, 'GBP', %s)"
+    async with (
+        await psycopg.AsyncConnection.connect(migrated_dsn) as other,
+        await psycopg.AsyncConnection.connect(migrated_dsn, autocommit=True) as watcher,
+    ):
+        period = first.period
+        await other.execute(lock, (first.account, period.start, period.end, NOW))
+        task = asyncio.create_task(books.settle(batch, now=NOW))
+        waiting = "select count(*) from pg_locks where not granted"
+        async with asyncio.timeout(30):
+            while (await (await watcher.execute(waiting)).fetchone()) == (0,):
+                assert not task.done()
+                await asyncio.sleep(0.01)
+        # Had the batch made the second month first, both would wait for one another here.
+        await other.execute(lock, (second.account, period.start, period.end, NOW))
+        await other.commit()
+        assert set(await task) == {Outcome.SETTLED}
+
+
+async def test_batches_in_opposite_orders_in_a_fresh_month(books: PostgresBooks) -> None:
+    both = [payer("sales/a"), payer("sales/b")]
+    for nth in range(12):
+        setup = NOW + timedelta(days=31 * nth)
+        whose = [payer(one.account, setup=setup) for one in both]
+        sizes = (1, COPY_MIN, COPY_MIN, 1)
+        batches = [
+            [
+                unreserved(f"{nth}-{place}-{n}-{one.account}", 1, whose=one)
+                for n in range(size)
+                for one in order
+            ]
+            for place, (size, order) in enumerate(
+                zip(sizes, (whose, whose[::-1], whose, whose[::-1]), strict=True)
+            )
+        ]
+        found = await asyncio.gather(*(books.settle(one, now=setup) for one in batches))
+        assert {outcome for each in found for outcome in each} == {Outcome.SETTLED}
 
 
 @pytest.mark.parametrize(

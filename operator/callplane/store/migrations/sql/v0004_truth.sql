@@ -268,21 +268,22 @@ language plpgsql as $$
 declare
     v record;
 begin
+    -- Months are made and locked in one order, whether they are there or not, so that two batches cannot
+    -- wait for one another. Later months are locked as well: they may have to bear an adjustment.
     for v in
-        select distinct account, period_start, period_end, currency
-        from pg_temp.callplane_entries as e
-        where not exists (
-            select from books.account_periods as a
-            where a.account = e.account and a.period_start = e.period_start)
-        order by account, period_start
+        select account, period_start, min(period_end) as period_end, min(currency) as currency
+        from (
+            select account, period_start, period_end, currency from pg_temp.callplane_entries
+            union all
+            select a.account, a.period_start, a.period_end, a.currency from books.account_periods as a
+            join (select account, min(period_start) as first
+                from pg_temp.callplane_entries group by account) as e
+                on a.account = e.account and a.period_start >= e.first
+        ) as months
+        group by account, period_start order by account, period_start
     loop
         perform books.lock_period(v.account, v.period_start, v.period_end, v.currency, p_now);
     end loop;
-    -- Every month from the first one on, in one order: later ones may have to bear an adjustment.
-    perform from books.account_periods as a
-    join (select account, min(period_start) as first from pg_temp.callplane_entries group by account)
-        as e on a.account = e.account and a.period_start >= e.first
-    order by a.account, a.period_start for update of a;
     delete from books.suspense as s using pg_temp.callplane_entries as e
     where s.source = e.source and s.attempt_id = e.attempt_id and s.leg = e.leg and not e.is_single;
     return query
