@@ -210,12 +210,14 @@ async def close_due(  # noqa: PLR0913 - what closing depends on, all named
     card_of: CardOf,
     now: datetime,
     on_their_way: NumbersOnTheirWay = ON_THEIR_WAY,
+    before: Callable[[AccountMonth], Awaitable[None]] | None = None,
     waits: Callable[[str, str], None] = lambda account, reason: None,
 ) -> int:
     """Close every month that is over for 72 hours, the oldest first; how many were closed?
 
     A month that cannot be closed now is passed over with a line in the log, told to `waits` and
-    tried again; other accounts are closed all the same.
+    tried again; other accounts are closed all the same. `before` is run ahead of reading a month
+    that is due, to write down what belongs to it.
     """
     closed = 0
     done = {(one.account, one.period_start) for one in await books.statements()}
@@ -228,6 +230,8 @@ async def close_due(  # noqa: PLR0913 - what closing depends on, all named
         ):
             continue
         try:
+            if before is not None:
+                await before(month)
             found = await records(books, evidence, month)
             card = await card_of(facts, found.calls)
             statement = made(facts, found, card=card, on_their_way=on_their_way)

@@ -53,6 +53,39 @@ def active_users(
     return dict(found)
 
 
+def seen_in_calls(  # noqa: PLR0913 - what shows somebody, all named
+    account: str,
+    entries: Iterable[Entry],
+    *,
+    standing: Standing,
+    declared: Declared,
+    calls: Iterable[CallRow],
+    noted: Iterable[ActiveUser],
+) -> list[ActiveUser]:
+    """Whom the calls of a month that is over show to have been active in it, beside those `noted`.
+
+    What is true only now says nothing about then: a line without calls, a number assigned since and
+    a count that a PBX declares since are left out.
+    """
+    # A late call bears its own month's name, and shows nothing about this one.
+    own = [call for call in calls if call.adjusts is None]
+    lines = {call.line for call in own}
+    numbers = {call.destination if call.inbound else call.caller for call in own}
+    known = {(one.platform, one.identity) for one in noted}
+    found = active_users(
+        [entry for entry in entries if entry.name in lines],
+        standing=standing,
+        declared=declared,
+        calls={account: own},
+    )
+    return [
+        one
+        for one in found.get(account, [])
+        if (one.platform, one.identity) not in known
+        and (one.platform is not SeatPlatform.WEBEX or one.identity in numbers)
+    ]
+
+
 def _of_line(
     entry: Entry,
     holder: HolderId,

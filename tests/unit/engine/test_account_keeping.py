@@ -22,6 +22,7 @@ from callplane.engine.object_cache import ObjectCache
 from callplane.errors import CallplaneError
 from callplane.notify.webhooks import SendOutcome, WebhookMessage
 from callplane.store.books_memory import MemoryBooks
+from callplane.store.books_ports import CallRow
 from callplane.store.call_tables import LINE, Entry
 from callplane.store.call_tables_memory import MemoryCallTables
 from callplane.store.deck_ports import DeckHeader
@@ -449,6 +450,61 @@ async def test_r4_to_r7_users_are_counted_by_what_is_known_of_them(desk: Desk) -
     assert len(await desk.evidence.active_users(ACCOUNT, payer().period.start)) == 4
     following = payer(setup=NOW + timedelta(days=30)).period.start
     assert await desk.evidence.active_users(ACCOUNT, following) == ()
+
+
+async def test_r4_to_r7_who_came_in_the_last_hour_is_billed_by_the_calls(desk: Desk) -> None:
+    """Nobody looked between a call and the end of the month; what came after does not count."""
+    one, two = "+442079460001", "+442079460002"
+    pbx, unlooked = "sip/d/trunk:pbx", "sip/d/trunk:new"
+    desk.cache.put(ObjectKey("PbxTrunk", "sales", "pbx"), trunk(declared=50))
+    last_hour = datetime(2026, 11, 30, 23, 30, tzinfo=NOW.tzinfo)
+    lines = ["sip/d/desk", "teams/t/anna", "webex/o/ben", pbx, unlooked]
+    for nth, name in enumerate(lines):
+        seen = replace(leg(f"call-{nth}", 60), caller=one, setup=last_hour)
+        call = replace(unreserved(seen.attempt_id, 60, of=seen), line=name)
+        await desk.books.settle([call], now=last_hour)
+    looked = ActiveUser(SeatPlatform.PBX, pbx, "declared", 2)
+    await desk.evidence.note_active(payer(), [looked], now=NOW)
+    entries = [
+        line("sip/d/desk", one),
+        line("sip/d/never", one),
+        line("teams/t/anna", one),
+        line("teams/t/later", two),
+        line("webex/o/ben", one, two),
+        *(replace(line(each, one), owner="PbxTrunk/sales/pbx") for each in (pbx, unlooked)),
+    ]
+    await desk.tables.write("here", entries, [], now=last_hour)
+    desk.standing = {"teams/t/anna": identity(), "teams/t/later": identity()}
+    desk.clock.advance((datetime(2026, 12, 4, tzinfo=NOW.tzinfo) - NOW).total_seconds())
+    await desk.keeping.note_users()
+    assert await desk.keeping.close_months() == 1
+    users = await desk.evidence.active_users(ACCOUNT, payer().period.start)
+    assert [(user.platform.value, user.identity, user.users) for user in users] == [
+        ("Pbx", unlooked, 50),
+        ("Pbx", pbx, 2),
+        ("Sip", "sip/d/desk", 1),
+        ("Teams", "teams/t/anna", 1),
+        ("Webex", one, 1),
+    ]
+
+
+async def test_a_late_call_shows_nobody_in_the_month_that_bears_it(desk: Desk) -> None:
+    late = replace((await called(desk))[0], adjusts=payer().period.start)
+    found = seats.seen_in_calls(
+        ACCOUNT,
+        [line("sip/d/desk", "+442079460001")],
+        standing=lambda holder, number: None,
+        declared=lambda owner: None,
+        calls=[late],
+        noted=[],
+    )
+    assert found == []
+
+
+async def called(desk: Desk) -> tuple[CallRow, ...]:
+    call = replace(unreserved("one", 60), line="sip/d/desk")
+    await desk.books.settle([call], now=NOW)
+    return await desk.books.calls(ACCOUNT, payer().period.start)
 
 
 def test_r5_a_pbx_counts_what_its_owner_declares() -> None:
