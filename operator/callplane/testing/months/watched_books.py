@@ -194,6 +194,11 @@ class WatchedBooks:
     async def calls(self, account: str, period_start: datetime) -> tuple[CallRow, ...]:
         return await self._read(lambda books: books.calls(account, period_start))  # type: ignore[no-any-return]
 
+    async def known(
+        self, keys: Sequence[tuple[str, str, str]]
+    ) -> frozenset[tuple[str, str, str]]:
+        return await self._read(lambda books: books.known(keys))  # type: ignore[no-any-return]
+
     async def suspend(self, records: Sequence[Suspended], *, now: datetime) -> None:
         await self._commit(
             "suspend", "", lambda books: books.suspend(records, now=now), records=records
