@@ -118,6 +118,8 @@ async def test_the_service_may_do_everything_the_books_ask(service_dsn: str) -> 
         closing = Closing(payer(), await books.counters(payer()), {}, "digest")
         assert await books.close_month(closing, now=NOW + timedelta(days=60))
         await books.redact(ACCOUNT, before=NOW + timedelta(days=1))
+        await books.suspend([Suspended("csv", "b", "1", "NoRate", {"caller": "+1"})], now=NOW)
+        assert await books.redact_suspense(before=NOW + timedelta(days=1)) == 1
         await books_contract.audit(books)
     finally:
         await books.close()

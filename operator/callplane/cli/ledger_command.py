@@ -285,13 +285,18 @@ def redact(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Take people's digits out of old calls. Postings, balances and statements stay as they are."""
-    calls, sightings = asyncio.run(_redact(connecting.required_database_url(database_url), days))
-    typer.echo(f"redacted {output.count(calls, 'call')} and {output.count(sightings, 'sighting')}")
+    found = asyncio.run(_redact(connecting.required_database_url(database_url), days))
+    calls, sightings, waiting = found
+    typer.echo(
+        f"redacted {output.count(calls, 'call')} and {output.count(sightings, 'sighting')}, and "
+        f"{output.count(waiting, 'record')} in suspense"
+    )
 
 
-async def _redact(url: str, days: int) -> tuple[int, int]:
+async def _redact(url: str, days: int) -> tuple[int, int, int]:
     before = SystemClock().now() - timedelta(days=days)
     async with connecting.books(url) as books, connecting.evidence(url) as opened:
         accounts = {month.account for month in await books.months()}
         calls = sum([await books.redact(one, before=before) for one in sorted(accounts)])
-        return calls, await opened.redact(before=before)
+        sightings = await opened.redact(before=before)
+        return calls, sightings, await books.redact_suspense(before=before)

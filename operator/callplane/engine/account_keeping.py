@@ -336,12 +336,13 @@ class AccountKeeping:
                 )
 
     async def redact(self) -> int:
-        """Take the digits out of calls that are old enough."""
+        """Take the digits out of calls that are old enough, accounted for or not."""
         if not self._times.redact_days:
             return 0
         before = self._clock.now() - timedelta(days=self._times.redact_days)
         names = {month.account for month in await self._stores.books.months()}
         count = await self._stores.evidence.redact(before=before)
+        count += await self._stores.books.redact_suspense(before=before)
         for name in sorted(names):
             count += await self._stores.books.redact(name, before=before)
         return count

@@ -19,6 +19,7 @@ from callplane.billing.settlement import Settlement
 from callplane.billing.statements import CLOSING_HOURS
 from callplane.billing.terms import Limits
 from callplane.store.books_ports import (
+    SUSPENDED_DIGITS,
     AccountMonth,
     CallRow,
     ClosedStatement,
@@ -69,7 +70,8 @@ class MemoryBooks:
         self._legs: set[tuple[str, str, str]] = set()
         self._postings: list[tuple[str, datetime, StoredPosting]] = []
         self._calls: list[tuple[str, datetime, CallRow]] = []
-        self._suspended: dict[tuple[str, str, str], Suspended] = {}
+        #: What waits, and since when.
+        self._suspended: dict[tuple[str, str, str], tuple[Suspended, datetime]] = {}
         self._closed: dict[tuple[str, datetime], ClosedStatement] = {}
 
     async def set_plans(
@@ -313,11 +315,12 @@ class MemoryBooks:
         for record in records:
             key = (record.source, record.attempt_id, record.leg)
             if key not in self._legs:
-                self._suspended[key] = record
+                _, since = self._suspended.get(key, (record, now))
+                self._suspended[key] = (record, since)
 
     async def suspended(self) -> tuple[Suspended, ...]:
         self._ask()
-        return tuple(self._suspended[key] for key in sorted(self._suspended))
+        return tuple(self._suspended[key][0] for key in sorted(self._suspended))
 
     async def resume(self, keys: Sequence[tuple[str, str, str]]) -> None:
         self._ask()
@@ -330,6 +333,17 @@ class MemoryBooks:
         for nth, (name, start, row) in enumerate(self._calls):
             if name == account and row.setup < before and (row.caller or row.destination):
                 self._calls[nth] = (name, start, replace(row, caller="", destination=""))
+                count += 1
+        return count
+
+    async def redact_suspense(self, *, before: datetime) -> int:
+        self._ask()
+        count = 0
+        for key, (one, since) in self._suspended.items():
+            shown = [name for name in SUSPENDED_DIGITS if one.record.get(name)]
+            if since < before and shown:
+                bare = {**one.record, **dict.fromkeys(shown, "")}
+                self._suspended[key] = (replace(one, record=bare), since)
                 count += 1
         return count
 

@@ -167,6 +167,10 @@ class AccountMonth:
     counters: Counters
 
 
+#: What shows numbers of a record in suspense; `line` is one of a spool that could not be read.
+SUSPENDED_DIGITS = ("caller", "dialled", "destination", "line")
+
+
 @dataclass(frozen=True, slots=True)
 class Suspended:
     """A record that waits: it can be read and not be rated. `record` is what is needed to retry."""
@@ -295,4 +299,10 @@ class Books(Protocol):
 
     async def redact(self, account: str, *, before: datetime) -> int:
         """Take the digits out of calls set up before that; the ledger stays as it is."""
+        ...
+
+    async def redact_suspense(self, *, before: datetime) -> int:
+        """Take the digits out of records that wait since before that: `SUSPENDED_DIGITS` of each.
+        They still wait, and only one that has a reservation can be settled any more.
+        """
         ...

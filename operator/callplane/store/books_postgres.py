@@ -19,6 +19,7 @@ from callplane.billing.terms import Limits
 from callplane.store import books_rows as rows
 from callplane.store import books_statements as statements
 from callplane.store.books_ports import (
+    SUSPENDED_DIGITS,
     AccountMonth,
     CallRow,
     ClosedStatement,
@@ -216,6 +217,12 @@ class PostgresBooks:
     async def redact(self, account: str, *, before: datetime) -> int:
         async with self._sessions.session() as session:
             cursor = await session.execute(statements.REDACT, (account, before))
+        return cursor.rowcount
+
+    async def redact_suspense(self, *, before: datetime) -> int:
+        names = list(SUSPENDED_DIGITS)
+        async with self._sessions.session() as session:
+            cursor = await session.execute(statements.REDACT_SUSPENSE, (names, before, names))
         return cursor.rowcount
 
 

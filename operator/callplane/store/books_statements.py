@@ -95,6 +95,12 @@ REDACT = """
 update books.cdrs set caller = '', destination = ''
 where account = %s and setup_at < %s and (caller <> '' or destination <> '')
 """
+REDACT_SUSPENSE = """
+update books.suspense as s set record = s.record || (
+    select jsonb_object_agg(name, '') from jsonb_object_keys(s.record) as name where name = any(%s))
+where s.at < %s and exists (
+    select from jsonb_each_text(s.record) as shown where shown.key = any(%s) and shown.value <> '')
+"""
 
 #: Calls that nothing was reserved for, on their way into `settle_copied`.
 COPY_TABLE = """

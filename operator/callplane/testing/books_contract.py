@@ -493,6 +493,25 @@ async def redaction_leaves_the_ledger_whole(books: Books) -> None:
 
 
 @check
+async def redaction_takes_digits_out_of_what_waits(books: Books) -> None:
+    leg = {"caller": CALLER, "dialled": "020", "destination": "+4420", "ingress": "trunks/a"}
+    old = Suspended("csv", "old", "1", "NoRate", leg)
+    spool = Suspended("sbc", "spool", "1", "Unreadable", {"line": CALLER, "problem": "no end"})
+    await books.suspend([old, spool, Suspended("csv", "bare", "1", "NoRate", {})], now=NOW)
+    later = NOW + timedelta(days=1)
+    # Who tries it again in vain does not make it younger.
+    await books.suspend([old, replace(old, attempt_id="young")], now=later)
+    assert await books.redact_suspense(before=NOW) == 0
+    assert await books.redact_suspense(before=later) == 2
+    assert await books.redact_suspense(before=later) == 0
+    bare, redacted, young, unreadable = await books.suspended()
+    assert (bare.record, young.record) == ({}, leg)
+    blank = {"caller": "", "dialled": "", "destination": "", "ingress": "trunks/a"}
+    assert (redacted.attempt_id, redacted.reason, redacted.record) == ("old", "NoRate", blank)
+    assert unreadable.record == {"line": "", "problem": "no end"}
+
+
+@check
 async def accounts_do_not_touch_one_another(books: Books) -> None:
     await books.set_plans(payer(), [holder("anna", 1)], now=NOW)
     other = payer("sales/other")

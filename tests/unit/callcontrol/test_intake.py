@@ -78,6 +78,17 @@ def later(attempt_id: str, seconds: int) -> Leg:
     return replace(leg(attempt_id, seconds), setup=setup, answered=setup, released=released)
 
 
+async def test_what_waited_until_its_digits_were_taken_out_still_waits() -> None:
+    """Nothing tells any more whose call it was, and it is not lost."""
+    books = await with_pool(300)
+    await intake.take(books, [leg("one", 60)], lines={}, now=LATER)
+    assert await books.redact_suspense(before=LATER + timedelta(days=1)) == 1
+    report = await intake.replay(books, lines=LINES, now=LATER + timedelta(days=1))
+    assert (report.settled, report.suspended) == (0, {SuspenseReason.UNKNOWN_LINE: 1})
+    (waits,) = await books.suspended()
+    assert (waits.attempt_id, waits.record["caller"]) == ("one", "")
+
+
 async def test_what_cannot_be_rated_waits_and_is_taken_when_it_can() -> None:
     books = await with_pool(300)
     backwards = replace(leg("backwards", 60), released=NOW - timedelta(seconds=1))

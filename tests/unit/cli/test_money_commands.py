@@ -317,4 +317,6 @@ def test_digits_are_taken_out_of_old_calls(
 ) -> None:
     file = calls(tmp_path, row("one", "02079460123", 300))
     run("ledger", "intake", file, f"--manifests={SAMPLES}", f"--lines={lines}", URL)
-    assert "redacted 0 calls and 0 sightings" in run("ledger", "redact", "--days=1", URL)
+    assert "redacted 0 calls and 0 sightings, and 0 records in suspense" in run(
+        "ledger", "redact", "--days=1", URL
+    )

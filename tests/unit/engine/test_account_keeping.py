@@ -22,7 +22,7 @@ from callplane.engine.object_cache import ObjectCache
 from callplane.errors import CallplaneError
 from callplane.notify.webhooks import SendOutcome, WebhookMessage
 from callplane.store.books_memory import MemoryBooks
-from callplane.store.books_ports import CallRow
+from callplane.store.books_ports import CallRow, Suspended
 from callplane.store.call_tables import LINE, Entry
 from callplane.store.call_tables_memory import MemoryCallTables
 from callplane.store.deck_ports import DeckHeader
@@ -269,7 +269,10 @@ async def test_statements_close_and_digits_go_by_themselves(desk: Desk) -> None:
     assert await desk.keeping.close_months() == 1
     assert len(await desk.books.statements(ACCOUNT)) == 1
     assert await desk.keeping.redact() == 0
-    assert await desk.begin(redact_days=30).redact() == 2
+    waits = Suspended("csv", "waits", "1", "NoRate", {"caller": "+442079460001"})
+    await desk.books.suspend([waits], now=NOW)
+    assert await desk.begin(redact_days=30).redact() == 3
+    assert (await desk.books.suspended())[0].record == {"caller": ""}
     (first, _) = await desk.books.calls(ACCOUNT, payer().period.start)
     assert (first.caller, first.charge_micros) == ("", 10_000)
     assert (await desk.books.counters(payer())).posted_micros == 20_000
