@@ -99,6 +99,26 @@ async def test_a_range_is_pointed_at_the_sbc(worlds: Worlds) -> None:
     assert (await world.status("NumberRange", "manchester"))["atCarrier"] == 3
 
 
+@pytest.mark.parametrize("route", ["CallingPlan", "OperatorConnect", "ForeignDirectRouting"])
+async def test_r35_numbers_that_others_take_calls_of_keep_their_route(
+    worlds: Worlds, route: str
+) -> None:
+    world = await estate(worlds)
+    elsewhere = TrunkRoute("elsewhere")
+    for number in OWNED:
+        world.carrier.change(number, route=elsewhere)
+    await declare_number(world, "front", OWNED[0], route=route)
+    numbers = {"first": OWNED[1].text, "last": OWNED[2].text}
+    await world.apply(
+        "NumberRange", "manchester", {**numbers, "route": route, "carrierRef": {"name": "main"}}
+    )
+    await world.settle()
+    assert await world.reason("front", kind="PhoneNumber") == "Succeeded"
+    assert await world.reason("manchester", kind="NumberRange") == "Succeeded"
+    assert {row.route for row in world.carrier.owned.values()} == {elsewhere}
+    assert {row.deletion_locked for row in world.carrier.owned.values()} == {True}
+
+
 async def test_what_a_listing_does_not_show_is_read_some_at_a_time(worlds: Worlds) -> None:
     world = worlds.add(EngineWorld())
     numbers = [E164(f"+4429201800{index:02}") for index in range(50)]

@@ -72,6 +72,17 @@ async def test_a_number_is_bought_and_set_up(worlds: Worlds) -> None:
     assert status["order"]["carrierId"] == "order-1"
 
 
+async def test_r35_a_number_that_others_take_calls_of_is_bought_without_our_route(
+    worlds: Worlds,
+) -> None:
+    world = await estate(worlds)
+    await order(world, route="OperatorConnect")
+    await world.settle()
+    assert await ready(world) == "Succeeded"
+    assert bought(world) == 1
+    assert world.carrier.owned[WANTED].route is None
+
+
 async def test_nothing_is_bought_unless_the_carrier_says_so(worlds: Worlds) -> None:
     world = await estate(worlds, purchasing=None)
     await order(world)

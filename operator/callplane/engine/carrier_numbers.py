@@ -102,7 +102,7 @@ async def _look_after(
         await carrier_releases.put_back(scope, side, phone, number)
         text = "the release was called off; looking at the number"
         raise Waiting(Reason.PROGRESSING, text, after_seconds=0.5)
-    settings = await carrier_settings.wanted(scope, side, phone.spec.emergency_location_ref)
+    settings = await carrier_settings.wanted(scope, side, phone)
     unwritten = await carrier_settings.keep(scope, side, [observed], settings)
     return Succeeded("", differences=unwritten) if unwritten else None
 
@@ -277,7 +277,7 @@ async def look_after_range(scope: Scope, found: NumberRange) -> Succeeded | None
                 await carrier_settings.settle(scope, side, intent)
     rows, missing = _of_range(side, found)
     scope.status["atCarrier"] = len(rows)
-    settings = await carrier_settings.wanted(scope, side, found.spec.emergency_location_ref)
+    settings = await carrier_settings.wanted(scope, side, found)
     detailed = await _all_detailed(scope, side, rows, settings)
     unwritten = await carrier_settings.keep(scope, side, detailed, settings)
     if missing:

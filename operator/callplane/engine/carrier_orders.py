@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from callplane.apis.carriers import Carrier
+from callplane.apis.number_ranges import FOREIGN_ROUTES, NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
 from callplane.engine import carrier_changes, carrier_drift, carrier_writing
@@ -85,16 +86,20 @@ async def advance(
             side.runtime.connection, number, is_above_limit=is_above_limit(side, offer)
         )
         await carrier_writing.pass_gate(scope, side, [change])
-        await _buy(scope, side, row, offer, change)
+        await _buy(scope, side, (phone, row), offer, change)
     finally:
         side.runtime.buying.discard(number)
     raise Waiting(Reason.PROGRESSING, "ordered; looking at the number", after_seconds=0.0)
 
 
 async def _buy(
-    scope: Scope, side: CarrierSide, row: NumberRow | None, offer: NumberOffer, change: Change
+    scope: Scope,
+    side: CarrierSide,
+    wanted: tuple[PhoneNumber, NumberRow | None],
+    offer: NumberOffer,
+    change: Change,
 ) -> None:
-    number = offer.number
+    (phone, row), number = wanted, offer.number
     write = carrier_writing.Write(
         change,
         move=begin(scope, row, number, NumberState.ORDERING, Cause.ORDER),
@@ -103,7 +108,7 @@ async def _buy(
 
     async def call(intent: Intent) -> NumberOrder:
         request = OrderRequest(
-            reference_of(intent), number, offer.offer, route=wanted_route(side.carrier)
+            reference_of(intent), number, offer.offer, route=wanted_route(side.carrier, phone)
         )
         return await side.runtime.provider.order(request)
 
@@ -118,7 +123,7 @@ async def _buy(
 async def settle(scope: Scope, side: CarrierSide, intent: Intent) -> None:
     """An order under way: look for it, and never send it again on a guess."""
     number = E164(intent.change["subject"][1])
-    request = OrderRequest(reference_of(intent), number, route=wanted_route(side.carrier))
+    request = OrderRequest(reference_of(intent), number)
     try:
         found = await side.runtime.guarded(side.runtime.provider.find_order(request))
     except ProviderError as error:
@@ -267,7 +272,12 @@ def _is_dearer(price: Price | None, most: str | None) -> bool:
     return price.amount_micros > Price.from_decimal(most, price.currency).amount_micros
 
 
-def wanted_route(carrier: Carrier) -> TrunkRoute | None:
+def wanted_route(carrier: Carrier, owner: NumberRange | PhoneNumber) -> TrunkRoute | None:
+    """Where the carrier is to send calls of the owner's numbers; None: that is not ours to say,
+    because no trunk is named or because somebody else than our SBC takes them.
+    """
+    if owner.spec.route in FOREIGN_ROUTES:
+        return None
     trunk = carrier.spec.trunk
     return TrunkRoute(trunk.name, trunk.endpoints) if trunk is not None else None
 

@@ -144,7 +144,7 @@ async def _settings(
     scope: Scope, side: CarrierSide, rows: Sequence[NumberOnCarrier], resource: AtCarrier
 ) -> _Found:
     """What is to be set on numbers that the account has."""
-    wanted = await carrier_settings.wanted(scope, side, resource.spec.emergency_location_ref)
+    wanted = await carrier_settings.wanted(scope, side, resource)
     changes = carrier_settings.differences(side, rows, wanted)
     unseen = sum(
         (wanted.route is not None and row.route is NOT_SHOWN)

@@ -216,8 +216,7 @@ async def put_back(
     if phone is not None:
         # Why the number is kept is the news; what was taken off goes back all the same.
         with contextlib.suppress(Stalled, Waiting):
-            location = phone.spec.emergency_location_ref
-            declared = await carrier_settings.wanted(scope, side, location)
+            declared = await carrier_settings.wanted(scope, side, phone)
     settings = carrier_settings.WantedSettings(
         None, declared.address or off.address, declared.lock or off.locked
     )

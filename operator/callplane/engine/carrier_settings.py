@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from callplane.apis.emergency_locations import CivicAddress, EmergencyLocation
+from callplane.apis.number_ranges import NumberRange
+from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
-from callplane.apis.references import ObjectRef
 from callplane.engine import (
     carrier_changes,
     carrier_drift,
@@ -62,14 +63,20 @@ class WantedSettings:
 
 
 async def wanted(
-    scope: Scope, side: CarrierSide, location: ObjectRef | None, *, releases: bool = False
+    scope: Scope,
+    side: CarrierSide,
+    owner: NumberRange | PhoneNumber,
+    *,
+    releases: bool = False,
 ) -> WantedSettings:
-    """The settings in the form in which the carrier shows them. Raises Stalled where it never
-    could.
+    """The settings of the owner's numbers, in the form in which the carrier shows them. Raises
+    Stalled where it never could.
     """
     provider, runtime = side.runtime.provider, side.runtime
-    route = carrier_orders.wanted_route(side.carrier) if runtime.can(CarrierAction.ROUTE) else None
-    address = None
+    location = owner.spec.emergency_location_ref
+    route = address = None
+    if runtime.can(CarrierAction.ROUTE):
+        route = carrier_orders.wanted_route(side.carrier, owner)
     try:
         if route is not None:
             route = provider.canonical_route(route)
