@@ -186,13 +186,15 @@ async def test_a_pbx_has_one_line_with_all_its_numbers(worlds: Worlds) -> None:
 
 
 @pytest.mark.parametrize(
-    ("route", "plan"),
-    [("DirectRouting", "default/domestic-300"), ("ForeignDirectRouting", None)],
+    ("route", "plan", "ours"),
+    [("DirectRouting", "default/domestic-300", 1), ("ForeignDirectRouting", None, 0)],
 )
 async def test_r35_a_line_past_our_trunks_has_no_part_in_the_pool(
-    worlds: Worlds, route: str, plan: str | None
+    worlds: Worlds, route: str, plan: str | None, ours: int
 ) -> None:
-    """One row differs from the other by the route alone."""
+    """One row differs from the other by the route alone. Calls to the number leave by a carrier,
+    so call control must not take it for one of ours that costs nothing.
+    """
     world = await with_terms(worlds)
     await world.apply_tenant(entitlements=["ForeignDirectRouting"])
     await world.seed_range("london", size=10, route=route)
@@ -200,3 +202,4 @@ async def test_r35_a_line_past_our_trunks_has_no_part_in_the_pool(
     await world.settle()
     assert await world.reason("ann") == "Succeeded"
     assert (await line(world)).get("plan") == plan
+    assert len(await rows(world, NUMBER)) == ours

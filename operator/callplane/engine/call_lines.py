@@ -33,14 +33,17 @@ def say(
     scope: Scope, declaring: Resource, gathered: Gathered, holder: HolderId, number: E164 | None
 ) -> None:
     """Hand over the entries of an object that has this number now: none without a number, the
-    number alone without an account.
+    number alone without an account. A number past our SBC is not one of ours to whoever calls it:
+    the call leaves by a carrier, and is metered.
     """
     owner = owner_of(scope.key)
     entries: list[Entry] = []
     if number is not None:
         row = gathered.runtime.mirror.numbers.get(number)
         source = row.range_name if row is not None else ""
-        entries.append(Entry(NUMBER, number.text, owner, {"holder": str(holder)}))
+        is_foreign = _is_foreign(scope, source)
+        if not is_foreign:
+            entries.append(Entry(NUMBER, number.text, owner, {"holder": str(holder)}))
         entries += _line(
             scope,
             declaring,
@@ -51,7 +54,7 @@ def say(
                 "receivesOnly": isinstance(declaring, ServiceLine),
                 "byoc": is_paid_elsewhere(scope, source),
             },
-            pools=not _is_foreign(scope, source),
+            pools=not is_foreign,
         )
     scope.engine.calls.put(owner, entries)
 
@@ -162,6 +165,7 @@ class CallSurroundings:
 
 
 def _is_foreign(scope: Scope, source: str) -> bool:
+    """Do calls to and from the numbers of this range or PhoneNumber pass our SBC by?"""
     return any(spec.route in FOREIGN_ROUTES for _, spec in _specs(scope, source))
 
 
