@@ -87,3 +87,47 @@ async def test_one_number_by_itself(worlds: Worlds) -> None:
     await world.apply("PhoneNumber", "single", spec)
     await world.settle()
     assert (await world.status("PhoneNumber", "single"))["redirectedTo"] == number(1)
+
+
+async def test_a_redirected_number_is_given_to_nobody_until_that_ends(worlds: Worlds) -> None:
+    """The SBC would go on diverting the calls of whoever got it."""
+    world = await worlds.make(("ann", "ben", "cid"))
+    await world.declare("ann", phoneNumber={"e164": number(1)})
+    until = (world.clock.now() + timedelta(seconds=300)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    await world.seed_range(**redirect(0, 1, until=until))
+    await world.settle()
+    status = await world.status(RANGE, "london")
+    assert (status["reserved"], status["nextFree"]) == (1, number(2))
+    await world.declare("ben")
+    await world.declare("cid", phoneNumber={"e164": number(0)})
+    await world.settle(60)
+    assert world.number_of("ben") == number(2)
+    assert await world.reason("cid") == "False NumberReserved"
+    assert "its calls are redirected" in (await world.condition("TeamsUser", "cid"))[2]
+    await world.settle(300)
+    assert world.number_of("cid") == number(0)
+    assert (await world.status(RANGE, "london"))["reserved"] == 0
+
+
+async def test_a_redirected_number_that_is_reserved_is_for_whom_it_is_kept(worlds: Worlds) -> None:
+    world = await worlds.make(("ann", "ben"))
+    await world.declare("ann", phoneNumber={"e164": number(1)})
+    kept = [{"number": number(0), "holder": "ben@example.com"}]
+    await world.seed_range(reservations=kept, **redirect(0, 1))
+    await world.declare("ben")
+    await world.settle(60)
+    assert world.number_of("ben") == number(0)
+
+
+async def test_a_single_number_that_is_redirected_is_given_to_nobody(worlds: Worlds) -> None:
+    world = await worlds.make(("ann", "ben"))
+    await world.seed_range(size=5)
+    await world.declare("ann", phoneNumber={"e164": number(1)})
+    spec = {"e164": number(7), "route": "DirectRouting"}
+    await world.apply("PhoneNumber", "single", {**spec, "interimRedirect": {"to": number(1)}})
+    await world.declare("ben", phoneNumber={"phoneNumberRef": {"name": "single"}})
+    await world.settle(60)
+    assert await world.reason("ben") == "False NumberReserved"
+    await world.apply("PhoneNumber", "single", spec)
+    await world.settle(120)
+    assert world.number_of("ben") == number(7)

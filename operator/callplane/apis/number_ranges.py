@@ -268,7 +268,10 @@ class NumberRangeStatus(Status):
     total: Annotated[Count | None, Field(description="Numbers in the range.", ge=0)] = None
     free: Annotated[Count | None, Field(description="Numbers that anybody may get.", ge=0)] = None
     claimed: Annotated[Count | None, Field(description="Numbers that holders have.", ge=0)] = None
-    reserved: Annotated[Count | None, Field(description="Numbers kept back.", ge=0)] = None
+    reserved: Annotated[
+        Count | None,
+        Field(description="Numbers kept back: reserved, or redirected and at rest no more.", ge=0),
+    ] = None
     quarantined: Annotated[
         Count | None, Field(description="Numbers that rest after use.", ge=0)
     ] = None

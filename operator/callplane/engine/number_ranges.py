@@ -36,7 +36,7 @@ async def run(scope: Scope) -> Succeeded:
     name = f"{scope.key.namespace}/{scope.key.name}"
     scope.engine.waiters.range_has_free(name, scope.status["free"])
     now = scope.engine.clock.now()
-    ends_at = reservations.next_end(found.spec.reservations, now)
+    ends_at = reservations.next_end(reservations.of(found), now)
     if ends_at is not None:
         seconds = (ends_at - now).total_seconds()
         scope.engine.queue.add_later(scope.key, Priority.DRIFT, seconds)
@@ -115,7 +115,7 @@ def _count(scope: Scope, found: NumberRange, rows: list[NumberRow]) -> None:
     claimed = sum(1 for row in rows if row.state in HELD)
     resting = sum(1 for row in rows if row.state is NumberState.QUARANTINED)
     taken = {row.number for row in rows}
-    kept_back = reservations.in_force(found.spec.reservations, scope.engine.clock.now())
+    kept_back = reservations.in_force(reservations.of(found), scope.engine.clock.now())
     reserved = sum(1 for number in kept_back if number not in taken)
     free = max(total - len(rows) - reserved, 0)
     scope.status.update(

@@ -7,7 +7,7 @@ cross our SBC; for others the command to type is said. Called by the passes of r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from callplane.apis.number_ranges import FOREIGN_ROUTES, NumberRange, Redirect
 from callplane.apis.phone_numbers import PhoneNumber
@@ -20,6 +20,8 @@ from callplane.numbering.lifecycle import HELD, NumberState
 from callplane.rules import redirects
 from callplane.values import E164
 
+#: How late a pass may be that a redirect's end asked for, and still tell others of it.
+JUST_ENDED = timedelta(minutes=10)
 MANUAL_STEP = (
     "route calls to the unassigned number in Teams: New-CsTeamsUnassignedNumberTreatment -Identity "
     "<name> -Pattern <number> -TargetType ResourceAccount or User -Target <object id> "
@@ -39,6 +41,7 @@ async def look(scope: Scope, source: NumberRange | PhoneNumber) -> Mapping[E164,
         for number, (_, redirect) in redirects.of(source).items()
         if redirect.until is None or redirect.until > now
     }
+    _wake_refused(scope, source, now)
     _look_again(scope, asked, now)
     if not asked:
         return {}
@@ -70,6 +73,17 @@ async def look(scope: Scope, source: NumberRange | PhoneNumber) -> Mapping[E164,
 async def _state(scope: Scope, number: E164) -> NumberState:
     rows = await scope.engine.register.numbers_in(number, number)
     return rows[0].state if rows else NumberState.FREE
+
+
+def _wake_refused(scope: Scope, source: NumberRange | PhoneNumber, now: datetime) -> None:
+    """Who states a number whose redirect ended just now was refused it until then."""
+    cache = scope.engine.cache
+    for number, (_, redirect) in redirects.of(source).items():
+        until = redirect.until
+        if until is not None and until <= now < until + JUST_ENDED:
+            named = cache.dependents(scope.key) if isinstance(source, PhoneNumber) else ()
+            for key in {*cache.stating(number), *named}:
+                scope.engine.queue.add(key, Priority.DEPENDENCY)
 
 
 def _look_again(scope: Scope, asked: Mapping[E164, Redirect], now: datetime) -> None:

@@ -1,23 +1,31 @@
-"""Numbers that are kept back: for whom, until when. Called by `claims` and `number_ranges`."""
+"""Numbers that are kept back: for whom, until when. Called by `claims` and `number_ranges`.
+
+A number whose calls go elsewhere is kept back as well: the SBC would go on diverting the calls of
+whoever got it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from callplane.apis.number_ranges import NumberRange, NumberReservation
+from callplane.apis.number_ranges import FOREIGN_ROUTES, NumberRange, NumberReservation
 from callplane.apis.phone_numbers import PhoneNumber
+from callplane.rules import redirects
 from callplane.values import E164
 
 
 def of(source: NumberRange | PhoneNumber) -> tuple[NumberReservation, ...]:
-    """The reservations of a range, or the one of a single number."""
+    """The reservations of a range, or the one of a single number, after one for each number that is
+    redirected: of two that are in force, what somebody reserved goes before.
+    """
     if isinstance(source, NumberRange):
-        return source.spec.reservations
+        return (*_redirected(source), *source.spec.reservations)
     reservation = source.spec.reservation
     if reservation is None:
-        return ()
+        return tuple(_redirected(source))
     return (
+        *_redirected(source),
         NumberReservation(
             number=source.spec.e164,
             holder=reservation.holder,
@@ -27,8 +35,18 @@ def of(source: NumberRange | PhoneNumber) -> tuple[NumberReservation, ...]:
     )
 
 
+def _redirected(source: NumberRange | PhoneNumber) -> Iterator[NumberReservation]:
+    """Where calls do not cross our SBC, nothing redirects them."""
+    if source.spec.route in FOREIGN_ROUTES:
+        return
+    for number, (_, redirect) in redirects.of(source).items():
+        yield NumberReservation(
+            number=number.text, until=redirect.until, reason="its calls are redirected"
+        )
+
+
 def in_force(entries: Sequence[NumberReservation], now: datetime) -> dict[E164, NumberReservation]:
-    """Those that have not ended, by number."""
+    """Those that have not ended, by number; of several of one number, the last."""
     return {
         E164(entry.number): entry
         for entry in entries

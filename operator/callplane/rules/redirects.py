@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from callplane.apis.model import Resource
 from callplane.apis.number_ranges import FOREIGN_ROUTES, NumberRange, Redirect
@@ -75,11 +75,11 @@ def check(resources: Iterable[Resource]) -> Iterator[Finding]:
     """What objects show together: numbers that others state or redirect."""
     everything = list(resources)
     sources = [one for one in everything if isinstance(one, NumberRange | PhoneNumber)]
-    stated = _stated(everything)
+    numbers = stated(everything)
     redirected = {number: source for source in sources for number in of(source)}
     for source in sources:
         for number, (path, redirect) in of(source).items():
-            if (holder := stated.get(number)) is not None:
+            if (holder := numbers.get(number)) is not None:
                 message = f"{number.masked} is stated by {label(holder)}"
                 yield REDIRECT_OF_USED.finding(source, path, message)
             other = redirected.get(E164(redirect.to))
@@ -88,14 +88,25 @@ def check(resources: Iterable[Resource]) -> Iterator[Finding]:
                 yield REDIRECT_ROUND.finding(source, f"{path}.to", message)
 
 
-def _stated(resources: Iterable[Resource]) -> Mapping[E164, Resource]:
-    stated: dict[E164, Resource] = {}
+def stated(resources: Sequence[Resource]) -> Mapping[E164, Resource]:
+    """Who states each number: by the number, or by the name of its PhoneNumber."""
+    phones = {
+        (one.namespace, one.name): one.spec.e164
+        for one in resources
+        if isinstance(one, PhoneNumber)
+    }
+    found: dict[E164, Resource] = {}
     for resource in resources:
         if isinstance(resource, PbxTrunk):
             for text in resource.spec.numbers:
-                stated.setdefault(E164(text), resource)
+                found.setdefault(E164(text), resource)
         elif isinstance(resource, TeamsUser | WebexUser | SipPhone | ServiceLine):
             source = resource.spec.phone_number
-            if source is not None and source.e164 is not None:
-                stated.setdefault(E164(source.e164), resource)
-    return stated
+            if source is None:
+                continue
+            stated_text = source.e164
+            if (named := source.phone_number_ref) is not None:
+                stated_text = phones.get((named.namespace or resource.namespace, named.name))
+            if stated_text is not None:
+                found.setdefault(E164(stated_text), resource)
+    return found

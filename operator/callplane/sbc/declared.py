@@ -235,12 +235,21 @@ class _World:
         return None
 
     def redirects(self, now: datetime) -> Iterator[Redirect]:
+        """Those in force. The calls of a number that somebody states are theirs."""
+        stated = redirects.stated(self.resources)
         for source in self.sources.values():
             if source.spec.route in FOREIGN_ROUTES:
                 continue
-            for number, (_, entry) in sorted(redirects.of(source).items()):
-                if entry.until is None or entry.until > now:
-                    yield Redirect(number, E164(entry.to))
+            for number, (path, entry) in sorted(redirects.of(source).items()):
+                if entry.until is not None and entry.until <= now:
+                    continue
+                if (line := stated.get(number)) is not None:
+                    where = f"{source.kind} {source.namespace}/{source.name} {path}"
+                    holder = f"{line.kind} {line.namespace}/{line.name}"
+                    message = f"{number.masked} is redirected, and {holder} states it"
+                    self.problems.append(Problem(where.replace(" spec.", " "), message))
+                    continue
+                yield Redirect(number, E164(entry.to))
 
 
 def _trunk(declared: PbxTrunk) -> Trunk:

@@ -80,6 +80,20 @@ def test_a_number_that_somebody_states() -> None:
     assert told(block((2, 1)), user) == []
 
 
+def test_a_number_that_somebody_states_by_its_name() -> None:
+    user = made(
+        "TeamsUser",
+        "ann",
+        tenantRef={"name": "t"},
+        userPrincipalName="a@example.com",
+        phoneNumber={"phoneNumberRef": {"name": "single"}},
+    )
+    assert told(block(), single(20, 2), user) == [
+        ("redirect-of-used-number", "single", "spec.interimRedirect")
+    ]
+    assert told(block((1, 2)), user) == []
+
+
 def test_calls_that_do_not_cross_our_sbc() -> None:
     assert told(block((1, 2), route="CallingPlan")) == [
         ("redirect-unsupported", "london", "spec.interimRedirects[0]")

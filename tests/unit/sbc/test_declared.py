@@ -235,6 +235,26 @@ def test_redirects_that_have_not_ended(london: Sbc) -> None:
     ]
 
 
+def test_a_redirect_of_a_number_that_somebody_states(london: Sbc) -> None:
+    entries = [{"number": number(401), "to": number(402)}]
+    ann = made(
+        "TeamsUser",
+        "ann",
+        tenantRef={"name": "t"},
+        userPrincipalName="ann@example.com",
+        phoneNumber={"e164": number(401)},
+        accountRef=ACCOUNT,
+    )
+    found, problems = joined(london, block(interimRedirects=entries), trunk(), ann)
+    assert found is None
+    assert [str(each) for each in problems] == [
+        (
+            "NumberRange platform/depot interimRedirects[0] +44…0401 is redirected, "
+            "and TeamsUser platform/ann states it"
+        )
+    ]
+
+
 def test_a_redirect_to_a_number_that_is_not_here(london: Sbc) -> None:
     entries = [{"number": number(401), "to": "+442079460999"}]
     found, problems = joined(london, block(interimRedirects=entries), trunk())
