@@ -162,6 +162,15 @@ class _Declared:
                 return references.target("EmergencyLocation", reference, namespace=each.namespace)
         return None
 
+    def is_same_place(self, one: ObjectKey | None, other: ObjectKey | None) -> bool:
+        """Does help go to the same place by both? Two objects may have one address between them."""
+        places = [
+            (found.spec.address, found.spec.place)
+            for key in (one, other)
+            if key is not None and isinstance(found := self.by_key.get(key), EmergencyLocation)
+        ]
+        return one == other or (len(places) == 2 and places[0] == places[1])
+
 
 def report(
     observations: Observations,
@@ -269,7 +278,8 @@ def _with_carrier(
     found: CoveredNumber, declared: _Declared, carriers: CarrierEvidence
 ) -> CoveredNumber:
     """What the carrier of the number says beside its platform. There the address goes with the
-    number and not with its holder.
+    number and not with its holder: where the holder is declared to be somewhere else, help goes to
+    the wrong place.
     """
     if found.carrier is None:
         return found
@@ -277,6 +287,9 @@ def _with_carrier(
     location = declared.by_key.get(key) if key is not None else None
     stated = Stated(key, location if isinstance(location, EmergencyLocation) else None)
     check = carriers.check(found.carrier, found.number, stated)
+    if check.state is Coverage.ACCEPTED and not declared.is_same_place(key, found.location):
+        text = f"the carrier has {key} of the number; {found.location} is declared for its holder"
+        check = replace(check, state=Coverage.DIFFERENT, reason=text)
     return replace(found, checks=(*found.checks, check))
 
 

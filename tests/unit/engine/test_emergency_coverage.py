@@ -356,6 +356,35 @@ def test_at_a_carrier_the_address_is_the_numbers_and_not_the_holders(estate: Est
     )
 
 
+@pytest.mark.parametrize(
+    ("town", "state", "reason"),
+    [
+        ("London", Coverage.ACCEPTED, ""),
+        (
+            "Leeds",
+            Coverage.DIFFERENT,
+            (
+                "the carrier has EmergencyLocation platform/office of the number; "
+                "EmergencyLocation sales/branch is declared for its holder"
+            ),
+        ),
+    ],
+)
+def test_a_carrier_that_would_send_help_elsewhere_than_to_the_holder_is_said(
+    estate: Estate, town: str, state: Coverage, reason: str
+) -> None:
+    at_carrier(estate, None)
+    shown = canonical(estate, TWILIO)
+    estate.carriers.clear()
+    at_carrier(estate, shown)
+    address = {**ADDRESS, "organisation": "Example Ltd", "town": town}
+    spec = {"address": address, "teamsLocationId": OFFICE}
+    estate.put("EmergencyLocation", "branch", spec, namespace="sales")
+    estate.declare("anna", emergencyLocationRef={"name": "branch"})
+    assert carrier_check(estate) == (state, reason)
+    assert only(estate).state is state
+
+
 # At the SBC
 
 
