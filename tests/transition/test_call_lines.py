@@ -10,8 +10,11 @@ import yaml
 
 from callplane.sbc.digests import digest_of
 from callplane.store.call_tables import LINE, NUMBER, PHONE
+from callplane.testing.carrier_estate import declare_number, seed_carrier
+from callplane.testing.carrier_stage import OWNED
 from callplane.testing.engine_world import EngineWorld, Worlds
 from callplane.testing.sip_side import DOMAIN, PASSWORD, SipSide
+from callplane.values import E164
 
 pytestmark = pytest.mark.looptime
 
@@ -203,3 +206,41 @@ async def test_r35_a_line_past_our_trunks_has_no_part_in_the_pool(
     assert await world.reason("ann") == "Succeeded"
     assert (await line(world)).get("plan") == plan
     assert len(await rows(world, NUMBER)) == ours
+
+
+@pytest.mark.parametrize(
+    ("route", "is_charged"), [("DirectRouting", True), ("ForeignDirectRouting", False)]
+)
+async def test_r35_calls_past_our_sbc_are_no_evidence_of_records_that_are_missing(
+    worlds: Worlds, route: str, is_charged: bool
+) -> None:
+    world = await worlds.make()
+    await world.apply_tenant(entitlements=["ForeignDirectRouting"])
+    await world.seed_range("london", size=10, route=route)
+    await world.declare("ann")
+    await world.settle()
+    (runtime,) = world.engine.connections.values()
+    number = E164(world.number_of("ann") or "")
+    assert runtime.has_number(number)
+    assert runtime.is_charged(number) is is_charged
+    # Nobody of ours has the next one, whoever the tenant shows with it.
+    other = E164(f"+{number.digits + 1}")
+    assert runtime.has_number(other)
+    assert not runtime.is_charged(other)
+
+
+@pytest.mark.parametrize(
+    ("route", "is_charged"), [("DirectRouting", True), ("OperatorConnect", False)]
+)
+async def test_r35_nor_are_those_in_a_carriers_log(
+    worlds: Worlds, route: str, is_charged: bool
+) -> None:
+    world = worlds.add(EngineWorld())
+    world.carrier.give(OWNED)
+    await seed_carrier(world)
+    await declare_number(world, "front", OWNED[0], route=route)
+    await world.start()
+    await world.settle()
+    (runtime,) = world.engine.carriers.values()
+    assert runtime.is_charged(OWNED[0]) is is_charged
+    assert not runtime.is_charged(E164("+442079460999"))

@@ -118,6 +118,12 @@ class CarrierRuntime(ConnectionCore):
     def has_number(self, number: E164) -> bool:
         return self.known(number) is not None
 
+    def is_charged(self, number: E164) -> bool:
+        """Whoever has the number, perhaps in a system that another process works, calls and is
+        called by our SBC.
+        """
+        return self.has_number(number) and not self.is_past_our_sbc(number)
+
     def register_touched(self, holders: Iterable[HolderId]) -> None:
         """An administrator changed rows here: whoever names this carrier looks again."""
         if any(True for _ in holders):

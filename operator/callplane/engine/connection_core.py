@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from callplane.apis.number_ranges import FOREIGN_ROUTES
 from callplane.apis.references import SecretKeyRef
 from callplane.engine.budgets import WriteBudget
 from callplane.engine.call_evidence import EvidenceReader
@@ -23,7 +24,7 @@ from callplane.engine.gate_keeper import GateKeeper
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.errors import scrub
-from callplane.numbering.lifecycle import Cause, NumberState
+from callplane.numbering.lifecycle import HELD, Cause, NumberState
 from callplane.plan.change import plan_name
 from callplane.plan.gate import ChangeLimits
 from callplane.providers.call_reports import CallReports
@@ -217,6 +218,21 @@ class ConnectionCore(abc.ABC):
     def has_number(self, number: E164) -> bool:
         """Is this one of the numbers that we know here?"""
 
+    def is_charged(self, number: E164) -> bool:
+        """Is there to be a record of our SBC of each of its calls? There is none of a number that
+        nothing of ours gave to somebody, nor of one whose calls pass our SBC by.
+        """
+        row = self.mirror.numbers.get(number)
+        is_held = row is not None and row.state in HELD
+        return is_held and self.has_number(number) and not self.is_past_our_sbc(number)
+
+    def is_past_our_sbc(self, number: E164) -> bool:
+        """Does the range or PhoneNumber that holds it say that others take its calls?"""
+        specs = (
+            getattr(cached.resource, "spec", None) for cached in self.engine.cache.holding(number)
+        )
+        return any(getattr(spec, "route", None) in FOREIGN_ROUTES for spec in specs)
+
     async def _calls_step(self) -> float:
         """Read on in the log of calls. What goes wrong with it is nobody's outage."""
         accounts, reports = self.engine.accounts, self.call_reports
@@ -228,7 +244,7 @@ class ConnectionCore(abc.ABC):
             self.engine.clock,
             connection=f"{self.key.namespace}/{self.key.name}",
             number_of=self.number_of,
-            is_line=self.has_number,
+            is_line=self.is_charged,
         )
         try:
             _, pause_seconds = await reader.step()

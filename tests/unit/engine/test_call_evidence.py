@@ -54,7 +54,7 @@ def runtime(log: Log, *, is_ready: bool = True) -> tuple[Any, MemoryEvidence]:
             key=ObjectKey("TeamsTenant", "sales", "contoso"),
             connection="teams/contoso",
             number_of=lambda user: ANNA if user == "anna" else "",
-            has_number=lambda number: number.text == ANNA,
+            is_charged=lambda number: number.text == ANNA,
         ),
         evidence,
     )
