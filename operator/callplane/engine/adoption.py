@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from callplane.apis.carriers import Carrier
-from callplane.apis.emergency_locations import EmergencyLocation
+from callplane.apis.emergency_locations import CivicAddress, EmergencyLocation
 from callplane.apis.model import Resource
 from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
@@ -136,14 +136,18 @@ class _Known:
                 found = key
         return found
 
-    def location(self, **wanted: str) -> ObjectKey | None:
-        """The first EmergencyLocation by name with that id in a system."""
+    def locations(self, attribute: str, text: str) -> list[ObjectKey]:
+        """By name, the first EmergencyLocation of each address with that id or name in a system:
+        several where one name stands for several places.
+        """
+        found: dict[ObjectKey, CivicAddress] = {}
         for key, each in sorted(self.by_key.items()):
-            if isinstance(each, EmergencyLocation):
-                has = {name: getattr(each.spec, name) or "" for name in wanted}
-                if all(has[name].casefold() == text.casefold() for name, text in wanted.items()):
-                    return key
-        return None
+            if not isinstance(each, EmergencyLocation):
+                continue
+            has = getattr(each.spec, attribute) or ""
+            if has.casefold() == text.casefold() and each.spec.address not in found.values():
+                found[key] = each.spec.address
+        return list(found)
 
 
 def _reference(to: ObjectKey, *, namespace: str) -> dict[str, str]:
@@ -200,13 +204,16 @@ def _location(
         return Refused(key, "emergency location", reason)
     says = f"emergency location {shown}"
     is_webex = isinstance(person, WebexUser)
-    wanted = {"webex_location" if is_webex else "teams_location_id": shown}
-    found = known.location(**wanted)
+    candidates = known.locations("webex_location" if is_webex else "teams_location_id", shown)
+    found = candidates[0] if len(candidates) == 1 else None
     edits: list[Edit] = []
     if isinstance(person, WebexUser) and person.spec.location is not None:
         edits.append(Edit(("spec", "location"), shown))
     needs_location = not edits or person.spec.emergency_location_ref is not None
     if found is None and needs_location:
+        if candidates:
+            reason = f"several EmergencyLocations are called {shown}; name one"
+            return Refused(key, says, reason)
         name = "webexLocation" if is_webex else "teamsLocationId"
         reason = f"no EmergencyLocation here has {name} {shown}; declare the address that it is"
         return Refused(key, says, reason)

@@ -352,6 +352,32 @@ def test_another_place_in_webex_is_adopted(desk: Desk) -> None:
     desk.plan(code=0)
 
 
+@pytest.mark.parametrize(("town", "adopted"), [("Leeds", True), ("York", False)])
+def test_a_place_in_webex_that_several_addresses_are_called_is_refused(
+    desk: Desk, town: str, adopted: bool
+) -> None:
+    for name, place, its_town in (
+        ("office", "London", "London"),
+        ("leeds-1", "Leeds", "Leeds"),
+        ("leeds-2", "Leeds", town),
+    ):
+        address = {"street": "2 Sample Street", "town": its_town, "postcode": "ZZ99 9ZZ"}
+        spec = {
+            "address": address,
+            "webexLocation": place,
+            "allowedNamespaces": [{"selector": {}}],
+        }
+        desk.estate.put("EmergencyLocation", name, spec, namespace="platform")
+    own = {"name": "office", "namespace": "platform"}
+    licence = {"CallingLicence": "Professional"}
+    in_webex(desk, licence, {}, place="Leeds", location="London", emergencyLocationRef=own)
+    desk.adopt("--write", code=0 if adopted else 2)
+    named = bruno(desk)["emergencyLocationRef"]["name"]
+    assert named == ("leeds-1" if adopted else "office")
+    said = "several EmergencyLocations are called Leeds; name one" in desk.said
+    assert said is not adopted
+
+
 def test_what_a_webex_manifest_cannot_say_is_refused(desk: Desk) -> None:
     in_webex(
         desk,

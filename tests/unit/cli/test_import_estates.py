@@ -315,6 +315,27 @@ def test_an_emergency_location_of_webex_is_named_by_reference(takeover: Takeover
     takeover.plan()
 
 
+@pytest.mark.parametrize(("town", "stated"), [("London", True), ("Leeds", False)])
+def test_a_name_in_webex_that_stands_for_several_addresses_states_none(
+    takeover: Takeover, town: str, stated: bool
+) -> None:
+    """The name is all that a listing shows of the place. Two floors of one building are one."""
+    takeover.declare_location(webexLocation="London")
+    (office,) = (
+        body for key, body in takeover.estate.manifests.items() if key.kind == "EmergencyLocation"
+    )
+    address = {**office["spec"]["address"], "town": town}
+    second = {"address": address, "place": "Floor 2", "webexLocation": "London"}
+    takeover.estate.put("EmergencyLocation", "second", second, namespace="platform")
+    organisation(takeover, in_webex(number(10), "bruno-Id"))
+    said = takeover.take_over(code=0 if stated else 2)
+    (bruno,) = declared(takeover)["WebexUser"]
+    assert (bruno.get("emergencyLocationRef") == {"name": "office"}) is stated
+    assert ("several EmergencyLocations with different addresses" in said) is not stated
+    assert stated or "emergencyLocationRef" not in bruno
+    takeover.plan()
+
+
 def test_a_number_that_is_unused_in_one_platform_and_used_in_another_is_the_users(
     takeover: Takeover,
 ) -> None:

@@ -144,6 +144,7 @@ class _Writer:
         self._is_teams = isinstance(platform.connection, TeamsTenant)
         self._locations = _locations(place, self._namespace, in_teams=self._is_teams)
         self._unstated: Counter[str] = Counter()
+        self._unclear: Counter[str] = Counter()
 
     def spec(self, held: Held) -> Body:
         connection = reference(self._platform.connection, namespace=self._namespace)
@@ -175,14 +176,24 @@ class _Writer:
 
     def _locate(self, held: Held, spec: Body) -> None:
         location_id = held.row.location_id or ""
-        location = self._locations.get(location_id.lower() if self._is_teams else location_id)
-        if location is not None:
-            spec["emergencyLocationRef"] = reference(location, namespace=self._namespace)
+        found = self._locations.get(location_id.lower() if self._is_teams else location_id, [])
+        if any(each.spec.address != found[0].spec.address for each in found):
+            self._unclear[location_id] += 1
+        elif found:
+            spec["emergencyLocationRef"] = reference(found[0], namespace=self._namespace)
         elif location_id and self._is_teams:
             self._unstated[location_id] += 1
 
     def locations_left_out(self) -> Iterator[LeftOut]:
-        """Emergency locations in Teams that no object names. In Webex people name their own."""
+        """Emergency locations in Teams that no object names (in Webex people name their own), and
+        those by whose name or id objects state several places.
+        """
+        for location_id, count in sorted(self._unclear.items()):
+            reason = (
+                f"is where {count} imported numbers are, and several EmergencyLocations with "
+                "different addresses are called that: none is stated for them; name one in each"
+            )
+            yield LeftOut(f"location {location_id}", reason)
         for location_id, count in sorted(self._unstated.items()):
             reason = (
                 f"is the emergency location of {count} imported numbers, and no EmergencyLocation "
@@ -209,14 +220,16 @@ def _in_webex(held: Held, configuration: CallingConfiguration | None) -> Body:
     return spec
 
 
-def _locations(place: Place, namespace: str, *, in_teams: bool) -> dict[str, EmergencyLocation]:
+def _locations(
+    place: Place, namespace: str, *, in_teams: bool
+) -> dict[str, list[EmergencyLocation]]:
     """Declared locations that may be named from the namespace, by what the platform calls them."""
-    found: dict[str, EmergencyLocation] = {}
+    found: dict[str, list[EmergencyLocation]] = {}
     declared = (each for each in place.known if isinstance(each, EmergencyLocation))
     for each in sorted(declared, key=lambda each: (each.namespace, each.name)):
         there = each.spec.teams_location_id if in_teams else each.spec.webex_location
         if there is not None and place.admits(each, namespace):
-            found.setdefault(there.lower() if in_teams else there, each)
+            found.setdefault(there.lower() if in_teams else there, []).append(each)
     return found
 
 
