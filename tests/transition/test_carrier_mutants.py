@@ -14,6 +14,7 @@ from callplane.engine import (
     carrier_orders,
     carrier_releases,
     carrier_writing,
+    gathering,
 )
 from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.scope import Scope
@@ -21,16 +22,19 @@ from callplane.numbering.lifecycle import NumberState
 from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.providers.inmemory import carrier_world
 from callplane.resources.carriers import Obstacle
+from callplane.resources.lines import NumberType
+from callplane.resources.platforms import NumberOnPlatform
 from callplane.store.ports import Intent
 from callplane.testing.carrier_estate import declare_number, seed_carrier
 from callplane.testing.carrier_stage import ON_SALE, OWNED
-from callplane.testing.engine_world import START, EngineWorld, Worlds
+from callplane.testing.engine_world import START, EngineWorld, Worlds, user_id
 from callplane.values import E164
 
 pytestmark = pytest.mark.looptime
 
 Scenario = Callable[[Worlds], Awaitable[None]]
 WANTED, LINE = ON_SALE[3], OWNED[0]
+NO_CLIENT = "00000000-0000-4000-8000-00000000bbbb"
 LONG_AGO = (START - datetime.timedelta(days=100)).date()
 
 
@@ -151,6 +155,25 @@ async def a_holder_keeps_the_number(worlds: Worlds) -> None:
     assert line in world.carrier.owned
 
 
+async def a_tenant_that_is_not_at_work_may_have_the_number(worlds: Worlds) -> None:
+    """Its Secret is missing, so nobody can tell who has the number in it."""
+    world = worlds.add(EngineWorld())
+    world.seed_people(("ben",))
+    world.carrier.give(OWNED)
+    world.platform.put_numbers(
+        [NumberOnPlatform(LINE, NumberType.DIRECT_ROUTING, holder_id=user_id("ben"))]
+    )
+    await seed_carrier(world)
+    nowhere = {"name": "nowhere", "key": "secret"}
+    await world.apply_tenant(
+        credentials={"clientSecret": {"clientId": NO_CLIENT, "secretRef": nowhere}}
+    )
+    await world.start()
+    await release(world)
+    await approve_what_waits(world)
+    assert LINE in world.carrier.owned
+
+
 async def a_number_just_bought_is_not_bought_again(worlds: Worlds) -> None:
     world = worlds.add(EngineWorld())
     world.carrier.offer(ON_SALE)
@@ -219,6 +242,10 @@ def sees_no_holder(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(carrier_releases, "in_the_way", lambda scope, number, row: [])
 
 
+def needs_no_listing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gathering, "unlisted", lambda scope: iter(()))
+
+
 def believes_every_read(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(carrier_numbers, "_wait_for_reads", lambda side, number: None)
 
@@ -239,6 +266,7 @@ PAIRS = [
     (a_release_waits_for_a_person, asks_nobody),
     (nothing_is_released_in_an_incident, knows_no_incident),
     (a_holder_keeps_the_number, sees_no_holder),
+    (a_tenant_that_is_not_at_work_may_have_the_number, needs_no_listing),
     (a_number_just_bought_is_not_bought_again, believes_every_read),
     (a_kept_number_keeps_its_lock, puts_nothing_back),
 ]

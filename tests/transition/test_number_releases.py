@@ -11,9 +11,11 @@ from callplane.engine import carrier_writing
 from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.providers.inmemory import carrier_world
 from callplane.resources.carriers import Obstacle
+from callplane.resources.lines import NumberType
+from callplane.resources.platforms import NumberOnPlatform
 from callplane.testing.carrier_estate import declare_number, seed_carrier, seed_location
 from callplane.testing.carrier_stage import ON_SALE, OWNED
-from callplane.testing.engine_world import START, EngineWorld, Worlds, number
+from callplane.testing.engine_world import START, EngineWorld, Worlds, number, user_id
 from callplane.values import E164
 
 pytestmark = pytest.mark.looptime
@@ -401,3 +403,26 @@ async def test_an_object_deleted_between_the_steps_of_its_release_leaves_the_num
     assert world.carrier.owned[LINE] == before
     assert world.carrier.released == []
     assert not await world.exists("Carrier", "main")
+
+
+async def test_a_tenant_that_is_not_at_work_may_have_the_number(worlds: Worlds) -> None:
+    """Its Secret is missing after a restart; when it is back, its user is seen with the number."""
+    world = await estate(worlds)
+    world.seed_people(("ben",))
+    row = NumberOnPlatform(LINE, NumberType.DIRECT_ROUTING, holder_id=user_id("ben"))
+    world.platform.put_numbers([row])
+    nowhere = {"name": "nowhere", "key": "secret"}
+    client = "00000000-0000-4000-8000-00000000bbbb"
+    secret = {"clientId": client, "secretRef": nowhere}
+    await world.apply_tenant(credentials={"clientSecret": secret})
+    await ask(world)
+    await world.settle(60)
+    assert await reason(world) == "False ReleaseWaiting"
+    listing = "a listing of TeamsTenant default/main, to see that nobody has the number there"
+    assert await needs(world) == listing
+    assert world.held_digests() == []
+    await world.seed_tenant()
+    await world.settle(120)
+    assert await reason(world) == "False ReleaseRefused"
+    assert await needs(world) == "that its holder in TeamsTenant default/main gives the number up"
+    assert LINE in world.carrier.owned

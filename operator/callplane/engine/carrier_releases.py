@@ -23,6 +23,7 @@ from callplane.engine import (
     carrier_orders,
     carrier_settings,
     carrier_writing,
+    gathering,
 )
 from callplane.engine.carrier_gathering import CarrierSide, require
 from callplane.engine.carrier_memory import TakenOff
@@ -269,15 +270,12 @@ def in_the_way(scope: Scope, number: E164, row: NumberRow | None) -> list[Missin
         owner = row.declared_by or row.holder
         found.append(Missing(f"that {owner} gives the number up"))
     found += [Missing(f"that {key} no longer names the number") for key in _naming(scope, number)]
+    soon = scope.engine.clock.now() + timedelta(seconds=30)
+    found += [
+        Missing(f"a listing of {key}, to see that nobody has the number there", soon)
+        for key in gathering.unlisted(scope)
+    ]
     for runtime in scope.engine.connections.values():
-        if not runtime.snapshot.complete:
-            found.append(
-                Missing(
-                    f"a listing of {runtime.key}, to see that nobody has the number there",
-                    scope.engine.clock.now() + timedelta(seconds=30),
-                )
-            )
-            continue
         seen = runtime.snapshot.number(number)
         if seen is not None and seen.holder_id is not None and row is None:
             found.append(Missing(f"that its holder in {runtime.key} gives the number up"))

@@ -4,6 +4,7 @@ yet.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from callplane.apis.emergency_locations import EmergencyLocation
@@ -12,10 +13,12 @@ from callplane.apis.reasons import Reason
 from callplane.apis.references import ConnectionConsent, ManagementPolicy, ObjectRef
 from callplane.desired import references
 from callplane.desired.declarations import (
+    PLATFORM_KINDS,
     LineObject,
     PlatformObject,
     connection_of,
     is_platform,
+    system_of,
 )
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.provider_incidents import freeze_of
@@ -89,6 +92,19 @@ def starts_again(scope: Scope, connection: ObjectKey) -> bool:
         return False
     runtime = scope.engine.at_work(connection)
     return runtime is None or not (runtime.health.breaker or runtime.health.lost_to)
+
+
+def unlisted(scope: Scope) -> Iterator[ObjectKey]:
+    """Declared platforms that this process has not seen whole yet: who has which number there is
+    not known, for what the register does not say of people whom nothing declares.
+    """
+    for kind in PLATFORM_KINDS:
+        for cached in scope.engine.cache.of_kind(kind):
+            runtime = scope.engine.connections.get(cached.key)
+            if runtime is None and is_platform(cached.resource):
+                runtime = scope.engine.runtime_on(system_of(cached.resource))
+            if runtime is None or not runtime.snapshot.complete:
+                yield cached.key
 
 
 async def consenting(
