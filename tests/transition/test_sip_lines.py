@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from callplane.engine import guarding, pbx_trunks, sip_phones, transfers
-from callplane.testing.engine_world import EngineWorld, Worlds, number
+from callplane.engine import gathering, guarding, pbx_trunks, sip_phones, transfers
+from callplane.resources.lines import NumberType
+from callplane.resources.platforms import NumberOnPlatform
+from callplane.testing.engine_world import EngineWorld, Worlds, number, user_id
 from callplane.testing.sip_side import PASSWORD, SipSide
+from callplane.values import E164
 
 pytestmark = pytest.mark.looptime
 
@@ -291,6 +294,55 @@ async def test_a_pbx_says_that_more_people_call_than_are_declared(worlds: Worlds
         assert await world.reason(key.name, kind=TRUNK) == "Succeeded"
 
 
+# What people have whom nothing declares
+
+
+async def ben_has(worlds: Worlds, which: int = 0) -> tuple[EngineWorld, SipSide]:
+    """As `made`, but ben has a number in Teams, and nothing declares him."""
+    world = await worlds.make(("ann", "ben"), start=False)
+    line = E164(number(which))
+    world.platform.put_numbers(
+        [NumberOnPlatform(line, NumberType.DIRECT_ROUTING, holder_id=user_id("ben"))]
+    )
+    sip = SipSide(world)
+    sip.seed_secret()
+    await sip.seed_sbc()
+    await world.start()
+    await world.settle(60)
+    return world, sip
+
+
+async def test_a_pbx_takes_nothing_before_every_platform_is_listed(worlds: Worlds) -> None:
+    world, sip = await ben_has(worlds)
+    await sip.declare_trunk(numberRangeRefs=RANGE)
+    await world.settle(60)
+    assert (await world.status(TRUNK, "branch"))["numbers"] == 9
+    await world.restart()
+    await world.settle(700)
+    assert await world.row(0) is None
+    assert await world.reason("branch", kind=TRUNK) == "Succeeded"
+
+
+async def test_a_pbx_waits_for_a_tenant_without_its_secret(worlds: Worlds) -> None:
+    world, sip = await ben_has(worlds)
+    await world.kill()
+    nowhere = {"name": "nowhere", "key": "secret"}
+    client = "00000000-0000-4000-8000-00000000bbbb"
+    await world.apply_tenant(
+        credentials={"clientSecret": {"clientId": client, "secretRef": nowhere}}
+    )
+    await sip.declare_trunk(numberRangeRefs=RANGE)
+    await world.start()
+    await world.settle(300)
+    assert await world.reason("branch", kind=TRUNK) == "False DependencyNotReady"
+    assert (await world.status(TRUNK, "branch"))["numbers"] == 0
+    await world.seed_tenant()
+    await world.settle(120)
+    assert await world.reason("branch", kind=TRUNK) == "Succeeded"
+    assert (await world.status(TRUNK, "branch"))["numbers"] == 9
+    assert await world.row(0) is None
+
+
 # Without its guard each of these must fail.
 
 
@@ -325,8 +377,13 @@ async def no_proof_scenario(worlds: Worlds) -> None:
         (test_a_pbx_that_loses_a_range_waits_for_an_answer, (guarding, "pass_gate"), _no_gate),
         (test_people_are_moved_off_a_pbx_one_by_one_and_back, (transfers, "begin"), _nobody),
         (no_proof_scenario, (sip_phones, "digest"), _no_proof),
+        (
+            test_a_pbx_takes_nothing_before_every_platform_is_listed,
+            (gathering, "unlisted"),
+            lambda scope: iter(()),
+        ),
     ],
-    ids=["absence-is-believed", "no-gate", "nobody-is-asked", "no-proof"],
+    ids=["absence-is-believed", "no-gate", "nobody-is-asked", "no-proof", "no-listing"],
 )
 async def test_without_its_guard_a_scenario_fails(
     worlds: Worlds,

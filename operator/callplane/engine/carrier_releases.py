@@ -270,7 +270,7 @@ def in_the_way(scope: Scope, number: E164, row: NumberRow | None) -> list[Missin
         owner = row.declared_by or row.holder
         found.append(Missing(f"that {owner} gives the number up"))
     found += [Missing(f"that {key} no longer names the number") for key in _naming(scope, number)]
-    soon = scope.engine.clock.now() + timedelta(seconds=30)
+    soon = scope.engine.clock.now() + timedelta(seconds=gathering.LISTING_LOOK_SECONDS)
     found += [
         Missing(f"a listing of {key}, to see that nobody has the number there", soon)
         for key in gathering.unlisted(scope)

@@ -30,6 +30,8 @@ from callplane.values import ObjectKey
 # A dependency wakes its dependents; this is only the longest silence.
 DEPENDENCY_LOOK_SECONDS = 600.0
 CONNECTION_LOOK_SECONDS = 120.0
+# The end of a listing wakes only who is on that connection.
+LISTING_LOOK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,15 @@ def unlisted(scope: Scope) -> Iterator[ObjectKey]:
                 runtime = scope.engine.runtime_on(system_of(cached.resource))
             if runtime is None or not runtime.snapshot.complete:
                 yield cached.key
+
+
+def not_listed(platform: ObjectKey) -> Waiting:
+    """The verdict of a pass that would take a number which somebody may have there."""
+    return Waiting(
+        Reason.DEPENDENCY_NOT_READY,
+        f"{platform} is not listed yet: who has a number there is not known",
+        after_seconds=LISTING_LOOK_SECONDS,
+    )
 
 
 async def consenting(

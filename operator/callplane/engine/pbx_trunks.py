@@ -205,6 +205,10 @@ async def _take_free(scope: Scope, gathered: Gathered, holder: HolderId, wanted:
         for span in stock.spans:
             rows += await scope.engine.register.numbers_in(span.first, span.last)
         moves += free_moves(scope, holder, stock, rows)
+    blind = next(gathering.unlisted(scope), None)
+    if moves and blind is not None:
+        wanted.problems.append(gathering.not_listed(blind))
+        return
     for batch in _batches(moves):
         await _commit(scope, gathered.runtime, Commit(moves=batch))
 

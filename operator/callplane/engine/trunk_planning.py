@@ -104,6 +104,9 @@ async def _gains(scope: Scope, gathered: Gathered, holder: HolderId, wanted: Wan
         free = sum(1 for _ in pbx_trunks.free_moves(scope, holder, stock, list(rows.values())))
         if free:
             notes.append(Note(Level.INFO, "", f"gets {free} numbers of {stock.key} that are free"))
+    blind = next(gathering.unlisted(scope), None)
+    if notes and blind is not None:
+        notes.append(note_of(gathering.not_listed(blind)))
     for number in wanted.named:
         row = rows.get(number)
         if row is None or row.state is NumberState.FREE:

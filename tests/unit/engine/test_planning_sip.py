@@ -124,6 +124,19 @@ async def test_a_pbx_counts_what_it_gets(estate: Estate) -> None:
     assert messages(each) == ["gets 99 numbers of NumberRange platform/london that are free"]
 
 
+async def test_a_pbx_waits_for_a_platform_that_was_not_observed(estate: Estate) -> None:
+    at_sbc(estate)
+    secret = {"name": "webex", "key": "secret"}
+    app = {"clientId": "app", "clientSecretRef": secret, "refreshTokenRef": secret}
+    organization = {"orgId": "sample-organisation", "credentials": {"serviceApp": app}}
+    estate.put("WebexOrganization", "org", organization, namespace="platform")
+    estate.put("PbxTrunk", "branch", {**TRUNK, **RANGES}, namespace="sales")
+    each = of(await estate.plan(), "PbxTrunk")
+    assert messages(each)[1:] == [
+        "WebexOrganization platform/org is not listed yet: who has a number there is not known"
+    ]
+
+
 async def test_what_a_pbx_loses_stands_before_the_gate(estate: Estate) -> None:
     at_sbc(estate, behind_pbx(*range(12)))
     estate.put("PbxTrunk", "branch", {**TRUNK, "numbers": [number(0).text]}, namespace="sales")
