@@ -17,7 +17,7 @@ from callplane.providers.inmemory import Verb, lost_after_commit
 from callplane.resources.lines import NumberType, PolicyOnLine
 from callplane.resources.platforms import NumberOnPlatform
 from callplane.store import commits
-from callplane.testing.engine_world import START, EngineWorld, Worlds, number
+from callplane.testing.engine_world import START, EngineWorld, Worlds, number, user_id
 from callplane.testing.webex_side import WebexSide, person_id
 from callplane.values import E164
 
@@ -507,3 +507,23 @@ async def test_without_its_guard_the_scenario_fails(
     worlds.defects_are_expected = True
     with pytest.raises(AssertionError):
         await scenario(worlds)
+
+
+@pytest.mark.parametrize("source", [{"e164": number(0)}, {"rangeRef": {"name": "london"}}])
+async def test_what_somebody_has_in_teams_is_not_given_in_webex(
+    worlds: Worlds, source: dict[str, Any]
+) -> None:
+    """Nothing declares ben, so the register does not know that he has number 0."""
+    world = await both(worlds)
+    world.platform.administrator_assigns(E164(number(0)), user_id("ben"))
+    await world.settle(120)
+    await WebexSide(world).declare("ann", phoneNumber=source)
+    await world.settle(120)
+    drawn = "rangeRef" in source
+    wanted = "Succeeded" if drawn else "False Foreign"
+    assert await world.reason("ann", kind="WebexUser") == wanted
+    given = [row.number.text for row in world.webex.true.numbers.values() if row.holder_id]
+    assert given == ([number(1)] if drawn else [])
+    world.platform.administrator_assigns(E164(number(0)), None)
+    await world.settle(200)
+    assert await world.reason("ann", kind="WebexUser") == "Succeeded"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from callplane.engine import gathering, guarding, pbx_trunks, sip_phones, transfers
+from callplane.engine.connections import ConnectionRuntime
 from callplane.resources.lines import NumberType
 from callplane.resources.platforms import NumberOnPlatform
 from callplane.testing.engine_world import EngineWorld, Worlds, number, user_id
@@ -312,6 +313,14 @@ async def ben_has(worlds: Worlds, which: int = 0) -> tuple[EngineWorld, SipSide]
     return world, sip
 
 
+async def lose_the_secret(world: EngineWorld) -> None:
+    secret = {"name": "nowhere", "key": "secret"}
+    client = "00000000-0000-4000-8000-00000000bbbb"
+    await world.apply_tenant(
+        credentials={"clientSecret": {"clientId": client, "secretRef": secret}}
+    )
+
+
 async def test_a_pbx_takes_nothing_before_every_platform_is_listed(worlds: Worlds) -> None:
     world, sip = await ben_has(worlds)
     await sip.declare_trunk(numberRangeRefs=RANGE)
@@ -326,11 +335,7 @@ async def test_a_pbx_takes_nothing_before_every_platform_is_listed(worlds: World
 async def test_a_pbx_waits_for_a_tenant_without_its_secret(worlds: Worlds) -> None:
     world, sip = await ben_has(worlds)
     await world.kill()
-    nowhere = {"name": "nowhere", "key": "secret"}
-    client = "00000000-0000-4000-8000-00000000bbbb"
-    await world.apply_tenant(
-        credentials={"clientSecret": {"clientId": client, "secretRef": nowhere}}
-    )
+    await lose_the_secret(world)
     await sip.declare_trunk(numberRangeRefs=RANGE)
     await world.start()
     await world.settle(300)
@@ -341,6 +346,48 @@ async def test_a_pbx_waits_for_a_tenant_without_its_secret(worlds: Worlds) -> No
     assert await world.reason("branch", kind=TRUNK) == "Succeeded"
     assert (await world.status(TRUNK, "branch"))["numbers"] == 9
     assert await world.row(0) is None
+
+
+async def test_a_phone_does_not_draw_what_somebody_has_in_teams(worlds: Worlds) -> None:
+    world, sip = await ben_has(worlds)
+    await sip.declare_phone("bob")
+    await world.settle(60)
+    assert await sip.holder_of(1) == "phone:bob"
+    assert await world.row(0) is None
+
+
+async def test_a_phone_waits_for_whoever_has_its_number_in_teams(worlds: Worlds) -> None:
+    world, sip = await ben_has(worlds)
+    await sip.declare_phone("bob", phoneNumber={"e164": number(0)})
+    await world.settle(60)
+    assert await world.reason("bob", kind=PHONE) == "False Foreign"
+    _, _, message = await world.condition(PHONE, "bob", "Ready")
+    assert "is assigned in TeamsTenant default/main to somebody" in message
+    world.platform.administrator_assigns(E164(number(0)), None)
+    await world.settle(120)
+    assert await world.reason("bob", kind=PHONE) == "Succeeded"
+    assert await sip.holder_of(0) == "phone:bob"
+
+
+@pytest.mark.parametrize("source", [{"e164": number(0)}, {"rangeRef": {"name": "london"}}])
+async def test_a_phone_waits_for_a_tenant_without_its_secret(
+    worlds: Worlds, source: dict[str, Any]
+) -> None:
+    """Nobody can tell yet which numbers people have there. What the phone has, it keeps."""
+    world, sip = await ben_has(worlds)
+    await sip.declare_phone("eve", phoneNumber={"e164": number(5)})
+    await world.settle()
+    await world.kill()
+    await lose_the_secret(world)
+    await sip.declare_phone("bob", phoneNumber=source)
+    await world.start()
+    await world.settle(300)
+    assert await world.reason("bob", kind=PHONE) == "False DependencyNotReady"
+    assert await world.reason("eve", kind=PHONE) == "Succeeded"
+    await world.seed_tenant()
+    await world.settle(120)
+    assert await world.row(0) is None
+    assert await world.reason("bob", kind=PHONE) in ("False Foreign", "Succeeded")
 
 
 # Without its guard each of these must fail.
@@ -382,14 +429,32 @@ async def no_proof_scenario(worlds: Worlds) -> None:
             (gathering, "unlisted"),
             lambda scope: iter(()),
         ),
+        (
+            test_a_phone_does_not_draw_what_somebody_has_in_teams,
+            (ConnectionRuntime, "seen_elsewhere"),
+            lambda runtime, number: None,
+        ),
+        (
+            test_a_phone_waits_for_whoever_has_its_number_in_teams,
+            (ConnectionRuntime, "seen_elsewhere"),
+            lambda runtime, number: None,
+        ),
     ],
-    ids=["absence-is-believed", "no-gate", "nobody-is-asked", "no-proof", "no-listing"],
+    ids=[
+        "absence-is-believed",
+        "no-gate",
+        "nobody-is-asked",
+        "no-proof",
+        "no-listing",
+        "draws-what-others-have",
+        "takes-what-others-have",
+    ],
 )
 async def test_without_its_guard_a_scenario_fails(
     worlds: Worlds,
     monkeypatch: pytest.MonkeyPatch,
     scenario: Callable[[Worlds], Awaitable[None]],
-    guard: tuple[ModuleType, str],
+    guard: tuple[ModuleType | type, str],
     mutant: object,
 ) -> None:
     worlds.defects_are_expected = True

@@ -25,7 +25,13 @@ from callplane.desired.declarations import NUMBER_TYPES, WORDS, PersonObject
 from callplane.desired.teams_users import DesiredNumber
 from callplane.engine import acquiring, reservations, transfers
 from callplane.engine.allocation import RangeStock
-from callplane.engine.gathering import DEPENDENCY_LOOK_SECONDS, Gathered, consenting
+from callplane.engine.gathering import (
+    DEPENDENCY_LOOK_SECONDS,
+    Gathered,
+    consenting,
+    not_listed,
+    unlisted,
+)
 from callplane.engine.holders import claim_of_holder
 from callplane.engine.scope import Scope
 from callplane.errors import Stalled, Waiting
@@ -107,6 +113,7 @@ async def desired_number(
         number = number or _preview(scope, gathered, holder, stock)
         return WantedNumber(_desired(number, stock), location=stock.location)
     if number is None:
+        _check_listed(scope)
         number = await _claim_next(scope, gathered, holder, stock)
         return WantedNumber(_desired(number, stock), location=stock.location)
     waits_for = await secure(scope, gathered, holder, stock, number)
@@ -376,14 +383,30 @@ async def _secure_elsewhere(
 
 
 def _check_observed(scope: Scope, gathered: Gathered, holder: HolderId, number: E164) -> None:
-    if not _may_have(gathered.runtime.snapshot.number(number), holder):
-        scope.engine.waiters.wait_for_number(scope.key, number, None)
-        raise Stalled(
-            Reason.FOREIGN,
-            f"{number.masked} is assigned in the {WORDS[holder.platform].connection} to somebody "
-            "whom nothing declares; free it "
-            "there, or declare its holder",
-        )
+    """Nobody whom nothing declares loses a number, on whichever platform they have it."""
+    observed = gathered.runtime.snapshot.number(number)
+    if observed is not None and observed.holder_id == holder.user_id:
+        return
+    elsewhere = gathered.runtime.seen_elsewhere(number)
+    if not _may_have(observed, holder):
+        place = f"the {WORDS[holder.platform].connection}"
+    elif elsewhere is not None:
+        place = str(elsewhere.key)
+    else:
+        _check_listed(scope)
+        return
+    scope.engine.waiters.wait_for_number(scope.key, number, None)
+    raise Stalled(
+        Reason.FOREIGN,
+        f"{number.masked} is assigned in {place} to somebody whom nothing declares; free it "
+        "there, or declare its holder",
+    )
+
+
+def _check_listed(scope: Scope) -> None:
+    blind = next(unlisted(scope), None)
+    if blind is not None:
+        raise not_listed(blind)
 
 
 def _check_reserved(

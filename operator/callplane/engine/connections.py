@@ -265,13 +265,22 @@ class ConnectionRuntime(ConnectionCore):
         return known[1]
 
     def is_free(self, number: E164) -> bool:
-        """Not in the register, not observed as assigned, and not being claimed by another pass."""
+        """Not in the register, on no platform assigned, and not being claimed by another pass."""
         if number in self.mirror.numbers or number in self._claiming:
             return False
         if self.engine.row_elsewhere(number, self) is not None:
             return False
-        observed = self.snapshot.number(number)
-        return observed is None or (observed.holder_id is None and not observed.on_premises)
+        return not self.shows(number) and self.seen_elsewhere(number) is None
+
+    def shows(self, number: E164) -> bool:
+        """Has anybody the number on this platform, whether or not something declares them?"""
+        row = self.snapshot.number(number)
+        return row is not None and (row.holder_id is not None or row.on_premises)
+
+    def seen_elsewhere(self, number: E164) -> ConnectionRuntime | None:
+        """Another platform on which somebody has the number."""
+        others = (each for each in self.engine.connections.values() if each is not self)
+        return next((each for each in others if each.shows(number)), None)
 
     def begin_claim(self, number: E164) -> None:
         self._claiming.add(number)

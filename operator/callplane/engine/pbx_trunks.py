@@ -229,11 +229,7 @@ def free_moves(
 
 def _is_seen(scope: Scope, number: E164) -> bool:
     """Does any platform show the number on somebody whom nothing declares?"""
-    for runtime in scope.engine.connections.values():
-        observed = runtime.snapshot.number(number)
-        if observed is not None and (observed.holder_id is not None or observed.on_premises):
-            return True
-    return False
+    return any(runtime.shows(number) for runtime in scope.engine.connections.values())
 
 
 def _claim(scope: Scope, holder: HolderId, stock: Stock, number: E164, state: NumberState) -> Move:

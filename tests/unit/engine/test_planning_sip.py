@@ -128,7 +128,8 @@ async def test_a_pbx_waits_for_a_platform_that_was_not_observed(estate: Estate) 
     at_sbc(estate)
     secret = {"name": "webex", "key": "secret"}
     app = {"clientId": "app", "clientSecretRef": secret, "refreshTokenRef": secret}
-    organization = {"orgId": "sample-organisation", "credentials": {"serviceApp": app}}
+    organization_id = "00000000-0000-4000-8000-00000000cccc"
+    organization = {"orgId": organization_id, "credentials": {"serviceApp": app}}
     estate.put("WebexOrganization", "org", organization, namespace="platform")
     estate.put("PbxTrunk", "branch", {**TRUNK, **RANGES}, namespace="sales")
     each = of(await estate.plan(), "PbxTrunk")
