@@ -11,7 +11,7 @@ import pytest
 
 from callplane.billing.decks import DeckRow, digest_of
 from callplane.billing.tariff import RateRow
-from callplane.store import schema
+from callplane.store import decks_postgres, schema
 from callplane.store.deck_ports import DeckHeader, Decks
 from callplane.store.decks_memory import MemoryDecks
 from callplane.store.decks_postgres import PostgresDecks
@@ -105,6 +105,15 @@ def test_the_service_adds_decks_and_changes_none(migrated_dsn: str) -> None:
             session.execute("reset role")
             session.execute("drop owned by decks_service")
             session.execute("drop role decks_service")
+
+
+def test_a_read_that_hangs_ends(migrated_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(PostgresDecks(migrated_dsn), PRICES)
+    monkeypatch.setattr(decks_postgres, "_ANSWER_SECONDS", 1)
+    with psycopg.connect(migrated_dsn) as session:
+        session.execute("lock table decks.prices in access exclusive mode")
+        with pytest.raises(StoreUnavailable, match="timeout"):
+            list(PostgresDecks(migrated_dsn).rates(header(PRICES).digest))
 
 
 def test_a_database_that_is_away_says_so() -> None:

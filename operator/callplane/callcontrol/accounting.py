@@ -25,6 +25,7 @@ from callplane.clock import Clock
 from callplane.numbering.destinations import destination_of
 from callplane.store.books_ports import Books, Entry, Outcome, Reservation, Suspended
 from callplane.store.evidence_ports import EvidenceBook
+from callplane.store.ports import StoreUnavailable
 
 SOURCE: Final = "sbc"
 #: A grant may grow between reading and settling; more often than this it does not.
@@ -51,6 +52,9 @@ class BooksRecordBook:
     _own: set[str] = field(default_factory=set)
 
     async def post(self, records: Sequence[CallRecord]) -> None:
+        if not self.directory.is_known:
+            # It would be nobody's; whoever brings it keeps it until the tables were read.
+            raise StoreUnavailable("the tables were not read yet")
         waiting = list({record.attempt_id: record for record in records}.values())
         for _ in range(ATTEMPTS_MAX):
             waiting = await self._settle(waiting)

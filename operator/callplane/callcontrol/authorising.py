@@ -110,11 +110,14 @@ class BooksAuthoriser:
 
     async def authorise(self, question: Authorise) -> Granted | Refused:
         """Decide and reserve. Raises StoreUnavailable, which is an outage and no refusal, for what
-        may cost money while the books are away; never for emergency and exempt services.
+        may cost money while the books are away, and before any line is known; never for emergency
+        and exempt services.
         """
         service = service_dialled(question.dialled, self._outside_line(question))
         if service is not None:
             return _to_service(service)
+        if not self.directory.is_known:
+            raise StoreUnavailable("the tables were not read yet")
         now = self.clock.now()
         caller = caller_of(question, self.directory)
         if caller is None:

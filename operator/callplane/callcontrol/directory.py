@@ -25,6 +25,10 @@ class Directory(Protocol):
     for every call.
     """
 
+    @property
+    def is_known(self) -> bool:
+        """Were the tables ever read? Before, nobody is known and nothing is said by that."""
+
     def line(self, ingress: str, number: str) -> Line | None:
         """The line that may call with this number, in E.164, from that connection."""
 
@@ -93,6 +97,7 @@ class MemoryDirectory:
     countries: set[tuple[str, str]] = field(default_factory=set)
     outside_lines: dict[str, str] = field(default_factory=dict)
     trunks: dict[str, Caller] = field(default_factory=dict)
+    is_known: bool = True
 
     def line(self, ingress: str, number: str) -> Line | None:
         return self.lines.get((ingress, number))

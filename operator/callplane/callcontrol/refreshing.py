@@ -1,7 +1,8 @@
 """Keeps the directory fresh: reads the tables when something is new, and every few seconds.
 
 While the database is away the directory stays as it is, and calls are decided by what was known.
-A database that is not made ready yet is waited for in the same way: the operator's pods do that.
+So they are after any other failure, such as a schema that was not upgraded yet: it is logged and
+the tables are read again.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ async def keep_fresh(
         except CallplaneError as error:
             log.warning("the tables cannot be read: %s", error)
         except Exception:
-            log.exception("the tables cannot be read")
+            # Whatever it is may be over a moment later: following the tables never ends by it.
+            log.exception("the tables cannot be taken")
         await asyncio.sleep(RETRY_SECONDS)
 
 

@@ -34,14 +34,19 @@ class SbcPlace:
 
 
 @asynccontextmanager
-async def running(
+async def running(  # noqa: PLR0913 - what all parts need, named
     authoriser: Authoriser,
     book: RecordBook,
     sbcs: Sequence[SbcPlace],
     *,
     connected: Callable[[Send], None] = lambda _: None,
+    known: asyncio.Event | None = None,
+    started: Callable[[asyncio.Task[None]], None] = lambda _: None,
 ) -> AsyncGenerator[Conversation]:
-    """Speak with the SBCs while the block runs. Yields the conversation, for HTTP to join."""
+    """Speak with the SBCs while the block runs, once lines are `known`: until then each asks
+    somebody else or follows its fail policy. Yields the conversation, for HTTP to join at once. The
+    tasks that `started` is given run as long as the block does; one that ends before has failed.
+    """
     recorder = Recorder(book)
     conversation = Conversation(authoriser, recorder)
     parts: list[Coroutine[Any, Any, None]] = [recorder.run()]
@@ -51,7 +56,9 @@ async def running(
             mark = sbc.mark or sbc.spool.with_name(sbc.spool.name + ".mark")
             follower = SpoolFollower(book, sbc.spool, mark, pause_seconds=sbc.pause_seconds)
             parts.append(follower.run())
-    tasks = [asyncio.create_task(part) for part in parts]
+    tasks = [asyncio.create_task(_once(known, part)) for part in parts]
+    for task in tasks:
+        started(task)
     try:
         yield conversation
     finally:
@@ -59,3 +66,12 @@ async def running(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await conversation.close()
+
+
+async def _once(known: asyncio.Event | None, part: Coroutine[Any, Any, None]) -> None:
+    try:
+        if known is not None:
+            await known.wait()
+        await part
+    finally:
+        part.close()

@@ -22,7 +22,6 @@ from callplane.apis.destination_sets import DestinationSet
 from callplane.apis.parsing import parse_lenient
 from callplane.apis.rate_cards import RateCard
 from callplane.billing import reading, tariff
-from callplane.billing.tariff import CardError
 from callplane.billing.terms import (
     DOMESTIC_ONLY,
     NO_CALLS,
@@ -160,7 +159,7 @@ class TablesDirectory:
                 continue
             found = parse_lenient({**content, "kind": "RateCard"}, kind="RateCard").resource
             if isinstance(found, RateCard) and found.spec.deck is not None:
-                with suppress(CardError):
+                with suppress(ValueError, KeyError, TypeError):
                     made = await asyncio.to_thread(_of_deck, found, self._decks)
                     self._prepared[made.version] = made
 
@@ -209,7 +208,7 @@ class TablesDirectory:
             return
         try:
             made[key[1]] = make(content)
-        except (ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever one entry does, all others are made
             # What was understood last goes on; what was never understood is not there.
             self.refused[key] = f"{type(error).__name__}: {error}"
             log.error("an entry is not understood: %s %s: %s", *key, error)

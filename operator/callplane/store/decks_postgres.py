@@ -46,6 +46,10 @@ _RATES_OF = f"""
 select {_PRICE} from decks.prices where digest = %s and prefix = any(%s)
 order by prefix collate "C", effective_from
 """
+#: For any one answer: whoever reads a deck must not wait for ever for a server that hangs.
+_ANSWER_SECONDS = 30
+#: Copying in and sorting a large deck is one statement each, and nobody's call waits for them.
+_STAGING_SECONDS = 1_800
 _UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
@@ -57,7 +61,7 @@ class PostgresDecks:
 
     @contextmanager
     def staging(self) -> Iterator[_PostgresStaging]:
-        with self._session() as session:
+        with self._session(_STAGING_SECONDS) as session:
             session.execute(_STAGE)
             yield _PostgresStaging(session)
 
@@ -77,14 +81,20 @@ class PostgresDecks:
             return [_rate(row) for row in found.fetchall()]
 
     @contextmanager
-    def _session(self) -> Iterator[psycopg.Connection]:
+    def _session(self, answer_seconds: int | None = None) -> Iterator[psycopg.Connection]:
         """One transaction, which is rolled back unless somebody commits it."""
+        answer_seconds = answer_seconds or _ANSWER_SECONDS
         try:
             with psycopg.connect(
                 self._dsn,
                 connect_timeout=2,
                 application_name="callplane",
-                options="-c timezone=UTC",
+                options=f"-c timezone=UTC -c statement_timeout={answer_seconds * 1_000}",
+                # A server that is gone is noticed while waiting for it, too.
+                tcp_user_timeout=_ANSWER_SECONDS * 1_000,
+                keepalives_idle=10,
+                keepalives_interval=5,
+                keepalives_count=4,
             ) as session:
                 _check(session)
                 yield session

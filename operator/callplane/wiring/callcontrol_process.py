@@ -1,7 +1,8 @@
 """The call control process: settings in, exit code out. Called by `callplane callcontrol`.
 
 Everything that calls are decided by is in the database; the process keeps a copy of it in memory
-and can be killed at any moment.
+and can be killed at any moment. So it ends itself when a part of it that runs for ever has failed:
+whoever started it starts it again.
 """
 
 from __future__ import annotations
@@ -66,31 +67,58 @@ async def _run(settings: CallControlSettings) -> int:
             await stack.enter_async_context(
                 serving(probes, settings.probe_host, settings.probe_port)
             )
+        watch = Watch(stop)
         refreshing_task = asyncio.create_task(parts.keep_fresh(settings))
         stack.push_async_callback(_end, [refreshing_task])
-        # Whoever knows no lines yet takes no record and lets nothing go: it would all be nobody's.
-        await _first(parts.known, stop)
-        if stop.is_set():
-            return 0
+        watch.over(refreshing_task)
+        # Emergency and exempt services are answered over HTTP from the first moment on. An SBC
+        # routes them by itself, so that it is dialled by those who can decide the rest as well.
         conversation = await stack.enter_async_context(
             running(
                 CountingAuthoriser(parts.authoriser, parts.metrics, parts.clock),
                 CountingRecordBook(parts.book, parts.metrics),
                 places(settings),
                 connected=parts.flags.connected,
+                known=parts.known,
+                started=watch.over,
             )
         )
-        tasks = [asyncio.create_task(each) for each in parts.work(settings, conversation)]
-        stack.push_async_callback(_end, tasks)
         if settings.http_port:
             await stack.enter_async_context(
                 serving(HttpEndpoint(conversation), settings.http_host, settings.http_port)
             )
         log.info("answering %d SBCs", len(settings.sbcs))
+        # Whoever knows no lines yet lets nothing go: it would be nobody's.
+        await _first(parts.known, stop)
+        if parts.known.is_set():
+            tasks = [asyncio.create_task(each) for each in parts.work(settings, conversation)]
+            stack.push_async_callback(_end, tasks)
+            for task in tasks:
+                watch.over(task)
         await stop.wait()
         log.info("stopping: records are taken, calls that are up run on")
-        await _drained(conversation, settings.drain_seconds)
-    return 0
+        if parts.known.is_set():
+            await _drained(conversation, settings.drain_seconds)
+    return watch.exit_code
+
+
+@dataclass(slots=True)
+class Watch:
+    """Stops the process when one of its parts ends that should run as long as it does."""
+
+    stop: asyncio.Event
+    exit_code: int = 0
+
+    def over(self, task: asyncio.Task[None]) -> None:
+        """Look after a part; ending it by cancelling is no failure."""
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        log.critical("a part of call control has ended", exc_info=task.exception())
+        self.exit_code = 1
+        self.stop.set()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from psycopg.errors import InsufficientPrivilege
 
+from callplane.billing import reading
 from callplane.billing.decks import DeckRow, digest_of
 from callplane.billing.tariff import RateRow
 from callplane.billing.terms import DOMESTIC_ONLY, NO_CALLS
@@ -219,29 +221,46 @@ async def test_it_is_kept_fresh_and_outlives_the_database() -> None:
     await asyncio.gather(keeping, return_exceptions=True)
 
 
-async def test_a_database_that_is_not_ready_yet_is_waited_for() -> None:
-    desk = Desk()
-    desk.tables = _NotReadyTwice()
-    keeping = asyncio.create_task(keep_fresh(desk.tables, desk.directory))
-    await asyncio.sleep(1.5)
-    assert not desk.directory.is_known
-    await asyncio.sleep(1)
-    assert desk.directory.is_known
+@pytest.mark.parametrize(
+    "error", [SchemaMismatch("no schema yet"), InsufficientPrivilege("denied"), KeyError("x")]
+)
+async def test_following_the_tables_goes_on_after_any_error(error: Exception) -> None:
+    class Failing(MemoryCallTables):
+        failures = 3
+
+        async def read(self, known: int) -> Passage:
+            if self.failures:
+                self.failures -= 1
+                raise error
+            return await super().read(known)
+
+    tables, directory = Failing(), TablesDirectory()
+    keeping = asyncio.create_task(keep_fresh(tables, directory))
+    await asyncio.sleep(0.1)
+    assert not directory.is_known
+    await tables.write("here", build.everything(), [], now=NOW)
+    await asyncio.sleep(10)
+    assert not keeping.done()
+    assert directory.line("pbx", build.ANNA) is not None
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
 
 
-class _NotReadyTwice(MemoryCallTables):
-    """No schema at the first look, something unforeseen at the second."""
+async def test_an_entry_that_fails_in_whatever_way_keeps_no_other_from_being_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk()
+    await desk.write(*build.everything())
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._problems: list[Exception] = [SchemaMismatch("no schema"), RuntimeError("odd")]
+    def fail(found: object) -> None:
+        raise AttributeError("of a version to come")
 
-    async def read(self, known: int) -> Passage:
-        if self._problems:
-            raise self._problems.pop(0)
-        return await super().read(known)
+    monkeypatch.setattr(reading, "privilege", fail)
+    await desk.write(build.privilege("International"), build.account(ceiling="5"))
+    assert ("CallPrivilege", build.privilege("International").name) in desk.directory.refused
+    account = desk.directory.account(build.ACCOUNT)
+    assert account is not None
+    assert account.ceiling_micros == 5_000_000
 
 
 async def told(flags: OutageFlags, sent: list[Order]) -> dict[str, int]:

@@ -165,6 +165,7 @@ class Tables:
     lines: dict[str, Line] = field(default_factory=dict)
     accounts: dict[str, AccountTerms] = field(default_factory=dict)
     countries: set[tuple[str, str]] = field(default_factory=set)
+    is_known: bool = True
 
     def put(self, terms: Terms) -> None:
         made = account_of(terms)
