@@ -41,7 +41,8 @@ class BooksRecordBook:
     """Settles records of one SBC. `source` keeps two SBCs' legs apart, as in `sbc:london`.
 
     With `evidence`, the SBC claims every ingress that it sees; records of one whose calls another
-    feed was appointed to charge wait in suspense.
+    feed was appointed to charge wait in suspense, and what was held for these calls is let go: it
+    would be charged as presumed beside the other feed's charge.
     """
 
     books: Books
@@ -85,8 +86,12 @@ class BooksRecordBook:
             if isinstance(entry, Entry):
                 entries.append(entry)
                 settled.append(record)
-            else:
-                suspended.append(suspended_leg(self._leg(record), entry))
+                continue
+            reservation = held.get(record.attempt_id)
+            is_held = reservation is not None and reservation.state.is_live
+            if entry is SuspenseReason.OTHER_FEED and is_held:
+                await self.books.void(record.attempt_id)
+            suspended.append(suspended_leg(self._leg(record), entry))
         now = self.clock.now()
         if suspended:
             await self.books.suspend(suspended, now=now)
@@ -98,10 +103,12 @@ class BooksRecordBook:
         ]
 
     async def _claim(self, records: Sequence[CallRecord]) -> None:
-        asked = {record.ingress for record in records} - self._own
-        if self.evidence is None or not asked:
+        if self.evidence is None:
             return
+        # Asked with each batch: another feed may have been appointed since the last one.
+        asked = {record.ingress for record in records}
         found = await self.evidence.claim(sorted(asked), self.source, now=self.clock.now())
+        self._own.difference_update(asked)
         self._own.update(one for one in asked if family(found[one]) == family(self.source))
 
     async def _entry(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,11 @@ from callplane.billing import mediation
 from callplane.billing.mediation import Leg, SuspenseReason
 from callplane.callcontrol import intake
 from callplane.callcontrol.accounting import BooksRecordBook
+from callplane.callcontrol.authorising import BooksAuthoriser
 from callplane.callcontrol.directory import MemoryDirectory
-from callplane.callcontrol.messages import CallRecord
+from callplane.callcontrol.messages import Authorise, CallRecord
+from callplane.callcontrol.ports import Granted
+from callplane.callcontrol.reaping import Reaper
 from callplane.engine.call_evidence import EvidenceReader
 from callplane.simulators.call_log import LoggedCall
 from callplane.store.books_memory import MemoryBooks
@@ -47,9 +51,9 @@ class Desk:
         self.books = MemoryBooks()
         self.evidence = MemoryEvidence(self.books)
         self.lines = {CALLER: line(account(pay_as_you_go=True))}
-        directory = MemoryDirectory({(INGRESS, CALLER): self.lines[CALLER]})
+        self.directory = MemoryDirectory({(INGRESS, CALLER): self.lines[CALLER]})
         self.record_book = BooksRecordBook(
-            self.books, directory, self.clock, source="sbc:london", evidence=self.evidence
+            self.books, self.directory, self.clock, source="sbc:london", evidence=self.evidence
         )
 
     async def read(self, stage: Stage) -> None:
@@ -130,6 +134,33 @@ async def test_a_call_that_no_record_came_of_is_missing_and_not_charged() -> Non
     (missing,) = await desk.evidence.sightings(EvidenceState.MISSING_CDR)
     assert missing.sighting.holder == CALLER
     assert await desk.books.months() == ()
+
+
+async def test_whatever_is_held_when_another_feed_is_appointed_is_charged_by_it_alone() -> None:
+    desk = Desk()
+    await desk.record_book.post([replace(RECORD, attempt_id="before")])
+    price = (await desk.books.counters(payer())).posted_micros
+    authoriser = BooksAuthoriser(desk.books, desk.directory, desk.clock)
+    question = Authorise(1, 2, RECORD.attempt_id, "b-1", INGRESS, CALLER, FAR)
+    assert isinstance(await authoriser.authorise(question), Granted)
+    expires_at = NOW + timedelta(minutes=2)
+    assert await desk.books.answered(RECORD.attempt_id, at=NOW, expires_at=expires_at)
+    # From now on a file charges, and the SBC's process has not been started again.
+    await desk.evidence.appoint(INGRESS, "csv", now=NOW)
+    await desk.record_book.post([RECORD])
+    (waits,) = await desk.books.suspended()
+    assert (waits.attempt_id, waits.reason) == (RECORD.attempt_id, SuspenseReason.OTHER_FEED)
+    assert (await desk.books.counters(payer())).live_calls == 0
+    assert (await desk.take_csv()).settled == 1
+    desk.clock.advance(3600)
+    await Reaper(desk.books, desk.directory, desk.clock).step()
+    calls = await desk.books.calls(ACCOUNT, payer().period.start)
+    assert {(call.source, call.attempt_id) for call in calls} == {
+        ("sbc:london", "before"),
+        ("csv", "row-1"),
+    }
+    counters = await desk.books.counters(payer())
+    assert (counters.posted_micros, counters.held_micros) == (2 * price, 0)
 
 
 async def test_an_sbc_does_not_charge_what_another_feed_was_appointed_for() -> None:
