@@ -164,8 +164,9 @@ class Line:
     """A caller identity that call control knows, on the connection its calls come in by.
 
     `caller_ids` are the numbers it may show. `channels` are the calls that a PBX may have at once:
-    it stands for as many users, in place of the account's limits a user. `limits` is made of the
-    account's terms and the privilege once, so that a decision only passes it on.
+    it stands for as many users, in place of the account's limits a user. `byoc`: the customer pays
+    the carrier of its number by himself. `limits` is made of the account's terms and the privilege
+    once, so that a decision only passes it on.
     """
 
     name: str
@@ -176,6 +177,7 @@ class Line:
     privilege: Privilege = DOMESTIC_ONLY
     suspended: bool = False
     channels: int | None = None
+    byoc: bool = False
     limits: Limits = field(init=False)
     max_per_minute_micros: int | None = field(init=False)
 

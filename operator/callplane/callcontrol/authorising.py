@@ -136,7 +136,7 @@ class BooksAuthoriser:
         account = caller.line.account
         context = CallContext(
             line=caller.line,
-            byoc=self.directory.is_byoc(caller.line),
+            byoc=caller.line.byoc,
             on_net=self.directory.is_ours(destination),
             new_country=bool(country) and not self.directory.has_called(account.name, country),
         )

@@ -41,9 +41,6 @@ class Directory(Protocol):
     def is_ours(self, destination: str) -> bool:
         """Is this a number of the register?"""
 
-    def is_byoc(self, line: Line) -> bool:
-        """Does the customer pay the carrier of this line's number by himself?"""
-
     def has_called(self, account: str, country: str) -> bool:
         """Has the account ever called that country?"""
 
@@ -93,7 +90,6 @@ class MemoryDirectory:
 
     lines: dict[tuple[str, str], Line] = field(default_factory=dict)
     numbers: frozenset[str] = frozenset()
-    byoc: frozenset[str] = frozenset()
     countries: set[tuple[str, str]] = field(default_factory=set)
     outside_lines: dict[str, str] = field(default_factory=dict)
     trunks: dict[str, Caller] = field(default_factory=dict)
@@ -112,9 +108,6 @@ class MemoryDirectory:
 
     def is_ours(self, destination: str) -> bool:
         return destination in self.numbers
-
-    def is_byoc(self, line: Line) -> bool:
-        return line.name in self.byoc
 
     def has_called(self, account: str, country: str) -> bool:
         return (account, country) in self.countries

@@ -87,8 +87,10 @@ class OutageFlags:
         }
 
     def _seconds(self, line: Line) -> int:
-        """How long one bundled call of the line may last by itself."""
-        if line.plan is None or line.suspended or line.account.suspended:
+        """How long one bundled call of the line may last by itself. Calls by a carrier that the
+        customer pays are in no bundle.
+        """
+        if line.plan is None or line.byoc or line.suspended or line.account.suspended:
             return 0
         allowed = new_call(
             Mode.PLAN, Outage.CALL_CONTROL, allows_bundled=line.account.bundled_on_outage

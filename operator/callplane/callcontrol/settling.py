@@ -47,7 +47,12 @@ def pinned(leg: Leg, reservation: Reservation, account: AccountTerms) -> Entry:
 def by_tariff(leg: Leg, line: Line, payer: Payer, *, free_seconds: int) -> Entry | RefusalReason:
     """Rated by the tariff, while so much of the pool is free."""
     call = rating.Call(
-        leg.destination, leg.setup, leg.duration_seconds, inbound=leg.inbound, on_net=leg.on_net
+        leg.destination,
+        leg.setup,
+        leg.duration_seconds,
+        inbound=leg.inbound,
+        byoc=line.byoc,
+        on_net=leg.on_net,
     )
     rated = rating.rate(call, account=line.account, plan=line.plan, free_seconds=free_seconds)
     if isinstance(rated, RefusalReason):

@@ -51,7 +51,6 @@ class KnownLine:
     """A line, and what call control knows of it beside the decision's terms."""
 
     line: Line
-    byoc: bool = False
     outside_line: str = ""
     #: Of a PBX: what callers show who show no number of it.
     main_number: str = ""
@@ -94,10 +93,6 @@ class TablesDirectory:
 
     def is_ours(self, destination: str) -> bool:
         return (NUMBER, destination) in self._contents
-
-    def is_byoc(self, line: Line) -> bool:
-        found = self._lines.get(line.name)
-        return found is not None and found.byoc
 
     def has_called(self, account: str, country: str) -> bool:
         return (account, country) in self._countries
@@ -267,10 +262,11 @@ class TablesDirectory:
             privilege=NO_CALLS if content.get("receivesOnly") else named,
             suspended=bool(content.get("suspended")),
             channels=channels,
+            byoc=bool(content.get("byoc")),
         )
         main = content["numbers"][0] if content.get("isTrunk") else ""
         outside_line = content.get("outsideLine", "")
-        return KnownLine(line, bool(content.get("byoc")), outside_line, main)
+        return KnownLine(line, outside_line, main)
 
 
 _LINE_NEEDS: Final = (

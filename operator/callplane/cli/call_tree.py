@@ -24,6 +24,10 @@ Found = TypeVar("Found", CallingAccount, CallingPlan, DestinationSet, RateCard)
 
 #: Columns of a file of lines; the plan may be empty.
 LINE_COLUMNS = ("caller", "ingress", "account", "plan")
+#: May be missing: whether the customer pays the carrier of the line's number by himself.
+BYOC_COLUMN = "byoc"
+_YES_AND_NO = {"": False, "no": False, "false": False, "0": False}
+_YES_AND_NO |= {"yes": True, "true": True, "1": True}
 
 
 class CallTree:
@@ -102,7 +106,8 @@ class CallTree:
         return reading.plan_terms(resource, covers)
 
     def lines(self, path: Path) -> dict[str, Line]:
-        """Lines of a CSV file by their number: caller, ingress, account and plan.
+        """Lines of a CSV file by their number: caller, ingress, account and plan, and byoc if
+        wanted.
 
         All that is wrong with the file is said at once, by row.
         """
@@ -112,8 +117,10 @@ class CallTree:
                 heads = tuple(rows[0]) if rows else LINE_COLUMNS
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise CallplaneError(f"{path}: {error}") from None
-        if sorted(map(str, heads)) != sorted(LINE_COLUMNS):
-            raise CallplaneError(f"{path}: the columns must be {', '.join(LINE_COLUMNS)}")
+        named = sorted(map(str, heads))
+        if named not in (sorted(LINE_COLUMNS), sorted((*LINE_COLUMNS, BYOC_COLUMN))):
+            columns = ", ".join(LINE_COLUMNS)
+            raise CallplaneError(f"{path}: the columns must be {columns}, and byoc if wanted")
         found: dict[str, Line] = {}
         errors = []
         for number, row in enumerate(rows, start=2):
@@ -132,12 +139,16 @@ class CallTree:
     def _line(self, row: dict[str, str]) -> Line:
         if any(row[name] is None for name in LINE_COLUMNS) or not row["caller"]:
             raise CallplaneError("a value is missing")
+        byoc = _YES_AND_NO.get((row.get(BYOC_COLUMN) or "").strip().lower())
+        if byoc is None:
+            raise CallplaneError(f"{BYOC_COLUMN}: must be true or false")
         return Line(
             name=row["caller"],
             account=self.account_terms(row["account"]),
             ingress=row["ingress"],
             caller_ids=frozenset({row["caller"]}),
             plan=self.plan_terms(row["plan"]) if row["plan"] else None,
+            byoc=byoc,
         )
 
     def _named(self, kind: type[Found], label: str) -> Found:

@@ -37,7 +37,8 @@ group = typer.Typer(
 )
 Manifests = Annotated[list[str], typer.Option("--manifests", help="Files or folders; repeatable.")]
 Lines = Annotated[
-    Path, typer.Option("--lines", help="CSV of lines: caller, ingress, account, plan.")
+    Path,
+    typer.Option("--lines", help="CSV of lines: caller, ingress, account, plan; byoc if wanted."),
 ]
 
 

@@ -77,7 +77,10 @@ def batch(
     files: Annotated[list[str], typer.Argument(metavar="CALLS...", help="CSV or Parquet files.")],
     paths: Annotated[list[str], typer.Option("--manifests", help="Files or folders; repeatable.")],
     lines: Annotated[
-        Path, typer.Option("--lines", help="CSV of lines: caller, ingress, account, plan.")
+        Path,
+        typer.Option(
+            "--lines", help="CSV of lines: caller, ingress, account, plan; byoc if wanted."
+        ),
     ],
     against: Annotated[
         str, typer.Option("--against", metavar="[NAMESPACE/]NAME", help="Another RateCard.")

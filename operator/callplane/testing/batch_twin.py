@@ -63,7 +63,7 @@ def one_by_one(row: dict[str, Any], line: Line, free_seconds: int) -> dict[str, 
         row["setup"],
         row["duration_seconds"],
         inbound=row["inbound"],
-        byoc=row["byoc"],
+        byoc=row["byoc"] or line.byoc,
         on_net=row["on_net"],
     )
     found = rate(call, account=line.account, plan=line.plan, free_seconds=free_seconds)

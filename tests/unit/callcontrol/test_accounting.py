@@ -19,6 +19,7 @@ from callplane.store.books_memory import MemoryBooks
 from callplane.store.books_ports import CallRow, Payer, PlanHolder
 from callplane.store.ports import StoreUnavailable
 from callplane.testing import billing_builders as build
+from callplane.testing.books_builders import leg
 from callplane.testing.loop_clock import LoopClock
 
 pytestmark = pytest.mark.looptime
@@ -43,12 +44,12 @@ class Desk:
 
     def __init__(self, **changes: Any) -> None:
         self.terms = build.account(**changes)
-        line = build.line(self.terms, plan=build.plan(10))
-        directory = MemoryDirectory({(build.INGRESS, build.CALLER): line})
+        self.line = build.line(self.terms, plan=build.plan(10))
+        self.directory = MemoryDirectory({(build.INGRESS, build.CALLER): self.line})
         self.books = MemoryBooks()
         self.clock = LoopClock(build.SETUP)
-        self.authoriser = BooksAuthoriser(self.books, directory, self.clock)
-        self.record_book = BooksRecordBook(self.books, directory, self.clock)
+        self.authoriser = BooksAuthoriser(self.books, self.directory, self.clock)
+        self.record_book = BooksRecordBook(self.books, self.directory, self.clock)
 
     @property
     def payer(self) -> Payer:
@@ -169,6 +170,27 @@ async def test_a_call_whose_reservation_was_given_back_is_rated_as_a_whole() -> 
     (call,) = await desk.calls()
     # 342 seconds, of which the grant would have covered 75.
     assert (call.pool_seconds, call.uncharged_seconds, call.was_reserved) == (342, 0, False)
+
+
+@pytest.mark.parametrize("changes", [{}, {"pay_as_you_go": True}], ids=["plan", "as you go"])
+async def test_calls_by_a_carrier_that_the_customer_pays_cost_nothing_without_a_hold(
+    changes: dict[str, Any],
+) -> None:
+    desk = Desk(**changes)
+    await desk.fill()
+    plan = None if changes else desk.line.plan
+    byoc = replace(desk.line, plan=plan, byoc=True)
+    desk.directory.lines[build.INGRESS, build.CALLER] = byoc
+    await desk.record_book.post([replace(RECORD, call_class="outage", reservation_id="")])
+    from_file = replace(
+        leg("row-1", 300), setup=ANSWERED, answered=ANSWERED, released=RECORD.released_at
+    )
+    lines = {build.CALLER: byoc}
+    report = await intake.take(desk.books, [from_file], lines=lines, now=desk.clock.now())
+    assert report.settled == 1
+    for call in await desk.calls():
+        assert (call.mode, call.pool_seconds, call.charge_micros) == (Mode.BYOC, 0, 0)
+    assert len(await desk.calls()) == 2
 
 
 async def test_calls_of_one_batch_share_the_pool_in_the_order_in_which_they_began() -> None:

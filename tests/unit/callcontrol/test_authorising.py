@@ -271,7 +271,7 @@ async def test_facts_of_the_carrier_and_the_country_reach_the_decision() -> None
     again = await desk.ask(replace(abroad, attempt_id="a-2"))
     assert isinstance(again, Granted)
     assert again.max_seconds == 300
-    desk.directory.byoc = frozenset({desk.line.name})
+    desk.directory.lines[build.INGRESS, build.CALLER] = replace(desk.line, byoc=True)
     own = await desk.ask(replace(abroad, attempt_id="a-3"))
     assert isinstance(own, Granted)
     assert (await desk.books.reservations(["a-3"]))[0].mode is Mode.BYOC

@@ -60,7 +60,7 @@ async def test_lines_stand_on_what_they_name() -> None:
     assert desk.directory.account(build.ACCOUNT) is line.account
     assert desk.directory.is_ours(build.BEN)
     assert not desk.directory.is_ours("+442079460099")
-    assert not desk.directory.is_byoc(line)
+    assert not line.byoc
 
 
 async def test_a_card_gets_the_prices_of_its_deck() -> None:
@@ -144,7 +144,7 @@ async def test_a_privilege_and_what_only_receives() -> None:
     assert ben is not None
     assert anna.privilege.classes == {DestinationClass.INTERNATIONAL}
     assert ben.privilege is NO_CALLS
-    assert desk.directory.is_byoc(anna)
+    assert anna.byoc
     await desk.write(build.privilege("Mobile"))
     anna = desk.directory.line("pbx", build.ANNA)
     assert anna is not None
@@ -288,6 +288,16 @@ async def test_an_sbc_is_told_whose_bundled_calls_may_go_on() -> None:
     assert await told(flags, sent) == {build.ANNA: 0}
     await desk.write(build.account())
     flags.connected(send)
+    assert await told(flags, sent) == {build.ANNA: 600}
+    await flags.close()
+
+
+async def test_an_sbc_is_told_nothing_of_lines_whose_carrier_the_customer_pays() -> None:
+    desk = Desk()
+    await desk.write(*build.everything(), *build.line(build.BEN, byoc=True))
+    flags = OutageFlags(desk.directory)
+    sent: list[Order] = []
+    flags.connected(sent.append)
     assert await told(flags, sent) == {build.ANNA: 600}
     await flags.close()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from callplane.billing.quotes import Mode
 from callplane.cli import app, connecting, statement_rendering
 from callplane.clock import SystemClock
 from callplane.store.books_memory import MemoryBooks
@@ -206,12 +207,30 @@ def test_a_file_of_many_bad_rows_shows_the_first_hundred_reasons(
     assert "and 50 more reasons" in printed
 
 
+def test_lines_say_whose_carrier_the_customer_pays(
+    run: Run, books: MemoryBooks, tmp_path: Path
+) -> None:
+    path = tmp_path / "lines.csv"
+    path.write_text(f"caller,ingress,account,plan,byoc\n{CALLER},{INGRESS},{ACCOUNT},,true\n")
+    hour = f"{SystemClock().now() - timedelta(hours=1):%Y-%m-%dT%H}"
+    times = (f"{hour}:00:00Z", f"{hour}:00:00Z", f"{hour}:05:00Z")
+    file = calls(tmp_path, ",".join(("one", CALLER, "02079460123", INGRESS, *times)))
+    run("ledger", "intake", file, f"--manifests={SAMPLES}", f"--lines={path}", URL)
+    (month,) = asyncio.run(books.months())
+    (call,) = asyncio.run(books.calls(month.account, month.period_start))
+    assert (call.mode, call.charge_micros) == (Mode.BYOC, 0)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("caller,ingress\n+442079460001,x\n", "the columns must be caller, ingress, account, plan"),
         (f"caller,ingress,account,plan\n{CALLER},x,nobody,\n", "row 2: there is no CallingAccount"),
         ("caller,ingress,account,plan\n,x,example,\n", "row 2: a value is missing"),
+        (
+            f"caller,ingress,account,plan,byoc\n{CALLER},x,{ACCOUNT},,perhaps\n",
+            "row 2: byoc: must be true or false",
+        ),
     ],
 )
 def test_lines_that_are_wrong_are_named(

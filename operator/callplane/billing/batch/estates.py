@@ -121,8 +121,9 @@ def estate(lines: Sequence[Line], *, card: RateCard | None = None) -> Estate:
                     payer.pay_as_you_go,
                     payer.overspend,
                     payer.on_net is OnNet.FREE,
+                    line.byoc,
                 )
-                for payer, plan, prices in rows
+                for line, (payer, plan, prices) in zip(lines, rows, strict=True)
             ],
             schema=_LINES,
             orient="row",
@@ -146,6 +147,7 @@ _LINES: Mapping[str, Any] = {
     "payg": pl.Boolean,
     "overspend": pl.Boolean,
     "on_net_free": pl.Boolean,
+    "own_carrier": pl.Boolean,
 }
 
 

@@ -97,7 +97,7 @@ def _outcome() -> pl.Expr:
         .then(_place(Mode.INBOUND))
         .when(pl.col("on_net") & pl.col("on_net_free"))
         .then(_place(Mode.ON_NET))
-        .when("byoc")
+        .when(pl.col("byoc") | pl.col("own_carrier"))
         .then(_place(Mode.BYOC))
         .when(pl.col("set") == 0)
         .then(without_plan)

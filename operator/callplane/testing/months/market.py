@@ -197,9 +197,6 @@ class Tables:
     def trunk(self, ingress: str) -> Caller | None:
         return None
 
-    def is_byoc(self, line: Line) -> bool:
-        return False
-
     def has_called(self, account: str, country: str) -> bool:
         return (account, country) in self.countries
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -42,6 +43,15 @@ def test_every_outcome_and_column_occurs() -> None:
         assert rated[column].max() > 0
     parts = rated.filter((pl.col("pool_seconds") > 0) & (pl.col("charged_seconds") > 0))
     assert len(parts) > 5
+
+
+def test_calls_of_a_line_whose_carrier_the_customer_pays_cost_nothing() -> None:
+    lines, calls = estate_by_chance(1)
+    lines = [replace(each, byoc=nth % 2 == 0) for nth, each in enumerate(lines)]
+    rated = kernel.rate(calls, estate(lines))
+    assert differences(rated, lines) == []
+    own = rated.filter(pl.col("line") % 2 == 0)
+    assert own["charge_micros"].max() == own["pool_seconds"].max() == 0
 
 
 def test_slices_of_a_batch_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
