@@ -224,17 +224,52 @@ class BooksAuthoriser:
 
     async def answered(self, started: Started, send: Send) -> None:
         held = self._held.pop(started.attempt_id, None)
-        now = self.clock.now()
+        now, answered = self.clock.now(), self.clock.monotonic()
         seconds = held.grant.seconds if held else 0
         expires_at = now + timedelta(seconds=seconds) + OVERTIME
-        is_held = await self.books.answered(started.attempt_id, at=now, expires_at=expires_at)
+        try:
+            is_held = await self.books.answered(started.attempt_id, at=now, expires_at=expires_at)
+        except Exception:
+            if held is None:
+                raise
+            # It is up whatever the books know of it, and must not end by what they missed.
+            log.exception(
+                "an answer will be told to the books later attempt=%s", started.attempt_id
+            )
+            self._start(self._tend(started, held, send, answered))
+            self._start(self._tell_books(started, held, now, answered))
+            return
         if held is None or not is_held:
             return
-        self._start(self._tend(started, held, send))
-        if self.notes is not None:
-            await self.notes.live(started)
-            if held.country:
-                await self.notes.first_call(held.caller.line.account.name, held.country)
+        self._start(self._tend(started, held, send, answered))
+        await self._note(started, held)
+
+    async def _tell_books(
+        self, started: Started, held: _Held, at: datetime, answered: float
+    ) -> None:
+        """Tell the books of an answer `at` that time until they take it, or the grant is over."""
+        while self.clock.monotonic() - answered < held.grant.seconds:
+            await asyncio.sleep(RETRY_SECONDS)
+            # As long as an extension would make it, for there may have been one by now.
+            longest = timedelta(seconds=held.grant.seconds + held.quote.slice_seconds)
+            expires_at = self.clock.now() + longest + OVERTIME
+            try:
+                is_held = await self.books.answered(
+                    started.attempt_id, at=at, expires_at=expires_at
+                )
+            except Exception as error:  # noqa: BLE001 - whatever it is, there is another try
+                log.warning("an answer cannot be told to the books yet: %s", error)
+                continue
+            if is_held:
+                await self._note(started, held)
+            return
+
+    async def _note(self, started: Started, held: _Held) -> None:
+        if self.notes is None:
+            return
+        await self.notes.live(started)
+        if held.country:
+            await self.notes.first_call(held.caller.line.account.name, held.country)
 
     def changed(self) -> None:
         """Lines or accounts are others by now: calls that got all there was may get more."""
@@ -269,11 +304,10 @@ class BooksAuthoriser:
         stated = self.outside_lines.get(question.ingress)
         return self.directory.outside_line(question.ingress) if stated is None else stated
 
-    async def _tend(self, started: Started, held: _Held, send: Send) -> None:
+    async def _tend(self, started: Started, held: _Held, send: Send, answered: float) -> None:
         """Extend a call as long as it holds something and more can be had. Nothing more is held
-        before the SBC has heard of what is.
+        before the SBC has heard of what is. `answered` is a time of the monotonic clock.
         """
-        answered = self.clock.monotonic()
         grant = held.grant
         told_seconds = grant.seconds
         may_go_unsecured = _goes_on_unsecured(held)
@@ -289,7 +323,7 @@ class BooksAuthoriser:
                 more = await self._more(started.attempt_id, held, grant)
                 if more is None:
                     return
-                grant = more
+                held.grant = grant = more
             elapsed = self.clock.monotonic() - answered
             wanted_seconds = grant.seconds
             is_last_moment = elapsed >= told_seconds - LAST_MOMENT_SECONDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from callplane.billing.quotes import Mode, RefusalReason
 from callplane.billing.terms import AccountTerms, Enforcement, Line, OnExhaustion, Privilege
 from callplane.callcontrol.authorising import (
     BOOKS_SECONDS,
+    OVERTIME,
     RING,
     UNCOUNTED_SECONDS,
     BooksAuthoriser,
@@ -441,6 +443,52 @@ async def test_books_that_come_back_in_time_extend_a_call() -> None:
     await asyncio.sleep(3)
     assert len(sent) == 1
     await desk.authoriser.close()
+
+
+class NotesKept:
+    """Notes of calls in a list."""
+
+    def __init__(self) -> None:
+        self.live_calls: list[str] = []
+
+    async def first_call(self, account: str, country: str) -> None: ...
+
+    async def live(self, started: Started) -> None:
+        self.live_calls.append(started.attempt_id)
+
+
+@pytest.mark.parametrize("away_seconds", [5, 65])
+async def test_an_answer_that_the_books_miss_is_told_later_and_the_call_is_extended(
+    away_seconds: int,
+) -> None:
+    desk = Desk(minutes=10)
+    desk.authoriser.notes = notes = NotesKept()
+    await desk.ask()
+    sent: list[Order] = []
+    answered_at = desk.clock.now()
+    desk.books.available = False
+    await desk.authoriser.answered(Started("a-1", "b-1", 3, 4), sent.append)
+    await asyncio.sleep(away_seconds)
+    assert notes.live_calls == []
+    desk.books.available = True
+    await asyncio.sleep(2)
+    (held,) = await desk.books.reservations(["a-1"])
+    assert (held.state, held.answered_at) == (ReservationState.ACTIVE, answered_at)
+    # What is held outlasts its grant, as if nothing had been missed.
+    assert held.expires_at >= answered_at + timedelta(seconds=held.granted.seconds) + OVERTIME
+    assert notes.live_calls == ["a-1"]
+    await asyncio.sleep(68 - away_seconds)
+    assert len(sent) == 1
+    await desk.authoriser.close()
+
+
+async def test_an_answer_is_told_no_longer_than_its_call_may_last() -> None:
+    desk = Desk(minutes=10)
+    await desk.ask()
+    desk.books.available = False
+    await desk.authoriser.answered(Started("a-1", "b-1", 3, 4), lambda _: None)
+    await asyncio.sleep(1000)
+    assert not desk.authoriser._tending
 
 
 async def test_nothing_more_is_held_for_a_call_whose_sbc_cannot_be_told() -> None:
