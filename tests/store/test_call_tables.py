@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -15,12 +15,14 @@ from callplane.callcontrol.tables_directory import TablesDirectory
 from callplane.cli import connecting
 from callplane.store import schema
 from callplane.store.books_memory import MemoryBooks
-from callplane.store.books_ports import Books, Payer, PlanHolder
+from callplane.store.books_ports import Books, Outcome, Payer, PlanHolder, Suspended
 from callplane.store.books_postgres import PostgresBooks
 from callplane.store.call_tables import PHONE, CallTables, Entry, Holders, Passage
 from callplane.store.call_tables_memory import MemoryCallTables
 from callplane.store.call_tables_postgres import PostgresCallTables
+from callplane.store.evidence_postgres import PostgresEvidence
 from callplane.store.schema import SchemaMismatch
+from callplane.testing import books_builders as calls
 from callplane.testing import call_builders as build
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -210,6 +212,15 @@ def calls_dsn(database_dsn: str) -> str:
         "update books.cdrs set charge_micros = 0",
         "delete from books.leg_keys",
         "insert into books.plan_holders values ('a', 'b', 'c', 1)",
+        "update books.charging_sources set source = 'csv'",
+        "delete from books.charging_sources",
+        "insert into books.evidence select * from books.evidence",
+        "update books.evidence set state = 'Confirmed'",
+        "insert into books.active_users select * from books.active_users",
+        "update books.active_users set users = 0",
+        "insert into books.feed_positions select * from books.feed_positions",
+        "insert into books.statements select * from books.statements",
+        "insert into decks.prices select * from decks.prices",
     ],
 )
 def test_call_control_reads_what_it_decides_by_and_cannot_write_it(
@@ -222,6 +233,21 @@ def test_call_control_reads_what_it_decides_by_and_cannot_write_it(
         session.execute(statement)
 
 
+def test_rights_that_call_control_had_before_are_taken_back(
+    calls_dsn: str, database_dsn: str
+) -> None:
+    with psycopg.connect(database_dsn, autocommit=True) as owner:
+        owner.execute(f"grant insert, update on books.evidence, books.charging_sources to {CALLS}")
+    schema.upgrade(database_dsn, call_role=CALLS)
+    with psycopg.connect(calls_dsn, autocommit=True) as session:
+        for statement in (
+            "update books.evidence set state = 'Confirmed'",
+            "update books.charging_sources set source = 'csv'",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                session.execute(statement)
+
+
 async def test_call_control_may_do_all_its_work(calls_dsn: str, database_dsn: str) -> None:
     owner = PostgresCallTables(database_dsn)
     await owner.open()
@@ -229,6 +255,8 @@ async def test_call_control_may_do_all_its_work(calls_dsn: str, database_dsn: st
     await owner.write(CLUSTER, build.everything(), [Holders(PAYER, held)], now=NOW)
     await owner.close()
     tables, books = PostgresCallTables(calls_dsn), PostgresBooks(calls_dsn)
+    evidence = PostgresEvidence(calls_dsn)
+    await evidence.open()
     await tables.open()
     await books.open()
     try:
@@ -237,7 +265,22 @@ async def test_call_control_may_do_all_its_work(calls_dsn: str, database_dsn: st
         assert (await books.counters(PAYER)).entitlement_seconds == 600
         await books.line_counters(build.ACCOUNT, "anna", now=NOW)
         assert await books.due(now=NOW) == ()
+        assert await evidence.claim(["trunks/teams"], "sbc", now=NOW) == {"trunks/teams": "sbc"}
+        assert await evidence.claim(["trunks/teams"], "csv", now=NOW) == {"trunks/teams": "sbc"}
+        # A call that is held, answered and settled, one that is given back, and one that waits.
+        for attempt_id in ("a-1", "a-2"):
+            asked = calls.request(attempt_id, calls.priced_quote())
+            grant = await calls.granted(books, asked)
+        later = asked.now + timedelta(minutes=5)
+        assert await books.answered("a-1", at=asked.now, expires_at=later)
+        assert await books.void("a-2")
+        entry = calls.entry("a-1", 5, grant, pool=None, price=calls.PENNY)
+        assert await books.settle([entry], now=later) == (Outcome.SETTLED,)
+        await books.suspend([Suspended("sbc", "a-3", "1", "NoPlan", {})], now=later)
+        await books.resume([("sbc", "a-3", "1")])
+        assert await books.suspended() == ()
     finally:
+        await evidence.close()
         await tables.close()
         await books.close()
 

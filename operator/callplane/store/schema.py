@@ -85,8 +85,9 @@ def upgrade(dsn: str, *, service_role: str = SERVICE_ROLE, call_role: str = CALL
             engine.dispose()
         # From last month on, for what comes late; upgrades and the service make more in time.
         guard.execute("select books.make_months((now() - interval '1 month')::date, 15)")
-        _grant(guard, service_role, "grants.sql")
+        # In this order, for call control's take rights back, which one role for both must have.
         _grant(guard, call_role, "call_grants.sql")
+        _grant(guard, service_role, "grants.sql")
 
 
 def drop_months(dsn: str, *, keep: int, today: datetime) -> list[str]:
