@@ -8,7 +8,7 @@ true now.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -76,6 +76,7 @@ class BooksRecordBook:
             reservation.attempt_id: reservation
             for reservation in await self.books.reservations([one.attempt_id for one in records])
         }
+        records = await self._unsettled(records, held)
         await self._claim(records)
         entries: list[Entry] = []
         settled: list[CallRecord] = []
@@ -101,6 +102,23 @@ class BooksRecordBook:
             for record, outcome in zip(settled, outcomes, strict=True)
             if outcome is Outcome.CHANGED
         ]
+
+    async def _unsettled(
+        self, records: Sequence[CallRecord], held: Mapping[str, Reservation]
+    ) -> list[CallRecord]:
+        """Each record once, without those that are in the books and that no reservation pins: such
+        a copy charges nothing, and must not take the pool from the calls rated after it.
+        """
+        once = {self._leg(record).key: record for record in records}
+        unheld = [
+            key
+            for key, record in once.items()
+            if (one := held.get(record.attempt_id)) is None or not pins(one)
+        ]
+        known = await self.books.known(unheld) if unheld else frozenset()
+        if known:
+            await self.books.resume(sorted(known))
+        return [record for key, record in once.items() if key not in known]
 
     async def _claim(self, records: Sequence[CallRecord]) -> None:
         if self.evidence is None:

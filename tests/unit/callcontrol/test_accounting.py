@@ -112,6 +112,19 @@ async def test_inbound_calls_belong_to_the_line_that_is_called() -> None:
     assert (call.mode, call.charge_micros) == (Mode.INBOUND, 0)
 
 
+async def test_a_copy_of_a_settled_call_takes_nothing_from_the_next_ones_pool() -> None:
+    """Both fit into ten minutes; the copy alone would leave the new call a part of its minutes."""
+    desk = Desk()
+    await desk.fill()
+    released = ANSWERED + timedelta(seconds=300)
+    old = replace(RECORD, call_class="outage", reservation_id="", released_at=released)
+    new = replace(old, attempt_id="a-2", answered_at=ANSWERED + timedelta(seconds=1))
+    await desk.record_book.post([old])
+    await desk.record_book.post([old, old, new])
+    calls = await desk.calls()
+    assert [(one.pool_seconds, one.charge_micros) for one in calls] == [(300, 0), (299, 0)]
+
+
 async def test_a_call_of_an_outage_draws_the_pool() -> None:
     desk = Desk()
     await desk.fill()
