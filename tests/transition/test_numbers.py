@@ -177,6 +177,20 @@ async def test_a_range_below_its_claims_says_so(worlds: Worlds) -> None:
     assert world.number_of("ann") == number(7)
 
 
+async def test_a_range_and_a_number_of_one_name_are_two_things(worlds: Worlds) -> None:
+    world = await worlds.make()
+    single = {"e164": "+442079460999", "route": "DirectRouting"}
+    await world.apply("PhoneNumber", "london", single)
+    await world.declare("ann", phoneNumber={"phoneNumberRef": {"name": "london"}})
+    await world.settle(60)
+    await world.seed_range(size=5)
+    await world.settle(60)
+    assert await world.reason("london", kind="NumberRange") == "Succeeded"
+    await world.declare("ben")
+    await world.settle(60)
+    assert world.number_of("ben") == number(0)
+
+
 async def two_namespaces(worlds: Worlds) -> EngineWorld:
     world = await worlds.make()
     world.seed_namespace("team-a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from callplane.apis.number_ranges import NumberRange
+from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
 from callplane.cluster import finalizers
 from callplane.engine import carrier_numbers, gathering, redirects, reservations, stock_forecast
@@ -15,6 +16,7 @@ from callplane.rules import overlaps, validation
 from callplane.rules.findings import Finding
 from callplane.status.conditions import Succeeded
 from callplane.store.ports import NumberRow
+from callplane.values import E164, ObjectKey
 
 IN_USE_LOOK_SECONDS = 60.0
 
@@ -101,6 +103,7 @@ def _check_not_shrunk(scope: Scope, found: NumberRange) -> None:
         if row.range_name == name
         and row.state in HELD
         and not any(row.number in span for span in spans)
+        and not _is_single(scope, row.number)
     ]
     if outside:
         shown = ", ".join(sorted(outside)[:10])
@@ -108,6 +111,15 @@ def _check_not_shrunk(scope: Scope, found: NumberRange) -> None:
             Reason.SHRUNK_BELOW_CLAIMS,
             f"{len(outside)} numbers in use lie outside the range: {shown}",
         )
+
+
+def _is_single(scope: Scope, number: E164) -> bool:
+    """Is the number that of a PhoneNumber with the range's name? The register says both the same
+    way.
+    """
+    single = scope.engine.cache.get(ObjectKey("PhoneNumber", scope.key.namespace, scope.key.name))
+    resource = single.resource if single is not None else None
+    return isinstance(resource, PhoneNumber) and resource.spec.e164 == number.text
 
 
 def _count(scope: Scope, found: NumberRange, rows: list[NumberRow]) -> None:
