@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callplane.testing.engine_world import EngineWorld, Worlds, number, people
+from callplane.testing.engine_world import START, EngineWorld, Worlds, number, people
 
 pytestmark = pytest.mark.looptime
 
@@ -189,6 +189,26 @@ async def test_a_range_and_a_number_of_one_name_are_two_things(worlds: Worlds) -
     await world.declare("ben")
     await world.settle(60)
     assert world.number_of("ben") == number(0)
+
+
+async def test_a_number_rests_as_its_own_object_says(worlds: Worlds) -> None:
+    """Also where a range has the same name."""
+    world = await worlds.make()
+    single = {"e164": number(9), "route": "DirectRouting", "quarantine": {"days": 2}}
+    await world.seed_range(size=5, quarantine={"days": 30})
+    await world.apply("PhoneNumber", "london", single)
+    for name, source in (("ann", {"phoneNumberRef": {"name": "london"}}), ("ben", None)):
+        await world.declare(name, **({"phoneNumber": source} if source else {}))
+    await world.settle(60)
+    rests = {}
+    for name, which in (("ann", number(9)), ("ben", number(0))):
+        await world.delete("TeamsUser", name)
+        await world.settle(60)
+        row = await world.row(which)
+        assert row is not None
+        assert row.quarantined_until is not None
+        rests[name] = (row.quarantined_until.date() - START.date()).days
+    assert rests == {"ann": 2, "ben": 30}
 
 
 async def two_namespaces(worlds: Worlds) -> EngineWorld:

@@ -23,7 +23,7 @@ from callplane.numbering.lifecycle import HELD, Cause, NumberState
 from callplane.plan.change import Change, Operation
 from callplane.providers.protocol import OperationState, OperationStatus, ProviderError
 from callplane.resources.lines import LOCATION, NUMBER, PolicyOnLine, policy_setting
-from callplane.store.ports import Commit, HolderRow, Intent, IntentState, Move
+from callplane.store.ports import Commit, HolderRow, Intent, IntentState, Move, NumberRow
 from callplane.values import E164, HolderId, ObjectKey, Platform
 
 READ_BACK_PAUSE_SECONDS = 0.5
@@ -171,23 +171,26 @@ def _moves_of(
         )
         return (move,), None
     if change.operation is Operation.UNASSIGN_NUMBER and row.state in HELD:
-        days = quarantine_days(scope, row.range_name)
+        days = quarantine_days(scope, row)
         move, receiver = transfers.after_unassign(scope, gathered, row, quarantine_days=days)
         return (move,), receiver
     return (), None
 
 
-def quarantine_days(scope: Scope, range_name: str) -> int:
-    """Days of rest as the range or number says; the default when it is gone."""
-    namespace, _, name = range_name.partition("/")
+def quarantine_days(scope: Scope, row: NumberRow) -> int:
+    """Days of rest as the range or number says; the default when it is gone. The register calls a
+    range and a PhoneNumber of one name the same: then the latter counts for its own number only.
+    """
+    namespace, _, name = row.range_name.partition("/")
+    found: list[Any] = []
     for kind in ("NumberRange", "PhoneNumber"):
         cached: CachedObject | None = scope.engine.cache.get(ObjectKey(kind, namespace, name))
-        quarantine = getattr(
-            getattr(getattr(cached, "resource", None), "spec", None), "quarantine", None
-        )
-        if quarantine is not None:
-            return int(quarantine.days)
-    return DEFAULT_QUARANTINE_DAYS
+        spec: Any = getattr(cached.resource, "spec", None) if cached is not None else None
+        if spec is not None:
+            found.append(spec)
+    own = [spec for spec in found if getattr(spec, "e164", None) == row.number.text]
+    chosen = next(iter(own or found), None)
+    return int(chosen.quarantine.days) if chosen is not None else DEFAULT_QUARANTINE_DAYS
 
 
 def _applied(row: HolderRow, change: Change) -> HolderRow:

@@ -74,7 +74,7 @@ async def let_rest(scope: Scope, gathered: Gathered, row: NumberRow) -> None:
         )
         await gathered.runtime.mirror.commit(Commit(moves=(move,)), now=now)
         return
-    days = intents.quarantine_days(scope, row.range_name)
+    days = intents.quarantine_days(scope, row)
     move, receiver = transfers.after_unassign(scope, gathered, row, quarantine_days=days)
     await gathered.runtime.mirror.commit(Commit(moves=(move,)), now=now)
     if receiver is not None:

@@ -298,7 +298,7 @@ async def _give_up(scope: Scope, gathered: Gathered, rows: Sequence[NumberRow]) 
     for some in _batches(rows):
         moves, grants = [], []
         for row in some:
-            days = quarantine_days(scope, row.range_name)
+            days = quarantine_days(scope, row)
             move, receiver = transfers.after_unassign(scope, gathered, row, quarantine_days=days)
             moves.append(move)
             receivers.append(receiver)

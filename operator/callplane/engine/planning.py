@@ -345,7 +345,7 @@ def _with_rest(world: PlanningWorld, each: ObjectPlan) -> ObjectPlan:
                 Level.INFO, Reason.NUMBER_IN_TRANSFER, "the number goes over without a rest"
             )
         else:
-            days = intents.quarantine_days(world.scope(each.key), row.range_name)
+            days = intents.quarantine_days(world.scope(each.key), row)
             note = Note(Level.INFO, RESTS, f"rests {days} days")
         return replace(each, notes=(*each.notes, note))
     return each
