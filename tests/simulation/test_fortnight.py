@@ -13,7 +13,9 @@ from pathlib import Path
 import lives
 import pytest
 
-SEEDS = range(1, int(os.environ.get("CALLPLANE_SEEDS", "3")) + 1)
+# A fortnight of every platform and carrier takes some two and a half minutes of a processor.
+pytestmark = pytest.mark.timeout(900)
+SEEDS = range(1, int(os.environ.get("CALLPLANE_SEEDS", "2")) + 1)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,9 @@ import pytest
 
 from callplane.testing.simulation.mutants import MUTANTS
 
+# A life of three days with and one without each guard.
+pytestmark = pytest.mark.timeout(900)
+
 # What each missing guard is noticed as.
 RULES = {
     "emergency": "gate",

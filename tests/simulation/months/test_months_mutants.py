@@ -10,6 +10,9 @@ import quarters
 
 from callplane.testing.months.mutants import MUTANTS
 
+# Lives are processes of their own, some of them minutes long.
+pytestmark = pytest.mark.timeout(900)
+
 # What each missing guard is noticed as.
 RULES = {
     "leg_key": "once",

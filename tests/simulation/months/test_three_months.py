@@ -20,6 +20,9 @@ import quarters
 from callplane.store import schema
 from callplane.testing.control_plane import ThrowAwayPostgres
 
+# Lives are processes of their own, some of them minutes long.
+pytestmark = pytest.mark.timeout(900)
+
 SEEDS = range(1, int(os.environ.get("CALLPLANE_SEEDS", "2")) + 1)
 
 
