@@ -369,27 +369,6 @@ async def test_a_phone_waits_for_whoever_has_its_number_in_teams(worlds: Worlds)
     assert await sip.holder_of(0) == "phone:bob"
 
 
-@pytest.mark.parametrize("source", [{"e164": number(0)}, {"rangeRef": {"name": "london"}}])
-async def test_a_phone_waits_for_a_tenant_without_its_secret(
-    worlds: Worlds, source: dict[str, Any]
-) -> None:
-    """Nobody can tell yet which numbers people have there. What the phone has, it keeps."""
-    world, sip = await ben_has(worlds)
-    await sip.declare_phone("eve", phoneNumber={"e164": number(5)})
-    await world.settle()
-    await world.kill()
-    await lose_the_secret(world)
-    await sip.declare_phone("bob", phoneNumber=source)
-    await world.start()
-    await world.settle(300)
-    assert await world.reason("bob", kind=PHONE) == "False DependencyNotReady"
-    assert await world.reason("eve", kind=PHONE) == "Succeeded"
-    await world.seed_tenant()
-    await world.settle(120)
-    assert await world.row(0) is None
-    assert await world.reason("bob", kind=PHONE) in ("False Foreign", "Succeeded")
-
-
 # Without its guard each of these must fail.
 
 

@@ -29,8 +29,6 @@ from callplane.engine.gathering import (
     DEPENDENCY_LOOK_SECONDS,
     Gathered,
     consenting,
-    not_listed,
-    unlisted,
 )
 from callplane.engine.holders import claim_of_holder
 from callplane.engine.scope import Scope
@@ -113,7 +111,6 @@ async def desired_number(
         number = number or _preview(scope, gathered, holder, stock)
         return WantedNumber(_desired(number, stock), location=stock.location)
     if number is None:
-        await _check_listed(scope, stock)
         number = await _claim_next(scope, gathered, holder, stock)
         return WantedNumber(_desired(number, stock), location=stock.location)
     waits_for = await secure(scope, gathered, holder, stock, number)
@@ -334,8 +331,7 @@ async def secure(
         row = elsewhere
         if row is not None:
             return await _secure_elsewhere(scope, gathered, holder, row)
-        if _check_observed(scope, gathered, holder, number):
-            await _check_listed(scope, stock)
+        _check_observed(scope, gathered, holder, number)
         _check_reserved(scope, gathered, stock, holder, number)
         observed = runtime.snapshot.number(number)
         if observed is not None and observed.holder_id == holder.user_id:
@@ -383,37 +379,27 @@ async def _secure_elsewhere(
     raise _taken(scope, row.number, row)
 
 
-def _check_observed(scope: Scope, gathered: Gathered, holder: HolderId, number: E164) -> bool:
-    """Nobody whom nothing declares loses a number, on whichever platform they have it. Says whether
-    the answer hangs on what is listed elsewhere: whoever has the number already may keep it.
+def _check_observed(scope: Scope, gathered: Gathered, holder: HolderId, number: E164) -> None:
+    """Nobody whom nothing declares loses a number, on whichever platform they have it. A platform
+    that cannot be read holds up nobody here: one customer's expired credentials must not stop
+    another's joiners. What takes whole ranges, or gives numbers back, waits for every platform.
     """
     observed = gathered.runtime.snapshot.number(number)
     if observed is not None and observed.holder_id == holder.user_id:
-        return False
+        return
     elsewhere = gathered.runtime.seen_elsewhere(number)
     if not _may_have(observed, holder):
         place = f"the {WORDS[holder.platform].connection}"
     elif elsewhere is not None:
         place = str(elsewhere.key)
     else:
-        return True
+        return
     scope.engine.waiters.wait_for_number(scope.key, number, None)
     raise Stalled(
         Reason.FOREIGN,
         f"{number.masked} is assigned in {place} to somebody whom nothing declares; free it "
         "there, or declare its holder",
     )
-
-
-async def _check_listed(scope: Scope, stock: Stock) -> None:
-    """A platform that was not read yet may show the number on somebody. Those of namespaces that
-    may not use the stock have none of it: a tenant of another customer, which nobody can read
-    today, holds up nobody here.
-    """
-    for blind in unlisted(scope):
-        labels = await scope.engine.labels_of(blind.namespace)
-        if references.consents(stock.source, blind.namespace, labels):
-            raise not_listed(blind)
 
 
 def _check_reserved(
