@@ -133,6 +133,12 @@ class HeldBatch(Model):
 LastObservedTime = Annotated[
     Timestamp | None, Field(description="When the last complete listing began.")
 ]
+Foreign = Annotated[
+    Count | None, Field(description="Assigned numbers that nothing declares.", ge=0)
+]
+Orphaned = Annotated[
+    Count | None, Field(description="Claims whose declaring object is gone.", ge=0)
+]
 HeldChanges = Annotated[Count | None, Field(description="Changes that wait for an approval.", ge=0)]
 HeldBatches = Annotated[
     tuple[HeldBatch, ...],

@@ -9,11 +9,12 @@ from pydantic import Field, StringConstraints
 
 from callplane.apis import constraints, fields
 from callplane.apis.call_terms import AccountRef
+from callplane.apis.drift import DriftOfHolder
 from callplane.apis.fields import Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.references import ConnectionRef, ManagementPolicy, ObjectRef
-from callplane.apis.teams_users import Drift, NumberOnUser, OnDelete, PhoneNumberSource
+from callplane.apis.teams_users import NumberOnUser, OnDelete, PhoneNumberSource
 
 ServiceName = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
@@ -117,14 +118,7 @@ class ServiceLineStatus(Status):
     phone_number: Annotated[
         NumberOnUser | None, Field(description="The number that the service has.")
     ] = None
-    drift: Annotated[
-        tuple[Drift, ...],
-        Field(
-            description="Differences that were seen and not written (Observe, suspended, held).",
-            max_length=64,
-            json_schema_extra=fields.list_map("field"),
-        ),
-    ] = ()
+    drift: DriftOfHolder = ()
 
 
 class ServiceLine(Resource):

@@ -75,12 +75,8 @@ class SessionBorderControllerStatus(Status):
     claims: Annotated[
         Count | None, Field(description="Numbers claimed by lines of this SBC.", ge=0)
     ] = None
-    foreign: Annotated[
-        Count | None, Field(description="Assigned numbers that nothing declares.", ge=0)
-    ] = None
-    orphaned: Annotated[
-        Count | None, Field(description="Claims whose declaring object is gone.", ge=0)
-    ] = None
+    foreign: connections.Foreign = None
+    orphaned: connections.Orphaned = None
     held_changes: connections.HeldChanges = None
     held_batches: connections.HeldBatches = ()
     installation: Annotated[fields.Text64 | None, connections.installation_of("SBC")] = None

@@ -13,11 +13,12 @@ from callplane.apis.call_terms import (
     CallingPlanRef,
     CallPrivilegeRef,
 )
+from callplane.apis.drift import DriftOfHolder
 from callplane.apis.fields import Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.references import ConnectionRef, ManagementPolicy, ObjectRef, SecretKeyRef
-from callplane.apis.teams_users import Drift, NumberOnUser, OnDelete, PhoneNumberSource
+from callplane.apis.teams_users import NumberOnUser, OnDelete, PhoneNumberSource
 
 
 class SipCredentials(Model):
@@ -92,14 +93,7 @@ class SipPhoneStatus(Status):
     phone_number: Annotated[
         NumberOnUser | None, Field(description="The number that the phone has.")
     ] = None
-    drift: Annotated[
-        tuple[Drift, ...],
-        Field(
-            description="Differences that were seen and not written (Observe, suspended, held).",
-            max_length=64,
-            json_schema_extra=fields.list_map("field"),
-        ),
-    ] = ()
+    drift: DriftOfHolder = ()
 
 
 class SipPhone(Resource):

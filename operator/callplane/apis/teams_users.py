@@ -15,6 +15,7 @@ from callplane.apis.call_terms import (
     CallPrivilegeRef,
 )
 from callplane.apis.drift import Drift as Drift
+from callplane.apis.drift import DriftOfHolder
 from callplane.apis.fields import Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
@@ -172,14 +173,7 @@ class TeamsUserStatus(Status):
             json_schema_extra=fields.list_map("type"),
         ),
     ] = ()
-    drift: Annotated[
-        tuple[Drift, ...],
-        Field(
-            description="Differences that were seen and not written (Observe, suspended, held).",
-            max_length=64,
-            json_schema_extra=fields.list_map("field"),
-        ),
-    ] = ()
+    drift: DriftOfHolder = ()
 
 
 class TeamsUser(Resource):

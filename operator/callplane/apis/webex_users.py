@@ -10,11 +10,12 @@ from pydantic import Field, StringConstraints
 from callplane.apis import constraints, fields
 from callplane.apis.call_terms import PLAN_NEEDS_ACCOUNT, AccountRef, CallingPlanRef
 from callplane.apis.constraints import Constraint
+from callplane.apis.drift import DriftOfHolder
 from callplane.apis.fields import Count, Flag
 from callplane.apis.kinds import AGE, MESSAGE, READY_COLUMNS, Column, Kind
 from callplane.apis.model import Model, Resource, Status
 from callplane.apis.references import ConnectionRef, ManagementPolicy, ObjectRef
-from callplane.apis.teams_users import Drift, NumberOnUser, OnDelete, PhoneNumberSource
+from callplane.apis.teams_users import NumberOnUser, OnDelete, PhoneNumberSource
 
 LocationName = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
@@ -163,14 +164,7 @@ class WebexUserStatus(Status):
     licence: Annotated[
         fields.Text256 | None, Field(description="The Calling licence that the person has.")
     ] = None
-    drift: Annotated[
-        tuple[Drift, ...],
-        Field(
-            description="Differences that were seen and not written (Observe, suspended, held).",
-            max_length=64,
-            json_schema_extra=fields.list_map("field"),
-        ),
-    ] = ()
+    drift: DriftOfHolder = ()
 
 
 class WebexUser(Resource):
