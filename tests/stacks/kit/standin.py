@@ -7,6 +7,7 @@ this. It waits for no rollout, takes names as they are given, and forces its fie
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -207,8 +208,28 @@ class Standin(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]
             self._api(body).delete(
                 metadata["name"], metadata.get("namespace"), propagation_policy="Background"
             )
-        self._until(request, context, lambda: not self._live(body), "a finalizer holds it")
+        self._until(request, context, lambda: self._gone(body), "a finalizer holds it")
         return empty_pb2.Empty()
+
+    def _gone(self, body: Body) -> bool:
+        """Whether an object has left; a definition whose clean-up failed is touched.
+
+        An API server answers "storage is (re)initializing" to its own first listing of a kind that
+        nobody has read yet, and tries again ever later, up to many minutes; a change of the
+        definition makes it try at once.
+        """
+        live = self._live(body)
+        if live and body["kind"] == "CustomResourceDefinition" and _clean_up_failed(live):
+            touched = {"metadata": {"annotations": {"callplane.dev/touched": str(time.time())}}}
+            with contextlib.suppress(dynamic.exceptions.NotFoundError):
+                self._api(body).patch(
+                    body=touched,
+                    name=body["metadata"]["name"],
+                    content_type="application/merge-patch+json",
+                )
+            # Its own update of the status would meet a change a tick later.
+            time.sleep(1)
+        return not live
 
     def _api(self, body: Body) -> Any:
         with self._lock:
@@ -261,6 +282,11 @@ class Standin(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]
 def _is_established(body: Body | None) -> bool:
     conditions = ((body or {}).get("status") or {}).get("conditions") or []
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+
+def _clean_up_failed(definition: Body) -> bool:
+    conditions = (definition.get("status") or {}).get("conditions") or []
+    return any(each.get("reason") == "InstanceDeletionFailed" for each in conditions)
 
 
 def main() -> None:
