@@ -1,6 +1,6 @@
 """Every benchmark runs to its end with a few people, and its last line says what was promised.
 
-Figures of so few people mean little; counts do not depend on the machine and are held here.
+Figures of so few people mean little; what is held here are counts, which a slow machine has too.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def test_converge() -> None:
     assert found["users_per_second"] > 0
     assert found["operator_cpu_ms_per_user"] > 0
     assert found["operator_rss_mb"] < 400
-    assert found["apiserver_writes_per_user"] <= 3
+    # The finalizer and the end; what takes longer than five seconds says so in between, once.
+    assert 2 <= found["apiserver_writes_per_user"] <= 3.5
     assert found["provider_reads_per_user"] <= 1
     # The provider's own burst makes the beginning free.
     assert found["throttle_bound_ratio"] > 0.4
