@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callplane.deployment import gitops as health
-from callplane_stacks.configuration import Configuration, GitOpsProgram
+from callplane_stacks.configuration import GitOpsProgram, OnCluster
 from callplane_stacks.objects import Body, Component, labelled
 
 COMPONENT = "gitops"
@@ -15,14 +15,14 @@ class GitOps(Component):
     """The tenants' repository as a source, and what applies it."""
 
 
-def objects(configuration: Configuration) -> list[Body]:
+def objects(configuration: OnCluster) -> list[Body]:
     """The objects of the chosen program, which itself is there already."""
     if configuration.gitops.program is GitOpsProgram.FLUX:
         return _flux(configuration)
     return [_argo_cd(configuration)]
 
 
-def _flux(configuration: Configuration) -> list[Body]:
+def _flux(configuration: OnCluster) -> list[Body]:
     chosen = configuration.gitops
     judged = health.flux()["spec"]
     return [
@@ -54,7 +54,7 @@ def _flux(configuration: Configuration) -> list[Body]:
     ]
 
 
-def _argo_cd(configuration: Configuration) -> Body:
+def _argo_cd(configuration: OnCluster) -> Body:
     chosen = configuration.gitops
     return {
         "apiVersion": "argoproj.io/v1alpha1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callplane.deployment import platform_objects
 from callplane.deployment.options import GITOPS_ACCOUNTS, Options
-from callplane_stacks.configuration import Configuration
+from callplane_stacks.configuration import OnCluster
 from callplane_stacks.objects import Body, Component
 
 
@@ -12,7 +12,7 @@ class Platform(Component):
     """Definitions, rights, policies and pods of the operator."""
 
 
-def options(configuration: Configuration) -> Options:
+def options(configuration: OnCluster) -> Options:
     """The choices that the description takes."""
     chosen = configuration.platform
     return Options(
@@ -24,6 +24,6 @@ def options(configuration: Configuration) -> Options:
     )
 
 
-def objects(configuration: Configuration) -> list[Body]:
+def objects(configuration: OnCluster) -> list[Body]:
     """Exactly the objects of the description."""
     return platform_objects.objects(options(configuration))

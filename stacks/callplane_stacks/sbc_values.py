@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from callplane.sbc import reading
 from callplane.sbc.model import Sbc
-from callplane_stacks.configuration import Configuration, ConfigurationRefused, SbcInstance
+from callplane_stacks.configuration import ConfigurationRefused, Instance
 
 
-def read(configuration: Configuration, documents: Mapping[str, Any]) -> dict[str, Sbc]:
+def read(instances: Sequence[Instance], documents: Mapping[str, Any]) -> dict[str, Sbc]:
     """The SBCs by instance. Raises ConfigurationRefused with every reason of every document."""
     reasons = [
         f"values of {name}: no instance is called so"
-        for name in documents.keys() - {each.name for each in configuration.sbc.instances}
+        for name in documents.keys() - {each.name for each in instances}
     ]
     found: dict[str, Sbc] = {}
-    for instance in configuration.sbc.instances:
+    for instance in instances:
         if instance.name not in documents:
             reasons.append(f"values of {instance.name}: there are none")
             continue
@@ -31,7 +31,7 @@ def read(configuration: Configuration, documents: Mapping[str, Any]) -> dict[str
     return found
 
 
-def _differences(instance: SbcInstance, sbc: Sbc) -> list[str]:
+def _differences(instance: Instance, sbc: Sbc) -> list[str]:
     """What the values say otherwise than the configuration."""
     public = sbc.public.address if sbc.public is not None else None
     compared = {

@@ -13,21 +13,17 @@ sys.path[:0] = [str(ROOT / "stacks"), str(ROOT / "operator")]
 
 import yaml  # noqa: E402
 
-from callplane_stacks import (  # noqa: E402
-    configuration,
-    kubernetes_target,
-    ledger_database,
-    sbc_values,
-)
+from callplane_stacks import sbc_values  # noqa: E402
+from callplane_stacks.kubernetes import configuration, ledger_database, target  # noqa: E402
 
 settings = pulumi.Config("callplane")
 folder = Path(settings.require("values"))
 documents = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(folder.glob("*.yaml"))}
 chosen = configuration.read(settings.require_object("stack"))
-kubernetes_target.deploy(
-    kubernetes_target.Inputs(
+target.deploy(
+    target.Inputs(
         configuration=chosen,
-        sbcs=sbc_values.read(chosen, documents),
+        sbcs=sbc_values.read(chosen.sbc.instances, documents),
         passwords={
             role: settings.require_secret(f"{role}-password") for role in ledger_database.ROLES
         },

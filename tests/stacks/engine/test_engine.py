@@ -15,7 +15,8 @@ from pulumi import automation
 
 import foreign_kinds
 import sample_stack
-from callplane_stacks import gitops, ledger_database, objects, observability, sbc
+from callplane_stacks import gitops, objects
+from callplane_stacks.kubernetes import ledger_database, observability, sbc
 from callplane_stacks.objects import KubernetesObject
 from workshop import Cluster, Workshop
 

@@ -10,8 +10,9 @@ from typing import Any
 import pulumi
 import yaml
 
-from callplane_stacks import configuration, kubernetes_target, ledger_database, sbc_values
-from callplane_stacks.kubernetes_target import Inputs
+from callplane_stacks import sbc_values
+from callplane_stacks.kubernetes import configuration, ledger_database, target
+from callplane_stacks.kubernetes.target import Inputs
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = yaml.safe_load((ROOT / "stacks/kubernetes/Pulumi.sample.yaml").read_text())
@@ -44,9 +45,9 @@ def values() -> dict[str, Any]:
 def inputs(**parts: Mapping[str, Any]) -> Inputs:
     """The inputs of a stack as the sample configures it."""
     chosen = configuration.read(document(**parts))
-    return Inputs(chosen, sbc_values.read(chosen, values()), PASSWORDS)
+    return Inputs(chosen, sbc_values.read(chosen.sbc.instances, values()), PASSWORDS)
 
 
 def declare(**parts: Mapping[str, Any]) -> None:
     """The whole program."""
-    kubernetes_target.deploy(inputs(**parts), pulumi.ResourceOptions())
+    target.deploy(inputs(**parts), pulumi.ResourceOptions())

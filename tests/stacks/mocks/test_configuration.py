@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import sample_stack
-from callplane_stacks import configuration, sbc_values
+from callplane_stacks import sbc_values
 from callplane_stacks.configuration import ConfigurationRefused
+from callplane_stacks.kubernetes import configuration
 
 
 def reasons(document: Mapping[str, Any]) -> list[str]:
@@ -89,7 +90,7 @@ def test_what_is_no_configuration_at_all_is_refused(document: dict[str, Any]) ->
 def refused_values(documents: dict[str, Any]) -> list[str]:
     """Why values of SBCs are refused."""
     with pytest.raises(ConfigurationRefused) as refused:
-        sbc_values.read(configuration.read(sample_stack.document()), documents)
+        sbc_values.read(configuration.read(sample_stack.document()).sbc.instances, documents)
     return refused.value.reasons
 
 

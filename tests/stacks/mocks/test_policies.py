@@ -10,7 +10,8 @@ import pytest
 
 import sample_stack
 from callplane.deployment import admission, platform_objects
-from callplane_stacks import ledger_database, platform_component, policies, sbc
+from callplane_stacks import platform_component, policies
+from callplane_stacks.kubernetes import ledger_database, sbc
 from callplane_stacks.objects import type_token
 
 Body = dict[str, Any]

@@ -15,15 +15,8 @@ from callplane.deployment import platform_objects
 from callplane.deployment.options import CALLS_URI_KEY
 from callplane.sbc import rendering
 from callplane.settings import PREFIX, CallControlSettings
-from callplane_stacks import (
-    firewall,
-    ledger_database,
-    observability,
-    platform_component,
-    policies,
-    sbc,
-    sbc_call_control,
-)
+from callplane_stacks import firewall, platform_component, policies
+from callplane_stacks.kubernetes import ledger_database, observability, sbc, sbc_call_control
 from callplane_stacks.objects import resource_name, type_token
 from recording import Registered
 

@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 
 from callplane.deployment.options import CALLS_URI_KEY, OWNER_URI_KEY, URI_KEY
-from callplane_stacks.configuration import Configuration
+from callplane_stacks.kubernetes.configuration import Configuration
 from callplane_stacks.objects import Body, Component, labelled
 
 COMPONENT = "database"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from callplane.deployment import alerts, dashboards
-from callplane_stacks import ledger_database, platform_component, sbc
-from callplane_stacks.configuration import Configuration
+from callplane_stacks import platform_component
+from callplane_stacks.kubernetes import ledger_database, sbc
+from callplane_stacks.kubernetes.configuration import Configuration
 from callplane_stacks.objects import Body, Component, labelled
 
 COMPONENT = "observability"

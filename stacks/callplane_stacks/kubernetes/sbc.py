@@ -16,8 +16,9 @@ import pulumi
 from callplane.deployment import workload
 from callplane.sbc import rendering
 from callplane.sbc.model import Sbc as Values
-from callplane_stacks import firewall, sbc_call_control
-from callplane_stacks.configuration import Configuration, SbcInstance
+from callplane_stacks import firewall
+from callplane_stacks.kubernetes import sbc_call_control
+from callplane_stacks.kubernetes.configuration import Configuration, SbcInstance
 from callplane_stacks.objects import Body, Component, labelled, namespace
 
 COMPONENT = "sbc"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pulumi
 
 from callplane.sbc.model import Sbc
-from callplane_stacks import gitops, ledger_database, observability, platform_component, sbc
-from callplane_stacks.configuration import Configuration
+from callplane_stacks import gitops, platform_component
+from callplane_stacks.kubernetes import ledger_database, observability, sbc
+from callplane_stacks.kubernetes.configuration import Configuration
 
 
 @dataclass(frozen=True, slots=True)

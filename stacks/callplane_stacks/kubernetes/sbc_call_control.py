@@ -13,7 +13,7 @@ from callplane.deployment import workload
 from callplane.deployment.options import CALLS_URI_KEY
 from callplane.sbc.model import Sbc as Values
 from callplane_stacks import platform_component
-from callplane_stacks.configuration import Configuration, SbcInstance
+from callplane_stacks.kubernetes.configuration import Configuration, SbcInstance
 from callplane_stacks.objects import Body, labelled
 
 SECRET = "callplane-database"
