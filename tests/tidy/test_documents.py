@@ -75,6 +75,12 @@ def kinds_without_a_page(texts: Texts) -> list[str]:
     ]
 
 
+def kinds_the_readme_forgets(texts: Texts) -> list[str]:
+    """Kinds that are not in the README's table of kinds."""
+    readme = texts[PurePosixPath("README.md")]
+    return [kind.name for kind in registry.KINDS if f"`{kind.name}`" not in readme]
+
+
 def stale_pages(texts: Texts) -> list[str]:
     """Pages of kinds whose generated parts are not what models and samples say."""
     stale = []
@@ -119,6 +125,10 @@ def test_every_kind_has_a_page(texts: Texts) -> None:
     assert kinds_without_a_page(texts) == []
 
 
+def test_the_readme_names_every_kind(texts: Texts) -> None:
+    assert kinds_the_readme_forgets(texts) == []
+
+
 def test_pages_of_kinds_are_fresh(texts: Texts) -> None:
     assert stale_pages(texts) == []
 
@@ -149,6 +159,12 @@ def test_a_kind_without_a_page_is_caught(texts: Texts) -> None:
     path = PurePosixPath("docs/kinds/teamsuser.md")
     without = {name: text for name, text in texts.items() if name != path}
     assert kinds_without_a_page(without) == ["TeamsUser"]
+
+
+def test_a_readme_without_a_kind_is_caught(texts: Texts) -> None:
+    readme = PurePosixPath("README.md")
+    text = texts[readme].replace("`SipPhone`, `PbxTrunk`", "phones")
+    assert kinds_the_readme_forgets({**texts, readme: text}) == ["SipPhone", "PbxTrunk"]
 
 
 def test_a_stale_page_is_caught(texts: Texts) -> None:
