@@ -6,17 +6,19 @@ from typing import Any
 
 import pytest
 
+from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.providers.inmemory import carrier_world
 from callplane.providers.inmemory.carrier_world import CarrierWorld
 from callplane.resources.carriers import (
     CarrierNumberState,
     NumberOrder,
+    Obstacle,
     OrderRequest,
     OrderState,
     TrunkRoute,
 )
 from callplane.store.memory import MemoryRegister
-from callplane.store.ports import ConnectionRow
+from callplane.store.ports import ConnectionRow, HolderRow
 from callplane.testing.carrier_estate import TRUNK, declare_number, seed_carrier
 from callplane.testing.carrier_stage import ON_SALE, OWNED
 from callplane.testing.engine_world import EngineWorld, Worlds
@@ -206,6 +208,39 @@ async def test_rejected_paperwork_stalls_and_is_not_ordered_again(worlds: Worlds
     await order(world, description="documents renewed")
     await world.settle()
     assert await ready(world) == "Succeeded"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_refused_order_is_placed_again_only_when_its_object_changes(
+    worlds: Worlds, restarts: bool
+) -> None:
+    world = await estate(worlds)
+    refusal = CarrierRefused(Obstacle.ACCOUNT_LIMIT, "no more numbers for this account")
+    world.carrier.strike(carrier_world.Strike("order", refusal))
+    await order(world)
+    await world.settle(600)
+    if restarts:
+        await world.restart()
+        await world.settle(600)
+    assert await ready(world) == "False AccountLimitReached"
+    assert "no more numbers for this account" in await message(world)
+    assert [call.name for call in world.carrier.journal].count("order") == 1
+    assert bought(world) == 0
+    await order(world, description="asked for again")
+    await world.settle(600)
+    assert await ready(world) == "Succeeded"
+    assert bought(world) == 1
+    # Nothing speaks of the refusal once the number is there.
+    assert not any("refused" in row.applied for row in await remembered(world))
+
+
+async def remembered(world: EngineWorld) -> list[HolderRow]:
+    found = await connections(world)
+    return [
+        row
+        for connection in found
+        for row in (await world.register.load(connection.connection)).holders
+    ]
 
 
 async def test_a_number_that_was_sold_shows_what_else_there_is(worlds: Worlds) -> None:

@@ -284,7 +284,10 @@ async def test_an_overtaken_leader_takes_nothing_off_a_number(
     assert world.carrier.owned[LINE].deletion_locked is True
 
 
-async def test_a_refused_release_leaves_the_number_as_it_was(worlds: Worlds) -> None:
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_refused_release_leaves_the_number_as_it_was(
+    worlds: Worlds, restarts: bool
+) -> None:
     world = await estate(worlds)
     before = world.carrier.owned[LINE]
     refusal = CarrierRefused(Obstacle.OTHER, "the contract has not ended")
@@ -293,6 +296,10 @@ async def test_a_refused_release_leaves_the_number_as_it_was(worlds: Worlds) -> 
     await world.settle(60)
     await world.answer()
     await world.settle(3600)
+    if restarts:
+        # Asking again would take the emergency address off for a while.
+        await world.restart()
+        await world.settle(3600)
     assert await reason(world) == "False ReleaseRefused"
     assert "the contract has not ended" in (await world.condition("PhoneNumber", "front"))[2]
     after = world.carrier.owned[LINE]

@@ -63,8 +63,8 @@ class CarrierRuntime(ConnectionCore):
         # What the last listing said nothing of, by number, and when a read last showed it.
         self.unlisted: dict[E164, frozenset[str]] = {}
         self.detailed_at: dict[E164, float] = {}
-        # What was refused at once, and for which spec; a restart asks once more.
-        self.refusals: dict[E164, str] = {}
+        # What was refused at once, and for which spec.
+        self.refusals: dict[E164, str] = carrier_memory.refused(mirror)
 
     def can(self, action: CarrierAction) -> bool:
         return self.provider.capabilities.supports(action)

@@ -1,5 +1,6 @@
 """What the register remembers of a number at a carrier, so that a restart forgets nothing: what we
-last set on it, who undid that, that it has just become ours, and what a release took off it.
+last set on it, who undid that, that it has just become ours, what a release took off it, and what
+the carrier has refused.
 
 One holder row a number, whose holder is the number itself. `carrier_writing` commits it with the
 intent that it belongs to.
@@ -23,6 +24,8 @@ from callplane.values import E164, HolderId, Platform
 ARRIVED = "arrived"
 #: What hung on the number before a release took it off.
 TAKEN_OFF = "takenOff"
+#: What was refused at once, for which spec of which object: it is not asked for again.
+REFUSED = "refused"
 _ACQUISITIONS = frozenset({Operation.ORDER_NUMBER, Operation.PORT_NUMBER_IN})
 
 
@@ -45,6 +48,15 @@ def taken_off(mirror: RegisterMirror) -> dict[E164, TakenOff]:
         E164(row.holder.user_id): _read(row.applied[TAKEN_OFF])
         for row in _rows(mirror)
         if TAKEN_OFF in row.applied
+    }
+
+
+def refused(mirror: RegisterMirror) -> dict[E164, str]:
+    """By number, what the carrier refused last."""
+    return {
+        E164(row.holder.user_id): str(row.applied[REFUSED])
+        for row in _rows(mirror)
+        if REFUSED in row.applied
     }
 
 
@@ -91,6 +103,7 @@ def after(mirror: RegisterMirror, change: Change, *, now: datetime) -> Remembere
         return _kept(mirror, replace(row, applied={}, undone={}))
     applied = dict(row.applied)
     if change.operation in _ACQUISITIONS:
+        applied.pop(REFUSED, None)
         applied[ARRIVED] = now.isoformat()
     elif change.after is None:
         applied.pop(carrier_changes.setting_name(change), None)
@@ -113,6 +126,16 @@ async def remember_taken_off(
     content = {"address": address, "locked": what.locked}
     if row.applied.get(TAKEN_OFF) != content:
         row = replace(row, applied={**row.applied, TAKEN_OFF: content})
+        await mirror.commit(Commit(holders=(row,)), now=now)
+
+
+async def remember_refusal(
+    mirror: RegisterMirror, number: E164, text: str, *, now: datetime
+) -> None:
+    """A restart must not ask again: asking for a release takes the emergency address off first."""
+    row = row_of(mirror, number)
+    if row.applied.get(REFUSED) != text:
+        row = replace(row, applied={**row.applied, REFUSED: text})
         await mirror.commit(Commit(holders=(row,)), now=now)
 
 

@@ -14,7 +14,7 @@ from callplane.apis.carriers import Carrier
 from callplane.apis.number_ranges import FOREIGN_ROUTES, NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
-from callplane.engine import carrier_changes, carrier_drift, carrier_writing
+from callplane.engine import carrier_changes, carrier_drift, carrier_memory, carrier_writing
 from callplane.engine.carrier_gathering import CarrierSide, check_incident, require
 from callplane.engine.scope import Scope
 from callplane.errors import Failed, Stalled, Verdict, Waiting
@@ -179,8 +179,16 @@ async def _refused(
         side.runtime.request_listing()
         return Stalled(reason, f"{number.masked} was not bought: {detail}; top the account up")
     # So that the same order is not placed again and again: only another spec asks again.
-    side.runtime.refusals[number] = rejection(scope, reason, detail)
+    await remember_refusal(scope, side, number, rejection(scope, reason, detail))
     return Stalled(reason, f"the carrier refused the order of {number.masked}: {detail}")
+
+
+async def remember_refusal(scope: Scope, side: CarrierSide, number: E164, text: str) -> None:
+    """`text` as `rejection` makes it."""
+    side.runtime.refusals[number] = text
+    await carrier_memory.remember_refusal(
+        side.runtime.mirror, number, text, now=scope.engine.clock.now()
+    )
 
 
 def refuse_again(scope: Scope, side: CarrierSide, number: E164, row: NumberRow | None) -> None:

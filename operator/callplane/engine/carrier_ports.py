@@ -65,7 +65,8 @@ async def advance(
     except CarrierRefused as refused:
         reason = carrier_orders.reason_of(refused.obstacle, Reason.PORT_REJECTED)
         detail = carrier_orders.words(str(refused), refused.code)
-        side.runtime.refusals[number] = carrier_orders.rejection(scope, reason, detail)
+        text = carrier_orders.rejection(scope, reason, detail)
+        await carrier_orders.remember_refusal(scope, side, number, text)
         raise Stalled(reason, f"{number.masked} cannot be ported so: {detail}") from refused
     await _take(scope, side, intent, port)
     raise Waiting(Reason.PROGRESSING, "ported; looking at the number", after_seconds=0.0)

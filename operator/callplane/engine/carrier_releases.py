@@ -115,7 +115,7 @@ async def _release(
     try:
         intent, _ = await carrier_writing.send(scope, side, write, call)
     except CarrierRefused as refused:
-        raise _refused(scope, side, number, "", refused) from refused
+        raise await _refused(scope, side, number, "", refused) from refused
     await settle(scope, side, intent)
     return Succeeded(f"{number.masked} was given back", reason=Reason.RELEASED)
 
@@ -188,17 +188,18 @@ async def _take_off(scope: Scope, side: CarrierSide, number: E164, step: Change)
         intent, _ = await carrier_writing.send(scope, side, write, call)
     except CarrierRefused as refused:
         what = f"{carrier_changes.describe(step)}: "
-        raise _refused(scope, side, number, what, refused) from refused
+        raise await _refused(scope, side, number, what, refused) from refused
     await carrier_settings.settle(scope, side, intent)
 
 
-def _refused(
+async def _refused(
     scope: Scope, side: CarrierSide, number: E164, what: str, refused: CarrierRefused
 ) -> Stalled:
     """A plain no. It is not asked again and again, for each time would take the address off."""
     detail = what + carrier_orders.words(str(refused), refused.code)
     reason = Reason.RELEASE_REFUSED
-    side.runtime.refusals[number] = carrier_orders.rejection(scope, reason, detail)
+    text = carrier_orders.rejection(scope, reason, detail)
+    await carrier_orders.remember_refusal(scope, side, number, text)
     return Stalled(reason, f"the carrier keeps {number.masked}: {detail}")
 
 
