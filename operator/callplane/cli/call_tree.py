@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from callplane.apis.calling_accounts import CallingAccount
 from callplane.apis.calling_plans import CallingPlan
 from callplane.apis.destination_sets import DestinationSet
+from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.rate_cards import RateCard
 from callplane.apis.references import ObjectRef
 from callplane.billing import reading, tariff
@@ -98,6 +99,16 @@ class CallTree:
             return account_facts(self.account(label), self._tree.resources)
         except ValueError as error:
             raise CallplaneError(str(error)) from None
+
+    def declared_users(self, owner: str) -> int | None:
+        """How many users a PBX declares, by its `kind/namespace/name`; None for any other object,
+        and for one that is not among these manifests.
+        """
+        for resource in self._tree.resources:
+            name = f"PbxTrunk/{resource.namespace}/{resource.name}"
+            if isinstance(resource, PbxTrunk) and name == owner:
+                return resource.spec.declared_users
+        return None
 
     def plan_terms(self, label: str) -> PlanTerms:
         resource = self._named(CallingPlan, label)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from callplane.cluster.client import KubernetesClient
     from callplane.engine.observations import Observations
     from callplane.store.books_ports import Books
+    from callplane.store.call_tables import CallTables
     from callplane.store.deck_ports import Decks
     from callplane.store.evidence_ports import EvidenceBook
     from callplane.store.ports import Register
@@ -163,11 +164,19 @@ def phone_digests(given: str | None) -> dict[str, str]:
     return asyncio.run(_phone_digests(required_database_url(given)))
 
 
-async def _phone_digests(url: str) -> dict[str, str]:
-    from callplane.store.call_tables import PHONE
+@asynccontextmanager
+async def call_tables(url: str) -> AsyncIterator[CallTables]:
+    """What call control decides by. Raises CallplaneError when the database does not answer."""
     from callplane.store.call_tables_postgres import PostgresCallTables
 
-    async with _opened(PostgresCallTables(url)) as tables:
+    async with _opened(PostgresCallTables(url)) as opened:
+        yield opened
+
+
+async def _phone_digests(url: str) -> dict[str, str]:
+    from callplane.store.call_tables import PHONE
+
+    async with call_tables(url) as tables:
         passage = await tables.read(0)
     return {
         one.entry.name: one.entry.content["digest"]

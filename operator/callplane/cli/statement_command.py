@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from callplane.billing.tariff import RateCard
     from callplane.desired.account_months import AccountFacts
     from callplane.store.books_ports import ClosedStatement
+    from callplane.store.evidence_ports import ActiveUser
 
 
 class Format(StrEnum):
@@ -69,27 +72,46 @@ def statement(
         raise CallplaneError(str(error)) from None
     url = connecting.required_database_url(database_url)
     terms = tree.account_terms(account)
-    content = asyncio.run(
-        _content(url, tree.account_facts(account), terms.card, period, close=close)
-    )
+    about = _Month(tree.account_facts(account), terms.card, period, tree.declared_users)
+    content = asyncio.run(_content(url, about, close=close))
     shown = Format.JSON if as_json else printed
     typer.echo(statement_rendering.FORMATS[shown.value](content))
 
 
-async def _content(
-    url: str, facts: AccountFacts, card: RateCard | None, period: Period, *, close: bool
-) -> dict[str, Any]:
-    from callplane.engine import month_statements
+@dataclass(frozen=True, slots=True)
+class _Month:
+    """What is asked for, and what manifests say about it."""
 
-    now = SystemClock().now()
+    facts: AccountFacts
+    card: RateCard | None
+    period: Period
+    declared: Callable[[str], int | None]
+
+
+async def _content(url: str, about: _Month, *, close: bool) -> dict[str, Any]:
+    from callplane.engine import month_statements, month_users
+
+    now, facts, period = SystemClock().now(), about.facts, about.period
     async with connecting.books(url) as books, connecting.evidence(url) as evidence:
         for one in await books.statements(facts.label):
             if one.period_start == period.start:
                 return _closed(one)
         month = find_month(await books.months(facts.label), facts.label, period.label)
+        late: list[ActiveUser] = []
+        if now >= period.end:
+            async with connecting.call_tables(url) as tables:
+                if close:
+                    await month_users.note(
+                        books, evidence, tables, month,
+                        zone=period.zone, declared=about.declared, now=now,
+                    )  # fmt: skip
+                late = await month_users.not_noted(
+                    books, evidence, tables, month, declared=about.declared
+                )
         records = await month_statements.records(books, evidence, month)
+        records = replace(records, users=(*records.users, *late))
         made = month_statements.made(
-            facts, records, card=card, on_their_way=await _on_their_way(url)
+            facts, records, card=about.card, on_their_way=await _on_their_way(url)
         )
         if close:
             closed = await month_statements.close(books, month, made, now=now)

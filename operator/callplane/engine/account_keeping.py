@@ -23,7 +23,7 @@ from callplane.cluster.events import EventSubject, ObjectEvent
 from callplane.cluster.ports import EventSink, SecretReader
 from callplane.cluster.secret_reading import SecretFound
 from callplane.desired.account_months import AccountFacts, NumbersOnTheirWay, account_facts
-from callplane.engine import month_statements, seats
+from callplane.engine import month_statements, month_users
 from callplane.engine.object_cache import CachedObject, ObjectCache
 from callplane.engine.seats import Standing, active_users
 from callplane.errors import CallplaneError
@@ -299,28 +299,20 @@ class AccountKeeping:
 
     async def _note_from_calls(self, month: AccountMonth) -> None:
         """Write down who was active after the last look into a month: its calls show it."""
-        key = (month.account, month.period_start)
-        calls = await self._stores.books.calls(*key)
+        label = month.account
         account = next(
-            (one for _, one in self._accounts() if f"{one.namespace}/{one.name}" == month.account),
-            None,
+            (one for _, one in self._accounts() if f"{one.namespace}/{one.name}" == label), None
         )
-        if not calls or account is None:
-            return
-        passage = await self._stores.tables.read(0)
-        users = seats.seen_in_calls(
-            month.account,
-            [stored.entry for stored in passage.entries],
-            standing=self._standing,
-            declared=self._declared,
-            calls=calls,
-            noted=await self._stores.evidence.active_users(*key),
-        )
-        if users:
-            payer = Payer.at(
-                month.account, month.currency, account.spec.time_zone, month.period_start
+        if account is not None:
+            await month_users.note(
+                self._stores.books,
+                self._stores.evidence,
+                self._stores.tables,
+                month,
+                zone=account.spec.time_zone,
+                declared=self._declared,
+                now=self._clock.now(),
             )
-            await self._stores.evidence.note_active(payer, users, now=self._clock.now())
 
     def _statement_waits(self, label: str, reason: str) -> None:
         for cached, account in self._accounts():

@@ -53,11 +53,10 @@ def active_users(
     return dict(found)
 
 
-def seen_in_calls(  # noqa: PLR0913 - what shows somebody, all named
+def seen_in_calls(
     account: str,
     entries: Iterable[Entry],
     *,
-    standing: Standing,
     declared: Declared,
     calls: Iterable[CallRow],
     noted: Iterable[ActiveUser],
@@ -65,13 +64,30 @@ def seen_in_calls(  # noqa: PLR0913 - what shows somebody, all named
     """Whom the calls of a month that is over show to have been active in it, beside those `noted`.
 
     What is true only now says nothing about then: a line without calls, a number assigned since and
-    a count that a PBX declares since are left out.
+    a count that a PBX declares since are left out. A person in Teams who was connected through the
+    hosted carrier had licence and number: Teams connects nobody without.
     """
     # A late call bears its own month's name, and shows nothing about this one.
     own = [call for call in calls if call.adjusts is None]
     lines = {call.line for call in own}
     numbers = {call.destination if call.inbound else call.caller for call in own}
+    talked = {
+        (call.line, call.destination if call.inbound else call.caller)
+        for call in own
+        if call.duration_seconds > 0
+    }
     known = {(one.platform, one.identity) for one in noted}
+
+    def standing(holder: HolderId, number: E164) -> TeamsIdentity:
+        was_connected = (str(holder), number.text) in talked
+        return TeamsIdentity(
+            identity=str(holder),
+            is_user=True,
+            is_resource_account=False,
+            has_phone_licence=was_connected,
+            on_hosted_direct_routing=was_connected,
+        )
+
     found = active_users(
         [entry for entry in entries if entry.name in lines],
         standing=standing,

@@ -7,6 +7,7 @@ import csv
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,8 +18,11 @@ from callplane.cli import app, connecting, statement_rendering
 from callplane.clock import SystemClock
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.books_ports import Payer, PlanHolder, Suspended
+from callplane.store.call_tables import LINE, Entry
+from callplane.store.call_tables_memory import MemoryCallTables
 from callplane.store.evidence_memory import MemoryEvidence
 from callplane.store.memory import MemoryRegister
+from callplane.testing.books_builders import leg, unreserved
 
 SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
 URL = "--database-url=postgresql://localhost/memory"
@@ -28,7 +32,12 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def books(monkeypatch: pytest.MonkeyPatch) -> MemoryBooks:
+def tables() -> MemoryCallTables:
+    return MemoryCallTables()
+
+
+@pytest.fixture
+def books(monkeypatch: pytest.MonkeyPatch, tables: MemoryCallTables) -> MemoryBooks:
     made = MemoryBooks()
 
     @asynccontextmanager
@@ -47,6 +56,11 @@ def books(monkeypatch: pytest.MonkeyPatch) -> MemoryBooks:
     async def opened_register(_: str) -> AsyncIterator[MemoryRegister]:
         yield MemoryRegister()
 
+    @asynccontextmanager
+    async def opened_tables(_: str) -> AsyncIterator[MemoryCallTables]:
+        yield tables
+
+    monkeypatch.setattr(connecting, "call_tables", opened_tables)
     monkeypatch.setattr(connecting, "evidence", opened_evidence)
     monkeypatch.setattr(connecting, "register", opened_register)
     return made
@@ -286,6 +300,32 @@ def test_a_closed_month_is_printed_as_it_was_closed(
         for one in asyncio.run(books.postings(ACCOUNT, payer.period.start))
     ]
     assert purposes == [("Fee", 100_000_000), ("Tax", 20_000_000)]
+
+
+def test_users_whom_only_calls_show_are_billed_whoever_closes_the_month(
+    run: Run, books: MemoryBooks, tables: MemoryCallTables
+) -> None:
+    """The operator did not look between their calls and the end of the month."""
+    setup = datetime(2026, 9, 30, 22, 30, tzinfo=UTC)
+    payer = Payer.at(ACCOUNT, "GBP", "Europe/London", setup)
+    plan = PlanHolder("teams/t/anna", "default/domestic-300", 18_000)
+    asyncio.run(books.set_plans(payer, [plan], now=setup))
+    entries = []
+    for holder, number in (("sip/d/desk", CALLER), ("teams/t/anna", "+442079460002")):
+        content = {"account": ACCOUNT, "holder": holder, "numbers": [number]}
+        entries.append(Entry(LINE, holder, "SipPhone/default/desk", content))
+        seen = replace(leg(holder, 60), caller=number, setup=setup)
+        call = replace(unreserved(holder, 60, of=seen), line=holder)
+        asyncio.run(books.settle([replace(call, payer=payer)], now=setup))
+    asyncio.run(tables.write("here", entries, [], now=setup))
+
+    def users(made: str) -> list[tuple[str, int]]:
+        found = {one["description"]: one["quantity"] for one in json.loads(made)["lines"]}
+        return sorted(one for one in found.items() if one[0].startswith("Users on"))
+
+    expected = [("Users on Sip", 1), ("Users on Teams", 1)]
+    assert users(run(*STATEMENT, "--json")) == expected
+    assert users(run(*STATEMENT, "--close", "--json")) == expected
 
 
 def test_a_statement_is_printed_for_machines_and_for_paper(run: Run, books: MemoryBooks) -> None:

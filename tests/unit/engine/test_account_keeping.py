@@ -477,7 +477,8 @@ async def test_r4_to_r7_who_came_in_the_last_hour_is_billed_by_the_calls(desk: D
         *(replace(line(each, one), owner="PbxTrunk/sales/pbx") for each in (pbx, unlooked)),
     ]
     await desk.tables.write("here", entries, [], now=last_hour)
-    desk.standing = {"teams/t/anna": identity(), "teams/t/later": identity()}
+    # Anna has left Teams since: that she was connected then shows more than any listing of today.
+    desk.standing = {"teams/t/later": identity()}
     desk.clock.advance((datetime(2026, 12, 4, tzinfo=NOW.tzinfo) - NOW).total_seconds())
     await desk.keeping.note_users()
     assert await desk.keeping.close_months() == 1
@@ -496,12 +497,30 @@ async def test_a_late_call_shows_nobody_in_the_month_that_bears_it(desk: Desk) -
     found = seats.seen_in_calls(
         ACCOUNT,
         [line("sip/d/desk", "+442079460001")],
-        standing=lambda holder, number: None,
         declared=lambda owner: None,
         calls=[late],
         noted=[],
     )
     assert found == []
+
+
+async def test_r4_a_call_that_teams_never_answered_shows_nobody(desk: Desk) -> None:
+    number = "+442079460001"
+    seen = replace(leg("unanswered", 0), caller=number)
+    call = replace(unreserved("unanswered", 0, of=seen), line="teams/t/anna")
+    await desk.books.settle([call], now=NOW)
+    calls = await desk.books.calls(ACCOUNT, payer().period.start)
+    entries = [line("teams/t/anna", number)]
+
+    def shown() -> list[ActiveUser]:
+        return seats.seen_in_calls(
+            ACCOUNT, entries, declared=lambda owner: None, calls=calls, noted=[]
+        )
+
+    assert len(calls) == 1
+    assert shown() == []
+    calls = tuple(replace(one, duration_seconds=1) for one in calls)
+    assert [one.identity for one in shown()] == ["teams/t/anna"]
 
 
 async def called(desk: Desk) -> tuple[CallRow, ...]:
