@@ -20,9 +20,23 @@ class RpcError(CallplaneError):
     """Nobody answered, or the answer was no."""
 
 
+class NobodyThere(RpcError):
+    """No Kamailio has the socket open: it has not started, or it has left."""
+
+
+class Refused(RpcError):
+    """Kamailio's answer was no. `code` is like HTTP's."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 @dataclass(frozen=True, slots=True)
 class KamailioRpc:
-    """The socket is `rpc.sock` in the run folder of the SBC's values."""
+    """The socket is `rpc.sock` in the run folder of the SBC's values. An answer has to fit into one
+    datagram, which a list of 200 calls does not (measured): ask for parts.
+    """
 
     path: Path
     answer_seconds: float = ANSWER_SECONDS
@@ -32,10 +46,14 @@ class KamailioRpc:
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
         try:
             answer = json.loads(self._exchange(json.dumps(request).encode()))
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise NobodyThere(f"{self.path}: {method} got no answer: {error}") from None
         except (OSError, ValueError) as error:
             raise RpcError(f"{self.path}: {method} got no answer: {error}") from None
         if "error" in answer:
-            raise RpcError(f"{self.path}: {method}: {scrub(str(answer['error']))}")
+            problem = answer["error"]
+            code = problem.get("code", 0) if isinstance(problem, dict) else 0
+            raise Refused(f"{self.path}: {method}: {scrub(str(problem))}", code)
         return answer["result"]
 
     def _exchange(self, request: bytes) -> bytes:

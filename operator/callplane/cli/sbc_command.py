@@ -1,4 +1,4 @@
-"""`callplane sbc`: render a session border controller's configuration, and drain a running one."""
+"""`callplane sbc`: render a session border controller's configuration, drain a running one."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ Phones = Annotated[
         help="With --objects: digests of SipPhones from the database, where the operator put them.",
     ),
 ]
+Limit = Annotated[str, typer.Option(help="Longest to wait, as in 90s, 30m or 2h.", metavar="TIME")]
 Socket = Annotated[Path, typer.Argument(help="rpc.sock in the SBC's run folder.", metavar="SOCKET")]
 
 
@@ -64,6 +65,7 @@ def register(app: typer.Typer) -> None:
     sbc.command("render")(render)
     sbc.command("drain")(drain)
     sbc.command("resume")(resume)
+    sbc.command("wait")(wait)
     app.add_typer(sbc, name="sbc")
 
 
@@ -122,19 +124,42 @@ def _with_declared(sbc: Sbc, folder: Path, name: str, digests: Mapping[str, str]
 
 def drain(
     socket: Socket,
-    limit: Annotated[
-        str, typer.Option(help="Longest to wait, as in 90s, 30m or 2h.", metavar="TIME")
-    ] = "2h",
+    limit: Limit = "2h",
+    end_after: Annotated[
+        str | None,
+        typer.Option(
+            help="End calls that are still up after this time; emergency and exempt calls, and"
+            " calls back from such a service, go on.",
+            metavar="TIME",
+        ),
+    ] = None,
 ) -> None:
     """Refuse new calls, emergency and exempt ones excepted, and wait until the last one has ended.
 
     Exit codes: 0 quiet, 1 calls are still up after the limit, or nobody answered.
     """
-    seconds = durations.parse(limit, option="--limit", most=LIMIT_MOST).total_seconds()
-    waiting = draining.Patience(seconds, SystemClock().monotonic, time.sleep)
-    left = draining.drain(KamailioRpc(socket), waiting, _say)
+    end = None if end_after is None else _seconds(end_after, "--end-after")
+    left = draining.drain(KamailioRpc(socket), _patience(limit, end), _say)
     if not left.is_quiet:
         raise _refused(f"not quiet after {limit}: {_in_words(left)}; the spool has the records")
+
+
+def wait(socket: Socket, limit: Limit = "2h") -> None:
+    """Wait until the SBC has stopped, for what serves it until its end.
+
+    Exit codes: 0 it is not there any more, 1 it still is after the limit.
+    """
+    if not draining.wait_until_gone(KamailioRpc(socket), _patience(limit)):
+        raise _refused(f"the SBC is still there after {limit}")
+
+
+def _patience(limit: str, end_seconds: float | None = None) -> draining.Patience:
+    clock = SystemClock()
+    return draining.Patience(_seconds(limit, "--limit"), clock.monotonic, time.sleep, end_seconds)
+
+
+def _seconds(text: str, option: str) -> float:
+    return durations.parse(text, option=option, most=LIMIT_MOST).total_seconds()
 
 
 def resume(socket: Socket) -> None:
@@ -147,7 +172,9 @@ def _say(busy: Busy) -> None:
 
 
 def _in_words(busy: Busy) -> str:
-    return f"{output.count(busy.calls, 'call')} up, {output.count(busy.records, 'record')} to take"
+    ended = f", {output.count(busy.ended, 'call')} ended" if busy.ended else ""
+    up, records = output.count(busy.calls, "call"), output.count(busy.records, "record")
+    return f"{up} up, {records} to take{ended}"
 
 
 def understand(content: bytes) -> tuple[Sbc | None, list[str]]:

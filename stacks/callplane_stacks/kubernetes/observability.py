@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callplane.deployment import alerts, dashboards
+from callplane.deployment import alerts, dashboards, sbc_pod
 from callplane_stacks import platform_component
 from callplane_stacks.kubernetes import ledger_database, sbc
 from callplane_stacks.kubernetes.configuration import Configuration
@@ -37,7 +37,7 @@ def objects(configuration: Configuration) -> list[Body]:
         {
             "apiVersion": MONITORING,
             "kind": "ServiceMonitor",
-            "metadata": labelled(sbc.ACCOUNT, COMPONENT, configuration.sbc.namespace),
+            "metadata": labelled(sbc_pod.ACCOUNT, COMPONENT, configuration.sbc.namespace),
             "spec": {
                 "selector": {"matchLabels": {"app.kubernetes.io/component": sbc.COMPONENT}},
                 "endpoints": [

@@ -9,14 +9,21 @@ nothing is added here. What holds digests of phones is a Secret.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pulumi
 
-from callplane.deployment import workload
+from callplane.deployment import sbc_pod
+from callplane.deployment.sbc_pod import (
+    ACCOUNT,
+    METRICS_PORT,
+    PRIORITY,
+    PROBE_PORT,
+    RULESET,
+    SbcPod,
+)
 from callplane.sbc import rendering
 from callplane.sbc.model import Sbc as Values
-from callplane_stacks import firewall
+from callplane_stacks import firewall, platform_component
 from callplane_stacks.kubernetes import sbc_call_control
 from callplane_stacks.kubernetes.configuration import Configuration, SbcInstance
 from callplane_stacks.objects import Body, Component, labelled, namespace
@@ -24,15 +31,6 @@ from callplane_stacks.objects import Body, Component, labelled, namespace
 COMPONENT = "sbc"
 #: Files that hold what only the program may read.
 SECRET_FILES = frozenset({"phones.cfg"})
-RULESET = "callplane.nft"
-ACCOUNT = "callplane-sbc"
-PRIORITY = "callplane-calls"
-NODE_LABEL = "kubernetes.io/hostname"
-METRICS_PORT = 9494
-MEDIA_CONTROL = "127.0.0.1:2223"
-DRAIN = "/usr/local/bin/callplane-drain"
-#: What is certain to run anyway of a pod's grace period, beside draining.
-MARGIN_SECONDS = 60
 
 
 class Sbc(Component):
@@ -87,7 +85,7 @@ def ruleset(configuration: Configuration, values: Values) -> str:
     chosen = configuration.sbc
     peers = [peer for peer in firewall.shipped_peers() if peer.name in chosen.peers]
     # Metrics are for the cluster. Whoever reaches rtpengine's port could also give it orders.
-    own = (METRICS_PORT, sbc_call_control.PROBE_PORT)
+    own = (METRICS_PORT, PROBE_PORT)
     inside = [
         firewall.Rule("cluster", network, "tcp", port, port)
         for network in (configuration.networks.pods, configuration.networks.nodes)
@@ -179,7 +177,7 @@ def _service(configuration: Configuration, instance: SbcInstance) -> Body:
             "selector": _labels(instance.name),
             "ports": [
                 {"name": "metrics", "port": METRICS_PORT, "protocol": "TCP"},
-                {"name": "probes", "port": sbc_call_control.PROBE_PORT, "protocol": "TCP"},
+                {"name": "probes", "port": PROBE_PORT, "protocol": "TCP"},
             ],
         },
     }
@@ -198,132 +196,24 @@ def _set(configuration: Configuration, instance: SbcInstance, values: Values) ->
             "updateStrategy": {"type": "OnDelete"},
             "template": {
                 "metadata": {"labels": _labels(instance.name)},
-                "spec": _pod(configuration, instance, values),
+                "spec": sbc_pod.pod(pod(configuration, instance), values),
             },
         },
     }
 
 
-def _pod(configuration: Configuration, instance: SbcInstance, values: Values) -> Body:
+def pod(configuration: Configuration, instance: SbcInstance) -> SbcPod:
+    """The choices that the description of the pod takes."""
     chosen = configuration.sbc
-    return {
-        "serviceAccountName": ACCOUNT,
-        "automountServiceAccountToken": False,
-        "priorityClassName": PRIORITY,
-        "hostNetwork": True,
-        "dnsPolicy": "ClusterFirstWithHostNet",
-        "nodeSelector": {NODE_LABEL: instance.node},
-        "terminationGracePeriodSeconds": chosen.drain_seconds + MARGIN_SECONDS,
-        "initContainers": [
-            {
-                "name": "firewall",
-                "image": chosen.kamailio_image,
-                "command": ["nft", "-f", f"/firewall/{RULESET}"],
-                "securityContext": _security(root=True, add=("NET_ADMIN",)),
-                "resources": _resources("50m", "64Mi"),
-                "volumeMounts": [_mount("configuration", "/firewall")],
-            }
-        ],
-        "containers": [
-            _kamailio(configuration, values),
-            _media(configuration, instance, values),
-            sbc_call_control.container(
-                configuration,
-                instance,
-                values,
-                run=_mount("run", values.folders.run, read_only=False),
-            ),
-        ],
-        "volumes": [
-            _projected(
-                "configuration",
-                {"configMap": {"name": instance.name}},
-                {"secret": {"name": f"{instance.name}-phones", "optional": True}},
-            ),
-            _projected(
-                "certificate",
-                {"secret": {"name": f"{instance.name}-tls"}},
-                {"configMap": {"name": chosen.trust_bundle}},
-            ),
-            {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
-            workload.scratch(),
-        ],
-    }
-
-
-def _kamailio(configuration: Configuration, values: Values) -> Body:
-    folders = values.folders
-    port = (values.public or values.core).port
-    return {
-        "name": "kamailio",
-        "image": configuration.sbc.kamailio_image,
-        "args": ["-DD", "-E", "-f", f"{folders.config}/kamailio.cfg"],
-        "lifecycle": {"preStop": _drain(configuration)},
-        # A connection is enough: a SIP request would be judged by who sends it.
-        "livenessProbe": _alive(port, periodSeconds=10, failureThreshold=6),
-        "readinessProbe": _alive(port, periodSeconds=5, failureThreshold=2),
-        "securityContext": _security(),
-        "resources": _resources("1", "1Gi"),
-        "volumeMounts": [
-            _mount("configuration", folders.config),
-            _mount("certificate", folders.certificates),
-            _mount("run", folders.run, read_only=False),
-        ],
-    }
-
-
-def _media(configuration: Configuration, instance: SbcInstance, values: Values) -> Body:
-    first, last = configuration.sbc.rtp_ports
-    # Where Kamailio asks; rtpengine's own usual place where no media is configured.
-    control = f"{values.media.address}:{values.media.port}" if values.media else MEDIA_CONTROL
-    return {
-        "name": "rtpengine",
-        "image": configuration.sbc.media_image,
-        "args": [
-            "--foreground",
-            f"--interface={instance.address}",
-            f"--listen-ng={control}",
-            f"--listen-http={METRICS_PORT}",
-            f"--port-min={first}",
-            f"--port-max={last}",
-            "--table=-1",
-        ],
-        "lifecycle": {"preStop": _drain(configuration)},
-        "livenessProbe": _alive(METRICS_PORT, periodSeconds=10, failureThreshold=6),
-        "readinessProbe": _alive(METRICS_PORT, periodSeconds=5, failureThreshold=2),
-        "securityContext": _security(),
-        "resources": _resources("1", "512Mi"),
-        "volumeMounts": [_mount("run", "/var/run/rtpengine", read_only=False)],
-    }
-
-
-def _drain(configuration: Configuration) -> Body:
-    return {"exec": {"command": [DRAIN, f"--longest={configuration.sbc.drain_seconds}"]}}
-
-
-def _security(*, root: bool = False, add: tuple[str, ...] = ()) -> dict[str, Any]:
-    capabilities: dict[str, Any] = {"drop": ["ALL"]}
-    if add:
-        capabilities["add"] = list(add)
-    found: dict[str, Any] = {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": capabilities,
-    }
-    return found | ({"runAsUser": 0} if root else {"runAsNonRoot": True, "runAsUser": 65532})
-
-
-def _resources(cpu: str, memory: str) -> dict[str, Any]:
-    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}}
-
-
-def _projected(name: str, *sources: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "projected": {"sources": list(sources)}}
-
-
-def _mount(name: str, path: str, *, read_only: bool = True) -> dict[str, Any]:
-    return {"name": name, "mountPath": path, "readOnly": read_only}
-
-
-def _alive(port: int, **timing: int) -> dict[str, Any]:
-    return {"tcpSocket": {"port": port}, "timeoutSeconds": 3, **timing}
+    return SbcPod(
+        name=instance.name,
+        address=str(instance.address),
+        node=instance.node,
+        kamailio_image=chosen.kamailio_image,
+        media_image=chosen.media_image,
+        rtp_ports=chosen.rtp_ports,
+        drain_seconds=chosen.drain_seconds,
+        services_seconds=chosen.services_seconds,
+        trust_bundle=chosen.trust_bundle,
+        platform=platform_component.options(configuration),
+    )

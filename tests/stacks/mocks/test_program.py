@@ -11,12 +11,12 @@ import pytest
 
 import recording
 import sample_stack
-from callplane.deployment import platform_objects
+from callplane.deployment import platform_objects, sbc_pod
 from callplane.deployment.options import CALLS_URI_KEY
 from callplane.sbc import rendering
 from callplane.settings import PREFIX, CallControlSettings
 from callplane_stacks import firewall, platform_component, policies
-from callplane_stacks.kubernetes import ledger_database, observability, sbc, sbc_call_control
+from callplane_stacks.kubernetes import ledger_database, observability, sbc
 from callplane_stacks.objects import resource_name, type_token
 from recording import Registered
 
@@ -133,7 +133,7 @@ def test_each_container_signs_in_to_the_database_as_its_own_role(
                     told.append(each.name)
     # Three containers of the platform, and call control beside either SBC.
     assert len(told) == 5
-    beside = secrets["callplane-sbc", sbc_call_control.SECRET]["stringData"]
+    beside = secrets["callplane-sbc", sbc_pod.DATABASE_SECRET]["stringData"]
     assert beside.keys() == {CALLS_URI_KEY}
     roles = schema_roles()
     host = f"{ledger_database.CLUSTER}-rw.callplane-system:5432/callplane?sslmode=require"
@@ -181,7 +181,7 @@ def test_each_sbc_has_a_node_an_address_a_name_and_a_certificate(
     assert set(sets) == {instance.name for instance in configured.instances}
     for instance in configured.instances:
         pod = sets[instance.name]["spec"]["template"]["spec"]
-        assert pod["nodeSelector"] == {sbc.NODE_LABEL: instance.node}
+        assert pod["nodeSelector"] == {sbc_pod.NODE_LABEL: instance.node}
         assert pod["terminationGracePeriodSeconds"] > configured.drain_seconds
         assert all("preStop" in container["lifecycle"] for container in pod["containers"])
     certified = {tuple(each.plain["spec"]["dnsNames"]) for each in of_kind(objects, "Certificate")}
@@ -205,7 +205,7 @@ def test_call_control_runs_beside_each_sbc_and_kamailio_needs_none_of_it(
         assert [each["name"] for each in pod["initContainers"]] == ["firewall"]
         kamailio, _, calls = pod["containers"]
         assert (kamailio["name"], calls["name"]) == ("kamailio", "callcontrol")
-        assert sbc_call_control.SECRET not in json.dumps([kamailio, pod["volumes"]])
+        assert sbc_pod.DATABASE_SECRET not in json.dumps([kamailio, pod["volumes"]])
         assert calls["image"] == inputs.configuration.platform.image
         assert calls["args"] == ["callcontrol"]
         told = {each["name"]: each.get("value", "somewhere") for each in calls["env"]}
@@ -223,26 +223,71 @@ def test_call_control_runs_beside_each_sbc_and_kamailio_needs_none_of_it(
         assert calls["resources"]["limits"].keys() == {"memory"}
 
 
-def test_call_control_stays_until_the_sbc_beside_it_is_quiet(objects: list[Registered]) -> None:
+def test_a_pod_that_goes_drains_and_what_serves_kamailio_outlasts_it(
+    objects: list[Registered],
+) -> None:
+    inputs = sample_stack.inputs()
+    chosen = inputs.configuration.sbc
+    instances = {each.name: each for each in chosen.instances}
+    for body in (each.plain for each in of_kind(objects, "StatefulSet")):
+        name = body["metadata"]["name"]
+        values, pod = inputs.sbcs[name], body["spec"]["template"]["spec"]
+        # `tests/sbc` runs the commands of this description beside a real Kamailio.
+        described = sbc_pod.pod(sbc.pod(inputs.configuration, instances[name]), values)
+        assert pod == described
+        hooks = {
+            each["name"]: each["lifecycle"]["preStop"]["exec"]["command"]
+            for each in pod["containers"]
+        }
+        socket = f"{values.folders.run}/rpc.sock"
+        drain, wait = hooks.pop("kamailio"), hooks.pop("callcontrol")
+        assert drain[:4] == ["callplane", "sbc", "drain", socket]
+        assert wait[:4] == ["callplane", "sbc", "wait", socket]
+        assert hooks == {"rtpengine": wait}
+        # Kamailio's hook ends first, then theirs, and Kubernetes last of all.
+        limits = [
+            int(each[-1].removeprefix("--limit=").removesuffix("s")) for each in (drain, wait)
+        ]
+        assert drain[4] == f"--end-after={chosen.drain_seconds}s"
+        assert (
+            chosen.drain_seconds
+            < chosen.drain_seconds + chosen.services_seconds
+            == limits[0]
+            < limits[1]
+            < pod["terminationGracePeriodSeconds"]
+        )
+
+
+def test_hooks_and_kamailio_meet_in_one_folder_as_one_user(objects: list[Registered]) -> None:
     inputs = sample_stack.inputs()
     for body in (each.plain for each in of_kind(objects, "StatefulSet")):
         pod = body["spec"]["template"]["spec"]
-        kamailio, _, calls = pod["containers"]
         run = inputs.sbcs[body["metadata"]["name"]].folders.run
-        command = calls["lifecycle"]["preStop"]["exec"]["command"]
-        seconds = inputs.configuration.sbc.drain_seconds
-        drain = ["callplane", "sbc", "drain", f"{run}/rpc.sock", f"--limit={seconds}s"]
-        assert command == drain
-        assert pod["terminationGracePeriodSeconds"] > seconds
-        # Question and answer pass through one folder that both see and may write to.
-        assert {each["name"]: each.get("value") for each in calls["env"]}["TMPDIR"] == run
         shared = {"name": "run", "mountPath": run, "readOnly": False}
-        assert shared in kamailio["volumeMounts"]
-        assert shared in calls["volumeMounts"]
-        users = {each["securityContext"]["runAsUser"] for each in (kamailio, calls)}
+        for each in pod["containers"]:
+            assert {found["name"]: found.get("value") for found in each["env"]}["TMPDIR"] == run
+            assert shared in each["volumeMounts"]
+        users = {each["securityContext"]["runAsUser"] for each in pod["containers"]}
         assert len(users) == 1
         volumes = {each["name"] for each in pod["volumes"]}
-        assert {each["name"] for each in calls["volumeMounts"]} <= volumes
+        mounted = {each["name"] for found in pod["containers"] for each in found["volumeMounts"]}
+        assert mounted <= volumes
+
+
+def test_one_sbc_may_go_at_a_time(objects: list[Registered]) -> None:
+    """`tests/stacks/engine` asks the API server for two evictions."""
+    (budget,) = [
+        each.plain
+        for each in of_kind(objects, "PodDisruptionBudget")
+        if each.plain["metadata"]["namespace"] == "callplane-sbc"
+    ]
+    assert budget["spec"]["maxUnavailable"] == 1
+    selected = budget["spec"]["selector"]["matchLabels"]
+    sets = [each.plain for each in of_kind(objects, "StatefulSet")]
+    assert len(sets) == 2
+    for body in sets:
+        assert selected.items() <= body["spec"]["template"]["metadata"]["labels"].items()
+        assert body["spec"]["updateStrategy"] == {"type": "OnDelete"}
 
 
 def test_the_firewall_admits_the_sbcs_sources_and_its_peers_media_and_nobody_else() -> None:
@@ -261,7 +306,7 @@ def test_the_firewall_admits_the_sbcs_sources_and_its_peers_media_and_nobody_els
     assert not any(str(network) in text for network in webex.media)
     # Metrics are the cluster's; rtpengine takes orders on the same port.
     networks = inputs.configuration.networks
-    for port in (sbc.METRICS_PORT, sbc_call_control.PROBE_PORT):
+    for port in (sbc_pod.METRICS_PORT, sbc_pod.PROBE_PORT):
         admitted = [line.split()[2] for line in text.splitlines() if f"dport {port} accept" in line]
         assert admitted == [str(networks.pods), str(networks.nodes)]
         (guarded,) = re.findall(r"th dport \{ ([\d, ]+) \} drop", text)
@@ -283,7 +328,7 @@ def test_kamailio_gets_what_the_renderer_writes_and_digests_are_sealed(
         shown = made[f"configmap.callplane-sbc.{name}"]
         kept = made[f"secret.callplane-sbc.{name}-phones"]
         files = {**shown.plain["data"], **kept.plain["stringData"]}
-        del files[sbc.RULESET]
+        del files[sbc_pod.RULESET]
         assert files == rendering.render(values)
         assert values.phones is not None
         for phone in values.phones.phones:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from callplane.callcontrol import draining
 from callplane.callcontrol.draining import Busy, Patience
+from callplane.callcontrol.kamailio_rpc import NobodyThere, Refused, RpcError
 
 
 class FakeSbc:
@@ -67,3 +70,93 @@ def test_it_can_be_taken_back() -> None:
     draining.drain(sbc, sbc.waiting(5), lambda _: None)
     draining.set_draining(sbc, wanted=False)
     assert sbc.is_draining == 0
+
+
+class FakeDialogs(FakeSbc):
+    """Calls that nobody ends, as Kamailio lists them: so many at a time, and none as an error."""
+
+    def __init__(self, *classes: str, dialled: str = "") -> None:
+        super().__init__(calls=len(classes))
+        self.recent: list[str] = []
+        self.up: dict[int, dict[str, Any]] = {
+            number: {
+                "h_entry": 7,
+                "h_id": number,
+                "state": 4,
+                "variables": [{"class": each}, {"dialled": dialled}],
+            }
+            for number, each in enumerate(classes)
+        }
+        #: What is raised by the next questions, each once.
+        self.troubles: list[RpcError] = []
+
+    def ask(self, method: str, *parameters: Any) -> Any:
+        if self.troubles:
+            raise self.troubles.pop(0)
+        match method:
+            case "dlg.stats_active":
+                return {"all": len(self.up)}
+            case "htable.dump":
+                return [{"slot": [{"name": name, "value": 1} for name in self.recent]}]
+            case "dlg.list_match":
+                if not self.up:
+                    raise Refused("none", 404)
+                return list(self.up.values())[: parameters[-1]]
+            case "dlg.end_dlg":
+                del self.up[parameters[1]]
+                return {}
+            case "core.uptime":
+                return {"now": 1}
+        return super().ask(method, *parameters)
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def ending(self, end_seconds: float, limit_seconds: float) -> Patience:
+        return Patience(limit_seconds, lambda: self.seconds, self.sleep, end_seconds)
+
+
+def test_calls_that_outlast_their_time_are_ended_however_many_they_are() -> None:
+    sbc = FakeDialogs(*["outbound"] * 250)
+    left = draining.drain(sbc, sbc.ending(30, 60), lambda _: None)
+    assert left == Busy(0, 0, ended=250)
+    assert sbc.seconds == 32
+
+
+def test_emergency_and_exempt_calls_and_calls_back_are_never_ended() -> None:
+    sbc = FakeDialogs("emergency", "exempt", "inbound", "on-net", dialled="+442079460001")
+    sbc.recent.append("+442079460001")
+    left = draining.drain(sbc, sbc.ending(1, 5), lambda _: None)
+    assert left == Busy(4, 0)
+    sbc.recent.clear()
+    assert draining.drain(sbc, sbc.ending(1, 5), lambda _: None) == Busy(2, 0, ended=2)
+
+
+def test_a_call_that_rings_or_that_was_ended_already_is_not_ended() -> None:
+    sbc = FakeDialogs("outbound", "outbound")
+    sbc.up[0]["state"], sbc.up[1]["state"] = 2, 5
+    assert draining.drain(sbc, sbc.ending(1, 3), lambda _: None) == Busy(2, 0)
+
+
+def test_an_sbc_too_busy_to_answer_is_asked_again() -> None:
+    sbc = FakeDialogs()
+    sbc.troubles = [RpcError("timed out")] * 3
+    assert draining.drain(sbc, sbc.ending(10, 10), lambda _: None).is_quiet
+    assert (sbc.is_draining, sbc.seconds) == (1, 3)
+
+
+@pytest.mark.parametrize("trouble", [NobodyThere("not there"), RpcError("timed out")])
+def test_an_sbc_that_is_not_there_or_silent_to_the_end_is_an_error(trouble: RpcError) -> None:
+    sbc = FakeDialogs()
+    sbc.troubles = [trouble] * 99
+    with pytest.raises(type(trouble)):
+        draining.drain(sbc, sbc.ending(3, 3), lambda _: None)
+    assert sbc.seconds == (0 if isinstance(trouble, NobodyThere) else 3)
+
+
+def test_what_serves_an_sbc_waits_until_it_has_left() -> None:
+    sbc = FakeDialogs()
+    sbc.troubles = [RpcError("timed out"), NobodyThere("left")]
+    assert draining.wait_until_gone(sbc, sbc.ending(9, 9))
+    assert sbc.seconds == 1
+    assert not draining.wait_until_gone(sbc, sbc.ending(9, 9))

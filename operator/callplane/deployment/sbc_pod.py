@@ -1,0 +1,252 @@
+"""An SBC's pod: Kamailio, rtpengine and call control on the network of the host.
+
+Nothing waits before Kamailio but the node's firewall: while call control's image, its Secret, the
+database or the media relay is missing, emergency and inbound calls go through. Call control is a
+container like the others and none that starts first; evapi knows no passwords and never leaves the
+machine.
+
+A pod that goes drains: Kamailio's hook refuses new calls and waits, and what serves Kamailio stays
+until it has left. One program does both, so one image has it all (`images/sbc/Dockerfile`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from callplane.deployment import workload
+from callplane.deployment.options import CALLS_URI_KEY, Body, Options
+from callplane.sbc.model import Sbc
+
+ACCOUNT = "callplane-sbc"
+PRIORITY = "callplane-calls"
+NODE_LABEL = "kubernetes.io/hostname"
+RULESET = "callplane.nft"
+METRICS_PORT = 9494
+PROBE_PORT = 8081
+MEDIA_CONTROL = "127.0.0.1:2223"
+#: The Secret with the database's address as call control's role.
+DATABASE_SECRET = "callplane-database"
+#: The feed of SBCs that charge as one; each has a name of its own in it.
+FEED = "sbc"
+#: What serves Kamailio waits so much longer than Kamailio's own hook may take, and Kubernetes so
+#: much longer than that.
+LEAVING_SECONDS = 30
+MARGIN_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SbcPod:
+    """Choices of one pod. Ordinary calls are ended `drain_seconds` after it was asked to go; calls
+    to emergency and exempt services have `services_seconds` more, until Kubernetes ends everything.
+    """
+
+    name: str
+    address: str
+    node: str
+    kamailio_image: str
+    media_image: str
+    rtp_ports: tuple[int, int]
+    drain_seconds: int
+    services_seconds: int
+    trust_bundle: str
+    platform: Options
+
+    @property
+    def limit_seconds(self) -> int:
+        """How long Kamailio's hook takes at most."""
+        return self.drain_seconds + self.services_seconds
+
+
+def pod(chosen: SbcPod, values: Sbc) -> Body:
+    """The pod's specification."""
+    return {
+        "serviceAccountName": ACCOUNT,
+        "automountServiceAccountToken": False,
+        "priorityClassName": PRIORITY,
+        "hostNetwork": True,
+        "dnsPolicy": "ClusterFirstWithHostNet",
+        "nodeSelector": {NODE_LABEL: chosen.node},
+        "terminationGracePeriodSeconds": chosen.limit_seconds + LEAVING_SECONDS + MARGIN_SECONDS,
+        "initContainers": [
+            {
+                "name": "firewall",
+                "image": chosen.kamailio_image,
+                "command": ["nft", "-f", f"/firewall/{RULESET}"],
+                "securityContext": _security(root=True, add=("NET_ADMIN",)),
+                "resources": _resources("50m", "64Mi"),
+                "volumeMounts": [_mount("configuration", "/firewall")],
+            }
+        ],
+        "containers": [
+            _kamailio(chosen, values),
+            _media(chosen, values),
+            _call_control(chosen, values),
+        ],
+        "volumes": [
+            _projected(
+                "configuration",
+                {"configMap": {"name": chosen.name}},
+                {"secret": {"name": f"{chosen.name}-phones", "optional": True}},
+            ),
+            _projected(
+                "certificate",
+                {"secret": {"name": f"{chosen.name}-tls"}},
+                {"configMap": {"name": chosen.trust_bundle}},
+            ),
+            {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+            workload.scratch(),
+        ],
+    }
+
+
+def drain_command(chosen: SbcPod, values: Sbc) -> list[str]:
+    """What Kamailio's container runs before it is stopped."""
+    return [
+        *("callplane", "sbc", "drain", _socket(values)),
+        f"--end-after={chosen.drain_seconds}s",
+        f"--limit={chosen.limit_seconds}s",
+    ]
+
+
+def outlast_command(chosen: SbcPod, values: Sbc) -> list[str]:
+    """What a container that serves Kamailio runs before it is stopped."""
+    limit = chosen.limit_seconds + LEAVING_SECONDS
+    return ["callplane", "sbc", "wait", _socket(values), f"--limit={limit}s"]
+
+
+def _kamailio(chosen: SbcPod, values: Sbc) -> Body:
+    folders = values.folders
+    port = (values.public or values.core).port
+    return {
+        "name": "kamailio",
+        "image": chosen.kamailio_image,
+        "command": ["kamailio"],
+        "args": [
+            *("-DD", "-E", "-f", f"{folders.config}/kamailio.cfg"),
+            *("-m", "512", "-M", "16", "-x", "fm", "-X", "fm"),
+            *("-w", folders.run, "-Y", folders.run),
+        ],
+        "env": _answers_here(values),
+        "lifecycle": _before_stop(drain_command(chosen, values)),
+        # A connection is enough: a SIP request would be judged by who sends it.
+        "livenessProbe": _alive(port, periodSeconds=10, failureThreshold=6),
+        "readinessProbe": _alive(port, periodSeconds=5, failureThreshold=2),
+        "securityContext": _security(),
+        "resources": _resources("1", "1Gi"),
+        "volumeMounts": [
+            _mount("configuration", folders.config),
+            _mount("certificate", folders.certificates),
+            _mount("run", folders.run, read_only=False),
+        ],
+    }
+
+
+def _media(chosen: SbcPod, values: Sbc) -> Body:
+    first, last = chosen.rtp_ports
+    # Where Kamailio asks; rtpengine's own usual place where no media is configured.
+    control = f"{values.media.address}:{values.media.port}" if values.media else MEDIA_CONTROL
+    return {
+        "name": "rtpengine",
+        "image": chosen.media_image,
+        "command": ["rtpengine"],
+        "args": [
+            "--foreground",
+            "--log-stderr",
+            f"--interface={chosen.address}",
+            f"--listen-ng={control}",
+            f"--listen-http={METRICS_PORT}",
+            f"--port-min={first}",
+            f"--port-max={last}",
+            "--table=-1",
+        ],
+        "env": _answers_here(values),
+        "lifecycle": _before_stop(outlast_command(chosen, values)),
+        "livenessProbe": _alive(METRICS_PORT, periodSeconds=10, failureThreshold=6),
+        "readinessProbe": _alive(METRICS_PORT, periodSeconds=5, failureThreshold=2),
+        "securityContext": _security(),
+        "resources": _resources("1", "512Mi"),
+        "volumeMounts": [_mount("run", values.folders.run, read_only=False)],
+    }
+
+
+def _call_control(chosen: SbcPod, values: Sbc) -> Body:
+    """The operator's image: its calls are extended, and its records taken, to the last one."""
+    settings = {
+        "sbcs": str(values.call_control),
+        "source": f"{FEED}:{chosen.name}",
+        "outside_lines": ",".join(
+            f"{trunk.name}={trunk.outside_line}" for trunk in values.trunks if trunk.outside_line
+        ),
+        "phones_outside_line": values.phones.outside_line if values.phones else "",
+        # The firewall lets the cluster in to them and nobody else.
+        "probe_host": "0.0.0.0",
+        "probe_port": str(PROBE_PORT),
+    }
+    found = workload.container("callcontrol", chosen.platform)
+    found["securityContext"] |= {
+        "runAsNonRoot": True,
+        "runAsUser": workload.USER,
+        "runAsGroup": workload.USER,
+    }
+    found["volumeMounts"].append(_mount("run", values.folders.run, read_only=False))
+    return {
+        **found,
+        "args": ["callcontrol"],
+        "env": [
+            workload.from_secret("database_url", DATABASE_SECRET, CALLS_URI_KEY),
+            *(
+                {"name": workload.variable(name), "value": value}
+                for name, value in settings.items()
+                if value
+            ),
+            *_answers_here(values),
+        ],
+        "ports": [{"name": "probes", "containerPort": PROBE_PORT, "protocol": "TCP"}],
+        "lifecycle": _before_stop(outlast_command(chosen, values)),
+        "startupProbe": workload.probe("/healthz", periodSeconds=2, failureThreshold=60),
+        "livenessProbe": workload.probe("/healthz", periodSeconds=20, failureThreshold=3),
+        # Whoever replaces pods waits until this one could decide; no call passes a Service.
+        "readinessProbe": workload.probe("/readyz", periodSeconds=5, failureThreshold=2),
+    }
+
+
+def _socket(values: Sbc) -> str:
+    return f"{values.folders.run}/rpc.sock"
+
+
+def _answers_here(values: Sbc) -> list[Body]:
+    """Kamailio answers what hooks ask on a socket of theirs, which it has to see too."""
+    return [{"name": "TMPDIR", "value": values.folders.run}]
+
+
+def _before_stop(command: list[str]) -> Body:
+    return {"preStop": {"exec": {"command": command}}}
+
+
+def _security(*, root: bool = False, add: tuple[str, ...] = ()) -> Body:
+    capabilities: Body = {"drop": ["ALL"]}
+    if add:
+        capabilities["add"] = list(add)
+    found: Body = {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": capabilities,
+    }
+    user = {"runAsUser": 0} if root else {"runAsNonRoot": True, "runAsUser": workload.USER}
+    return found | user | {"runAsGroup": 0 if root else workload.USER}
+
+
+def _resources(cpu: str, memory: str) -> Body:
+    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}}
+
+
+def _projected(name: str, *sources: Body) -> Body:
+    return {"name": name, "projected": {"sources": list(sources)}}
+
+
+def _mount(name: str, path: str, *, read_only: bool = True) -> Body:
+    return {"name": name, "mountPath": path, "readOnly": read_only}
+
+
+def _alive(port: int, **timing: int) -> Body:
+    return {"tcpSocket": {"port": port}, "timeoutSeconds": 3, **timing}
