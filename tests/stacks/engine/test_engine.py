@@ -113,6 +113,52 @@ def test_drift_is_seen_by_a_refresh_and_repaired_by_the_next_run(
     assert changes(stack.refresh()).keys() == {"same"}
 
 
+def test_of_the_sbcs_pods_one_may_go_at_a_time(cluster: Cluster, stack: automation.Stack) -> None:
+    """The API server's own answer to `kubectl drain` of both nodes. No controller runs here, so
+    what it would do is done: the pods are made of the sets' templates, and counted.
+    """
+    namespace = ("-n", "callplane-sbc")
+    for name in ("sbc1", "sbc2"):
+        template = cluster.get("statefulset", name, "callplane-sbc")["spec"]["template"]
+        metadata = {"name": f"{name}-0", "labels": template["metadata"]["labels"]}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+        cluster.kubectl("create", *namespace, "-f", "-", stdin=json.dumps(pod))
+        ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+        _set_status(cluster, "pod", f"{name}-0", ready)
+    budget = cluster.get("poddisruptionbudget", "callplane-sbc", "callplane-sbc")
+    labels = budget["spec"]["selector"]["matchLabels"]
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    counted = cluster.kubectl("get", "pods", *namespace, "-l", selector, "-o", "name").split()
+    assert counted == ["pod/sbc1-0", "pod/sbc2-0"]
+    _set_status(
+        *(cluster, "poddisruptionbudget", "callplane-sbc"),
+        {
+            "observedGeneration": budget["metadata"]["generation"],
+            "disruptionsAllowed": budget["spec"]["maxUnavailable"],
+            "currentHealthy": 2,
+            "desiredHealthy": 1,
+            "expectedPods": 2,
+        },
+    )
+    assert "violate the pod's disruption budget" not in _evict(cluster, "sbc1-0")
+    assert "violate the pod's disruption budget" in _evict(cluster, "sbc2-0")
+    assert "sbc2-0" in cluster.kubectl("get", "pods", *namespace)
+    cluster.kubectl("delete", "pods", "--all", "--now", *namespace)
+
+
+def _set_status(cluster: Cluster, kind: str, name: str, status: dict[str, Any]) -> None:
+    patch = json.dumps({"status": status})
+    place = (name, "-n", "callplane-sbc", "--subresource=status", "--type=merge")
+    cluster.kubectl("patch", kind, *place, "-p", patch)
+
+
+def _evict(cluster: Cluster, pod: str) -> str:
+    metadata = {"name": pod, "namespace": "callplane-sbc"}
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+    path = f"/api/v1/namespaces/callplane-sbc/pods/{pod}/eviction"
+    return cluster.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(body), check=False)
+
+
 def test_a_violated_policy_fails_the_preview_with_its_name_and_the_resource(
     workshop: Workshop,
 ) -> None:
