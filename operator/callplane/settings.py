@@ -94,6 +94,11 @@ class CallControlSettings(BaseModel):
     spools: tuple[str, ...] = Field(
         default=(), description="Spool files of these SBCs in the same order, where they are here."
     )
+    spool_hours: float = Field(
+        default=72.0,
+        ge=1,
+        description="How long a spool keeps records that were taken, to take them again.",
+    )
     source: str = Field(
         default="sbc", description="Name of these SBCs in the books; another for each group."
     )

@@ -60,7 +60,7 @@ class Borders(Part):
 
     peers: tuple[str, ...] = ("teams",)
     rtp_ports: tuple[int, int] = (16384, 32767)
-    # A pod that goes ends ordinary calls after so long; emergency and exempt ones have more.
+    # One that goes ends ordinary calls after so long; emergency and exempt ones have more.
     drain_seconds: Annotated[int, Field(ge=60, le=14_400)] = 3600
     services_seconds: Annotated[int, Field(ge=600, le=14_400)] = 3600
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import urllib.parse
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
@@ -317,6 +318,32 @@ async def test_asked_to_stop_it_takes_what_it_has_and_exits_cleanly(stage: Stage
     await stage.start()
     await stage.settled(1)
     assert stage.records()[0][3]
+
+
+async def test_what_was_taken_long_ago_leaves_the_spool_when_it_starts(stage: Stage) -> None:
+    await stage.write(*build.everything(), pool_seconds=3600)
+    call = await stage.call("999")
+    assert (await call.bye()).status == 200
+    spool = stage.world.kamailio.spool
+    await eventually(lambda: b"log_write_cdr" in spool.read_bytes(), "the spool has a record")
+    days = 5 * 86_400
+    old = re.sub(
+        rb"((?:start|end)_time=)(\d+)",
+        lambda found: found[1] + str(int(found[2]) - days).encode(),
+        spool.read_bytes(),
+    )
+    spool.write_bytes(old + spool.read_bytes())
+    await stage.start()
+    mark = spool.with_name(f"{spool.name}.mark")
+    await eventually(
+        lambda: mark.exists() and mark.read_text().split()[0] == str(spool.stat().st_size),
+        "both records are taken",
+    )
+    assert await asyncio.to_thread(stage.control.stop) == 0
+    assert spool.read_bytes()[:1] != b"\0"
+    await stage.start()
+    await eventually(lambda: spool.read_bytes()[:1] == b"\0", "the old one is given back")
+    assert spool.read_bytes().count(b"log_write_cdr") == 1
 
 
 def test_settings_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

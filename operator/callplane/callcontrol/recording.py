@@ -100,24 +100,35 @@ class SpoolFollower:
         return bool(passage.entries)
 
     def offset(self) -> int:
-        """Where to go on. A mark that is lost or beyond the end means: from the beginning."""
-        try:
-            offset = int(self.mark.read_text(encoding="ascii"))
-            return offset if 0 <= offset <= self.path.stat().st_size else 0
-        except (OSError, ValueError):
-            return 0
+        """Where to go on."""
+        return taken(self.path, self.mark)
 
     def _read(self, offset: int) -> spool.Passage:
         try:
             with self.path.open("rb") as file:
-                return spool.read(file, offset, entries_max=BATCH_MAX)
+                begin = spool.first_data(file, offset)
+                return spool.read(file, begin, entries_max=BATCH_MAX)
         except FileNotFoundError:
             return spool.Passage((), offset)
 
     def _remember(self, offset: int) -> None:
         new = self.mark.with_name(self.mark.name + ".new")
         with new.open("w", encoding="ascii") as file:
-            file.write(f"{offset}\n")
+            # Another file in its place is read from its beginning, however long it is.
+            file.write(f"{offset} {self.path.stat().st_ino}\n")
             file.flush()
             os.fsync(file.fileno())
         new.replace(self.mark)
+
+
+def taken(path: Path, mark: Path) -> int:
+    """How much of a spool was taken, in bytes. A mark that is lost, beyond the end, or of another
+    file means: nothing.
+    """
+    try:
+        offset, *inode = map(int, mark.read_text(encoding="ascii").split())
+        found = path.stat()
+    except (OSError, ValueError):
+        return 0
+    is_ours = inode in ([], [found.st_ino])
+    return offset if is_ours and 0 <= offset <= found.st_size else 0

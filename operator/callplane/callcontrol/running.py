@@ -32,6 +32,13 @@ class SbcPlace:
     mark: Path | None = None
     pause_seconds: float = RETRY_SECONDS
 
+    def follower(self, book: RecordBook) -> SpoolFollower | None:
+        """What takes the records of its spool, if there is one here."""
+        if self.spool is None:
+            return None
+        mark = self.mark or self.spool.with_name(self.spool.name + ".mark")
+        return SpoolFollower(book, self.spool, mark, pause_seconds=self.pause_seconds)
+
 
 @asynccontextmanager
 async def running(  # noqa: PLR0913 - what all parts need, named
@@ -52,9 +59,7 @@ async def running(  # noqa: PLR0913 - what all parts need, named
     parts: list[Coroutine[Any, Any, None]] = [recorder.run()]
     for sbc in sbcs:
         parts.append(evapi.serve(sbc.host, sbc.port, conversation.handle, connected=connected))
-        if sbc.spool is not None:
-            mark = sbc.mark or sbc.spool.with_name(sbc.spool.name + ".mark")
-            follower = SpoolFollower(book, sbc.spool, mark, pause_seconds=sbc.pause_seconds)
+        if (follower := sbc.follower(book)) is not None:
             parts.append(follower.run())
     tasks = [asyncio.create_task(_once(known, part)) for part in parts]
     for task in tasks:

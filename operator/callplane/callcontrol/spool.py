@@ -7,8 +7,11 @@ rather than never; whoever posts them drops the copy by the attempt's id.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO, Final
 
 from callplane.callcontrol import messages
@@ -17,6 +20,7 @@ from callplane.callcontrol.messages import CallRecord, MalformedMessage
 #: What stands before the fields in a record's line; the function's name is part of Kamailio's log.
 MARK: Final = b"log_write_cdr(): "
 LINE_LIMIT_BYTES: Final = 16 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
 _FIELD: Final = re.compile(r"([a-z_]+)=([^;]*)")
 
 
@@ -55,6 +59,41 @@ def read(file: BinaryIO, offset: int, *, entries_max: int | None = None) -> Pass
             if record is not None:
                 entries.append(Entry(record))
     return Passage(tuple(entries), offset)
+
+
+def first_data(file: BinaryIO, offset: int) -> int:
+    """Where the text begins, from an offset on: what was given back to the disk reads as zeros."""
+    try:
+        found = os.lseek(file.fileno(), offset, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return os.fstat(file.fileno()).st_size
+    file.seek(found)
+    while chunk := file.read(_CHUNK_BYTES):
+        if text := chunk.lstrip(b"\0"):
+            return found + len(chunk) - len(text)
+        found += len(chunk)
+    return found
+
+
+def kept_from(file: BinaryIO, begin: int, end: int, cutoff: datetime) -> int:
+    """Where to keep from, of what stands between two offsets: behind the last record before the
+    first one that ended at the cutoff or later; from `begin` on where no record is that old.
+    """
+    file.seek(begin)
+    offset = found = begin
+    while offset < end and (line := file.readline(LINE_LIMIT_BYTES)):
+        offset += len(line)
+        try:
+            record = parse_line(line)
+        except MalformedMessage:
+            continue
+        if record is not None and record.released_at >= cutoff:
+            break
+        if record is not None:
+            found = min(offset, end)
+    return found
 
 
 def parse_line(line: bytes) -> CallRecord | None:

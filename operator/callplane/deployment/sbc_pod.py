@@ -1,9 +1,9 @@
 """An SBC's pod: Kamailio, rtpengine and call control on the network of the host.
 
-Nothing waits before Kamailio but the node's firewall: while call control's image, its Secret, the
-database or the media relay is missing, emergency and inbound calls go through. Call control is a
-container like the others and none that starts first; evapi knows no passwords and never leaves the
-machine.
+Nothing comes before Kamailio but its own image and the node's firewall: while call control's image,
+its Secret, the database or the media relay is missing, emergency and inbound calls go through. Call
+control is a container like the others and none that starts first; evapi knows no passwords and
+never leaves the machine.
 
 A pod that goes drains: Kamailio's hook refuses new calls and waits, and what serves Kamailio stays
 until it has left. One program does both, so one image has it all (`images/sbc/Dockerfile`).
@@ -26,8 +26,12 @@ PROBE_PORT = 8081
 MEDIA_CONTROL = "127.0.0.1:2223"
 #: The Secret with the database's address as call control's role.
 DATABASE_SECRET = "callplane-database"
+#: Where Kamailio's log, which is the spool of call records, lies in its pod.
+SPOOL_FOLDER = "/var/spool/callplane"
+SPOOL = f"{SPOOL_FOLDER}/sbc.log"
 #: The feed of SBCs that charge as one; each has a name of its own in it.
 FEED = "sbc"
+OWNER = f"{workload.USER}:{workload.USER}"
 #: What serves Kamailio waits so much longer than Kamailio's own hook may take, and Kubernetes so
 #: much longer than that.
 LEAVING_SECONDS = 30
@@ -49,6 +53,8 @@ class SbcPod:
     drain_seconds: int
     services_seconds: int
     trust_bundle: str
+    # A folder of the node; each SBC has one of its own in it.
+    spool_folder: str
     platform: Options
 
     @property
@@ -75,7 +81,16 @@ def pod(chosen: SbcPod, values: Sbc) -> Body:
                 "securityContext": _security(root=True, add=("NET_ADMIN",)),
                 "resources": _resources("50m", "64Mi"),
                 "volumeMounts": [_mount("configuration", "/firewall")],
-            }
+            },
+            {
+                "name": "spool",
+                "image": chosen.kamailio_image,
+                # The folder of a node is root's. Without it there is no spool, and there are calls.
+                "command": ["sh", "-c", f"chown {OWNER} {SPOOL_FOLDER} || true"],
+                "securityContext": _security(root=True, add=("CHOWN",)),
+                "resources": _resources("50m", "64Mi"),
+                "volumeMounts": [_mount("spool", SPOOL_FOLDER, read_only=False)],
+            },
         ],
         "containers": [
             _kamailio(chosen, values),
@@ -94,6 +109,15 @@ def pod(chosen: SbcPod, values: Sbc) -> Body:
                 {"configMap": {"name": chosen.trust_bundle}},
             ),
             {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+            # On the node, so that the next pod takes what this one could not. No volume that would
+            # have to come first: an emergency call does not wait for storage.
+            {
+                "name": "spool",
+                "hostPath": {
+                    "path": f"{chosen.spool_folder}/{chosen.name}",
+                    "type": "DirectoryOrCreate",
+                },
+            },
             workload.scratch(),
         ],
     }
@@ -120,7 +144,7 @@ def _kamailio(chosen: SbcPod, values: Sbc) -> Body:
     return {
         "name": "kamailio",
         "image": chosen.kamailio_image,
-        "command": ["kamailio"],
+        "command": ["callplane-spooled", SPOOL, "kamailio"],
         "args": [
             *("-DD", "-E", "-f", f"{folders.config}/kamailio.cfg"),
             *("-m", "512", "-M", "16", "-x", "fm", "-X", "fm"),
@@ -137,6 +161,7 @@ def _kamailio(chosen: SbcPod, values: Sbc) -> Body:
             _mount("configuration", folders.config),
             _mount("certificate", folders.certificates),
             _mount("run", folders.run, read_only=False),
+            _mount("spool", SPOOL_FOLDER, read_only=False),
         ],
     }
 
@@ -173,6 +198,7 @@ def _call_control(chosen: SbcPod, values: Sbc) -> Body:
     """The operator's image: its calls are extended, and its records taken, to the last one."""
     settings = {
         "sbcs": str(values.call_control),
+        "spools": SPOOL,
         "source": f"{FEED}:{chosen.name}",
         "outside_lines": ",".join(
             f"{trunk.name}={trunk.outside_line}" for trunk in values.trunks if trunk.outside_line
@@ -188,7 +214,10 @@ def _call_control(chosen: SbcPod, values: Sbc) -> Body:
         "runAsUser": workload.USER,
         "runAsGroup": workload.USER,
     }
-    found["volumeMounts"].append(_mount("run", values.folders.run, read_only=False))
+    found["volumeMounts"] += [
+        _mount("run", values.folders.run, read_only=False),
+        _mount("spool", SPOOL_FOLDER, read_only=False),
+    ]
     return {
         **found,
         "args": ["callcontrol"],

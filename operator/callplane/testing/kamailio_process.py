@@ -35,6 +35,8 @@ class Kamailio:
     #: Where its log goes, when not into the spool.
     log: Path | None = None
     shared_megabytes: int = 64
+    #: What starts it and opens its log, given the log's name and the command; the test otherwise.
+    launcher: tuple[str, ...] = ()
 
     @classmethod
     def rendered(cls, sbc: Sbc, folder: Path, mutation: Mutation = lambda files: files) -> Kamailio:
@@ -64,9 +66,11 @@ class Kamailio:
 
     def start(self) -> None:
         """Start it and wait until it answers. Raises AssertionError with its last lines."""
-        with (self.log or self.spool).open("ab") as spool:
+        log = self.log or self.spool
+        launched = (*self.launcher, str(log)) if self.launcher else ()
+        with (self.folder / "container.log" if self.launcher else log).open("ab") as spool:
             self.process = subprocess.Popen(
-                [*self._command(), "-DD", "-E"],
+                [*launched, *self._command(), "-DD", "-E"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=spool,

@@ -28,6 +28,7 @@ def described(values: Sbc, *, drain_seconds: int, services_seconds: int) -> Body
         drain_seconds=drain_seconds,
         services_seconds=services_seconds,
         trust_bundle="callplane-sbc-roots",
+        spool_folder="/var/lib/callplane",
         platform=Options(),
     )
     return sbc_pod.pod(chosen, values)

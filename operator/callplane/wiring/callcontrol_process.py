@@ -13,6 +13,7 @@ import signal
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from callplane.callcontrol.reaping import Reaper
 from callplane.callcontrol.rescuing import Rescuer, TablesNotes
 from callplane.callcontrol.running import SbcPlace, running
 from callplane.callcontrol.tables_directory import TablesDirectory
+from callplane.callcontrol.trimming import SpoolTrimmer
 from callplane.clock import SystemClock
 from callplane.errors import CallplaneError
 from callplane.settings import CallControlSettings
@@ -192,7 +194,15 @@ class Parts:
         """What runs beside answering."""
         reaper = Reaper(self.books, self.directory, self.clock, pause_seconds=settings.reap_seconds)
         rescuer = Rescuer(self.books, self.tables, self.directory, self.clock, self.flags.sends)
-        return [reaper.run(), rescuer.run(), self._gauge(conversation)]
+        followers = [place.follower(self.book) for place in places(settings)]
+        keep = timedelta(hours=settings.spool_hours)
+        trimmers = [
+            SpoolTrimmer(each.path, each.mark, self.clock, keep)
+            for each in followers
+            if each is not None
+        ]
+        gauge = self._gauge(conversation)
+        return [reaper.run(), rescuer.run(), gauge, *(each.run() for each in trimmers)]
 
     def problem(self, stop: asyncio.Event) -> str:
         """Why the process is not ready; empty when it is."""

@@ -58,6 +58,8 @@ class Sbc(Borders):
     issuer: Name
     # A ConfigMap with `ca.pem`: the roots that the SBC trusts when it calls out.
     trust_bundle: Name = "callplane-sbc-roots"
+    # On each SBC's node: its spool of call records lies in a folder of its own there.
+    spool_folder: Annotated[str, Field(pattern=r"^(/[\w.-]+)+$")] = "/var/lib/callplane"
 
 
 class Configuration(OnCluster):

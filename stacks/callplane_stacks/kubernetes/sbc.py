@@ -215,5 +215,6 @@ def pod(configuration: Configuration, instance: SbcInstance) -> SbcPod:
         drain_seconds=chosen.drain_seconds,
         services_seconds=chosen.services_seconds,
         trust_bundle=chosen.trust_bundle,
+        spool_folder=chosen.spool_folder,
         platform=platform_component.options(configuration),
     )

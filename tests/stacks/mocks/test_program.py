@@ -202,7 +202,8 @@ def test_call_control_runs_beside_each_sbc_and_kamailio_needs_none_of_it(
     for name, values in inputs.sbcs.items():
         pod = sets[name]["spec"]["template"]["spec"]
         # Nothing of it comes before Kamailio, whose start would wait for that.
-        assert [each["name"] for each in pod["initContainers"]] == ["firewall"]
+        assert [each["name"] for each in pod["initContainers"]] == ["firewall", "spool"]
+        assert {each["image"] for each in pod["initContainers"]} == {pod["containers"][0]["image"]}
         kamailio, _, calls = pod["containers"]
         assert (kamailio["name"], calls["name"]) == ("kamailio", "callcontrol")
         assert sbc_pod.DATABASE_SECRET not in json.dumps([kamailio, pod["volumes"]])
@@ -272,6 +273,24 @@ def test_hooks_and_kamailio_meet_in_one_folder_as_one_user(objects: list[Registe
         volumes = {each["name"] for each in pod["volumes"]}
         mounted = {each["name"] for found in pod["containers"] for each in found["volumeMounts"]}
         assert mounted <= volumes
+
+
+def test_the_spool_outlives_the_pod_and_both_ends_name_one_file(
+    objects: list[Registered],
+) -> None:
+    folders = set()
+    for body in (each.plain for each in of_kind(objects, "StatefulSet")):
+        pod = body["spec"]["template"]["spec"]
+        (volume,) = [each for each in pod["volumes"] if each["name"] == "spool"]
+        assert volume["hostPath"]["type"] == "DirectoryOrCreate"
+        folders.add(volume["hostPath"]["path"])
+        kamailio, _, calls = pod["containers"]
+        told = {each["name"]: each.get("value") for each in calls["env"]}
+        assert kamailio["command"] == ["callplane-spooled", told["CALLPLANE_SPOOLS"], "kamailio"]
+        place = {"name": "spool", "mountPath": sbc_pod.SPOOL_FOLDER, "readOnly": False}
+        assert told["CALLPLANE_SPOOLS"].startswith(f"{sbc_pod.SPOOL_FOLDER}/")
+        assert all(place in each["volumeMounts"] for each in (kamailio, calls))
+    assert folders == {"/var/lib/callplane/sbc1", "/var/lib/callplane/sbc2"}
 
 
 def test_one_sbc_may_go_at_a_time(objects: list[Registered]) -> None:

@@ -133,7 +133,7 @@ async def test_other_lines_are_read_once_too(tmp_path: Path) -> None:
     assert (tmp_path / "mark").stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("mark", ["", "soon", "-5", "999999999", None])
+@pytest.mark.parametrize("mark", ["", "soon", "-5", "999999999", "5 6 7", None])
 async def test_a_lost_mark_reads_everything_again(tmp_path: Path, mark: str | None) -> None:
     path = tmp_path / "spool.log"
     path.write_bytes(line(1))
@@ -142,6 +142,19 @@ async def test_a_lost_mark_reads_everything_again(tmp_path: Path, mark: str | No
     book = MemoryBook()
     assert await followed(SpoolFollower(book, path, tmp_path / "mark")) == 1
     assert list(book.posted) == ["a-1"]
+
+
+async def test_another_file_in_its_place_is_read_from_its_beginning(tmp_path: Path) -> None:
+    """Longer than the one before: the offset alone would pass over its first records."""
+    path, mark = tmp_path / "spool.log", tmp_path / "mark"
+    path.write_bytes(line(1))
+    assert await followed(SpoolFollower(MemoryBook(), path, mark)) == 1
+    other = tmp_path / "other"
+    other.write_bytes(line(2) + line(3))
+    other.replace(path)
+    book = MemoryBook()
+    assert await followed(SpoolFollower(book, path, mark)) == 1
+    assert list(book.posted) == ["a-2", "a-3"]
 
 
 @pytest.mark.looptime
