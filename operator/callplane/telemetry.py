@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from callplane import tracing
 from callplane.errors import mask_number
 
 
@@ -56,6 +57,7 @@ class Telemetry:
             registry=self.registry,
         )
         self._count_notices()
+        self._spans = spans_counter(self.registry)
         self.queue_depth = Gauge(
             "callplane_queue_depth",
             "Keys waiting, by priority.",
@@ -100,6 +102,10 @@ class Telemetry:
             registry=self.registry,
         )
 
+    def spans_sent(self, outcome: str, count: int) -> None:
+        """Spans that were sent to the collector of traces or lost; called from its thread."""
+        self._spans.labels(outcome).inc(count)
+
     def notice_given(self, kind: str) -> None:
         self._notices.labels(kind).inc()
 
@@ -127,6 +133,16 @@ class Telemetry:
         self._status_writes.labels(kind).inc()
 
 
+def spans_counter(registry: CollectorRegistry) -> Counter:
+    """What became of spans, where a process traces."""
+    return Counter(
+        "callplane_trace_spans_total",
+        "Spans by whether the collector of traces took them: sent or lost.",
+        ["outcome"],
+        registry=registry,
+    )
+
+
 _NUMBER = re.compile(r"\+\d{9,15}\b")
 
 
@@ -144,9 +160,16 @@ class JsonLines(logging.Formatter):
         if not self._show_numbers:
             message = _NUMBER.sub(lambda found: mask_number(found.group()), message)
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        return json.dumps(
-            {"at": at, "level": record.levelname, "logger": record.name, "message": message}
-        )
+        line: dict[str, str] = {
+            "at": at,
+            "level": record.levelname,
+            "logger": record.name,
+            "message": message,
+        }
+        ids = tracing.current().ids
+        if ids is not None:
+            line["trace_id"], line["span_id"] = ids
+        return json.dumps(line)
 
 
 def log_as_json(level: str, *, show_numbers: bool) -> None:

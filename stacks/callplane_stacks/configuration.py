@@ -53,6 +53,10 @@ class Platform(Part):
     replicas: Annotated[int, Field(ge=2, le=5)] = 2
     gitops_accounts: tuple[str, ...] = ()
     secret_names: tuple[str, ...] = ()
+    traces_endpoint: Annotated[
+        str, Field(pattern=r"^(https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[\w./-]*)?)?$")
+    ] = ""
+    traces_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
 
 
 class Borders(Part):

@@ -21,6 +21,8 @@ def options(configuration: OnCluster) -> Options:
         replicas=chosen.replicas,
         secret_names=chosen.secret_names,
         gitops_accounts=chosen.gitops_accounts or GITOPS_ACCOUNTS,
+        traces_endpoint=chosen.traces_endpoint,
+        traces_ratio=f"{chosen.traces_ratio:.6f}",
     )
 
 

@@ -45,6 +45,8 @@ def exposed() -> Metrics:
     telemetry.credentials_left.labels("a/b").set(1)
     telemetry.notice_given("Allowance")
     telemetry.notice_delivery("Delivered")
+    telemetry.spans_sent("sent", 1)
+    calls.spans_sent("sent", 1)
     return {
         sample.name: frozenset(sample.labels)
         for used in (telemetry, calls)
@@ -136,6 +138,17 @@ def test_every_metric_is_on_a_dashboard() -> None:
         for selector in selectors(expression)
     }
     assert {stem(name) for name in exposed()} == {stem(name) for name in asked}
+
+
+def test_every_metric_that_a_process_declares_was_used_above() -> None:
+    """A metric without a value has no series, and would be passed over."""
+    used = {stem(name) for name in exposed()}
+    declared = {
+        family.name
+        for registry in (Telemetry().registry, CallMetrics().registry)
+        for family in registry.collect()
+    }
+    assert declared == used
 
 
 def test_every_alert_has_a_runbook(root: Path) -> None:

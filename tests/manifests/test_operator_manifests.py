@@ -5,6 +5,8 @@ each overlay whole.
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,18 @@ import pytest
 import yaml
 
 from callplane.apis import registry
-from callplane.deployment import admission, alerts, dashboards, generate, platform_objects
+from callplane.deployment import (
+    admission,
+    alerts,
+    dashboards,
+    generate,
+    platform_objects,
+    traces,
+)
 from callplane.deployment.options import GITOPS_ACCOUNTS, Options
 from callplane.settings import PREFIX, CallControlSettings, OperatorSettings
 from callplane.testing.control_plane import ThrowAwayCluster
+from callplane.wiring import tracing_choice
 
 Body = dict[str, Any]
 Build = Callable[[str], list[Body]]
@@ -91,6 +101,43 @@ def test_observability_is_the_description_object_by_object(kustomize: Build) -> 
     assert by_key(kustomize("manifests/observability")) == described
 
 
+def test_the_component_for_traces_is_the_description_and_an_overlay_takes_it(
+    kustomize: Build, root: Path, tmp_path: Path
+) -> None:
+    """As docs/observability.md shows it: the component in an overlay, with another collector."""
+    text = (root / "docs/observability.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    base = os.path.relpath(root / "manifests/operator/base", tmp_path)
+    component = os.path.relpath(root / "manifests/operator/components/traces", tmp_path)
+    overlay = yaml.safe_load(shown) | {"resources": [base], "components": [component]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    built = by_key(kustomize(os.path.relpath(tmp_path, root)))
+    collector = "http://collector.example.svc:4318"
+    assert collector in shown
+    options = Options(traces_endpoint=collector)
+    assert built == by_key(platform_objects.objects(options))
+
+
+def test_what_pods_read_of_traces_is_what_turns_them_on() -> None:
+    """The variables that a ConfigMap of the component sets are the ones by which a process asks."""
+    objects = by_key(platform_objects.objects(Options(traces_endpoint=traces.SAMPLE_ENDPOINT)))
+    data = objects["ConfigMap/callplane-system/callplane-traces"]["data"]
+    environments = [
+        {
+            entry["name"]: data[reference["key"]]
+            for entry in container["env"]
+            if (reference := entry.get("valueFrom", {}).get("configMapKeyRef"))
+        }
+        for pod in pods(objects.values())
+        for container in pod["containers"]
+    ]
+    assert len(environments) == 2
+    for environment in environments:
+        assert tracing_choice.is_wanted(environment)
+        assert tracing_choice.problem_of(environment) == ""
+        assert not tracing_choice.is_wanted({**environment, "OTEL_EXPORTER_OTLP_ENDPOINT": ""})
+
+
 def test_generated_files_are_fresh(root: Path) -> None:
     assert generate.stale_files(root) == []
 
@@ -130,6 +177,7 @@ def test_the_secret_for_development_has_every_key_that_pods_read(root: Path) -> 
         for container in [*pod.get("initContainers", []), *pod["containers"]]
         for entry in container["env"]
         if (wanted := entry.get("valueFrom", {}).get("secretKeyRef"))
+        if not wanted.get("optional")
     }
     assert read == {(secret["metadata"]["name"], name) for name in secret["stringData"]}
 
@@ -176,7 +224,9 @@ def test_the_pod_is_told_settings_that_exist_and_probes_that_answer() -> None:
         (container,) = pod["containers"]
         settings_type = of_verb[container["args"][0]]
         names = {entry["name"] for entry in container["env"]}
-        assert names <= {PREFIX + name.upper() for name in settings_type.model_fields}
+        ours = {name for name in names if not name.startswith("OTEL_")}
+        assert ours <= {PREFIX + name.upper() for name in settings_type.model_fields}
+        assert names - ours == {*traces.VARIABLES, *traces.SECRET_VARIABLES}
         values = {entry["name"]: entry.get("value", "somewhere") for entry in container["env"]}
         settings = settings_type.from_environment({PREFIX + "PROBE_PORT": "8080", **values})
         assert settings.probe_host == "0.0.0.0"
@@ -199,6 +249,7 @@ def test_call_control_has_no_right_in_the_cluster_and_a_role_of_its_own() -> Non
             for container in pod["containers"]
             for entry in container["env"]
             if "secretKeyRef" in entry.get("valueFrom", {})
+            if not entry["valueFrom"]["secretKeyRef"].get("optional")
         }
         for pod in (operator, calls)
     ]

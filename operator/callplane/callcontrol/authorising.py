@@ -40,6 +40,7 @@ from callplane.numbering.dialled_services import GB as SERVICES
 from callplane.numbering.dialled_services import OUTSIDE_LINE, DialledMatch
 from callplane.store.books_ports import Books, Payer, Reserve
 from callplane.store.ports import StoreUnavailable
+from callplane.tracing import step
 
 #: How long a call may ring, as the SBC does, and a little more.
 RING: Final = timedelta(seconds=130)
@@ -170,19 +171,22 @@ class BooksAuthoriser:
         line, now = caller.line, attempt.setup
         account = line.account
         payer = Payer.at(account.name, account.currency, account.zone, now)
-        context = replace(
-            context,
-            counters=await self.books.counters(payer),
-            line_counters=await self.books.line_counters(account.name, line.name, now=now),
-        )
-        decision = decide(context, attempt)
+        with step("count"):
+            context = replace(
+                context,
+                counters=await self.books.counters(payer),
+                line_counters=await self.books.line_counters(account.name, line.name, now=now),
+            )
+        with step("decide"):
+            decision = decide(context, attempt)
         if isinstance(decision, Refusal):
             return self._refused(decision, caller, attempt)
         if not decision.is_metered:
             return _unmetered(decision, caller, attempt)
         expires_at = now + RING
         reserve = Reserve(attempt.attempt_id, payer, line.name, decision, now, expires_at)
-        grant = await self.books.reserve(reserve)
+        with step("reserve"):
+            grant = await self.books.reserve(reserve)
         if isinstance(grant, RefusalReason):
             enforced = account.enforcement is account.enforcement.ENFORCE
             return self._refused(Refusal(grant, enforced), caller, attempt)

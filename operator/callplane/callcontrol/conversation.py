@@ -27,6 +27,7 @@ from callplane.callcontrol.messages import (
 )
 from callplane.callcontrol.ports import Authoriser, Granted, Refused, Send
 from callplane.callcontrol.recording import Recorder
+from callplane.tracing import NO_TRACES, Span, Traces
 
 #: Below the SBC's verdict timer of 800 ms by what the way there and back may take.
 ANSWER_SECONDS: Final = 0.7
@@ -41,23 +42,34 @@ class Conversation:
     authoriser: Authoriser
     recorder: Recorder
     answer_seconds: float = ANSWER_SECONDS
+    traces: Traces = NO_TRACES
     _late: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def handle(self, event: Event, send: Send) -> None:
         """Handle a message that came over evapi; answers go back by `send`."""
         match event:
             case Authorise():
-                verdict = await self.answer(event)
-                try:
-                    send(verdict)
-                except ConnectionError:
-                    if verdict.allow:
-                        await self.authoriser.withdraw(event.attempt_id)
-                    raise
+                await self._answer_by(event, send)
             case CallRecord():
                 self.recorder.take(event)
             case _:
                 await self.note(event, send)
+
+    async def _answer_by(self, question: Authorise, send: Send) -> None:
+        with self.asked(question, way="evapi") as span:
+            verdict = await self.answer(question)
+            tell(span, verdict)
+            try:
+                with span.step("answer"):
+                    send(verdict)
+            except ConnectionError:
+                if verdict.allow:
+                    await self.authoriser.withdraw(question.attempt_id)
+                raise
+
+    def asked(self, question: Authorise, *, way: str) -> Span:
+        """What becomes of a question, for traces; `way` is how it came."""
+        return self.traces.begin("authorise", attempt=question.attempt_id, way=way)
 
     async def answer(self, question: Authorise) -> Verdict:
         """The verdict in time, whatever deciding does. Whoever gives up waiting holds nothing."""
@@ -117,6 +129,12 @@ class Conversation:
         self._late.add(task)
         task.add_done_callback(self._late.discard)
         return task
+
+
+def tell(span: Span, verdict: Verdict) -> None:
+    """The outcome in a trace; a refusal is an answer, only an outage is a failure."""
+    outcome = "Allowed" if verdict.allow else verdict.reason
+    span.note(is_error=outcome == messages.OUTAGE, outcome=outcome)
 
 
 def _verdict(question: Authorise, answer: Granted | Refused | None) -> Verdict:

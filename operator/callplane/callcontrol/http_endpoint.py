@@ -16,13 +16,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from callplane.callcontrol import messages
-from callplane.callcontrol.conversation import Conversation
+from callplane.callcontrol.conversation import Conversation, tell
 from callplane.callcontrol.messages import (
     Authorise,
     CallRecord,
     Event,
     MalformedMessage,
     Order,
+    Verdict,
 )
 
 Scope = Mapping[str, Any]
@@ -67,11 +68,17 @@ class HttpEndpoint:
                 question = await _message(receive)
                 if not isinstance(question, Authorise):
                     raise _Unanswerable(400, "ev: is no question")
-                return 200, messages.to_json(await self._conversation.answer(question))
+                return 200, messages.to_json(await self._verdict(question))
             case ("POST", "/v1/events"):
                 return await self._note(await _message(receive))
             case _:
                 raise _Unanswerable(404, "nothing is here")
+
+    async def _verdict(self, question: Authorise) -> Verdict:
+        with self._conversation.asked(question, way="http") as span:
+            verdict = await self._conversation.answer(question)
+            tell(span, verdict)
+            return verdict
 
     async def _note(self, event: Event) -> tuple[int, bytes]:
         if isinstance(event, Authorise):

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from callplane.callcontrol.messages import Authorise, CallRecord, EmergencyAlert, Started
 from callplane.callcontrol.ports import Authoriser, Granted, RecordBook, Refused, Send
 from callplane.clock import Clock
+from callplane.telemetry import spans_counter
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8)
 
@@ -66,11 +67,16 @@ class CallMetrics:
             registry=registry,
         )
         self.lines = Gauge("callplane_call_lines", "Lines that may call.", registry=registry)
+        self._spans = spans_counter(registry)
         self.entries_refused = Gauge(
             "callplane_call_entries_refused",
             "Entries of the tables that this version cannot read.",
             registry=registry,
         )
+
+    def spans_sent(self, outcome: str, count: int) -> None:
+        """Spans that were sent to the collector of traces or lost; called from its thread."""
+        self._spans.labels(outcome).inc(count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from callplane.callcontrol import evapi
 from callplane.callcontrol.conversation import Conversation
 from callplane.callcontrol.ports import Authoriser, RecordBook, Send
 from callplane.callcontrol.recording import RETRY_SECONDS, Recorder, SpoolFollower
+from callplane.tracing import NO_TRACES, Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,14 @@ async def running(  # noqa: PLR0913 - what all parts need, named
     connected: Callable[[Send], None] = lambda _: None,
     known: asyncio.Event | None = None,
     started: Callable[[asyncio.Task[None]], None] = lambda _: None,
+    traces: Traces = NO_TRACES,
 ) -> AsyncGenerator[Conversation]:
     """Speak with the SBCs while the block runs, once lines are `known`: until then each asks
     somebody else or follows its fail policy. Yields the conversation, for HTTP to join at once. The
     tasks that `started` is given run as long as the block does; one that ends before has failed.
     """
     recorder = Recorder(book)
-    conversation = Conversation(authoriser, recorder)
+    conversation = Conversation(authoriser, recorder, traces=traces)
     parts: list[Coroutine[Any, Any, None]] = [recorder.run()]
     for sbc in sbcs:
         parts.append(evapi.serve(sbc.host, sbc.port, conversation.handle, connected=connected))

@@ -86,10 +86,7 @@ def _listen(kopf_registry: kopf.OperatorRegistry, engine: Engine, kind: Kind) ->
     async def heard(event: Any, **_: Any) -> None:
         body: Body = event["object"]
         key = ObjectKey(kind.name, body["metadata"]["namespace"], body["metadata"]["name"])
-        if event["type"] == "DELETED":
-            engine.withdraw(key)
-        else:
-            engine.offer(key, body)
+        engine.heard(key, body, is_gone=event["type"] == "DELETED")
 
 
 async def watch(engine: Engine, connection: ClusterConnection, stop: asyncio.Event) -> None:

@@ -7,7 +7,7 @@ leaves the machine.
 
 from __future__ import annotations
 
-from callplane.deployment import workload
+from callplane.deployment import traces, workload
 from callplane.deployment.options import CALLS_URI_KEY, Body, Options, body
 
 NAME = "callplane-callcontrol"
@@ -78,6 +78,7 @@ def _container(options: Options) -> Body:
             workload.from_secret("database_url", options.database_secret, CALLS_URI_KEY),
             {"name": workload.variable("probe_host"), "value": "0.0.0.0"},
             {"name": workload.variable("probe_port"), "value": str(PROBE_PORT)},
+            *traces.environment(),
         ],
         "ports": [{"name": "probes", "containerPort": PROBE_PORT, "protocol": "TCP"}],
         # The operator's pods bring the schema up to date; until then this one waits.

@@ -98,6 +98,12 @@ PROVISIONING = Dashboard(
             _quantiles("callplane_provider_call_seconds", "provider", "operation"),
         ),
         Panel(
+            "Spans of traces, a minute",
+            "short",
+            {"{{outcome}}": "sum by (outcome) (rate(callplane_trace_spans_total[5m])) * 60"},
+            "Sent to the collector or lost; nothing where no collector is named.",
+        ),
+        Panel(
             "Status writes, a minute",
             "short",
             {"{{kind}}": "sum by (kind) (rate(callplane_status_writes_total[5m])) * 60"},

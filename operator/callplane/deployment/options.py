@@ -25,6 +25,8 @@ GITOPS_ACCOUNTS = (
 )
 
 _ACCOUNT = re.compile(r"system:serviceaccount:[a-z0-9][-a-z0-9]{0,62}:[a-z0-9][-a-z0-9.]{0,252}")
+_COLLECTOR = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[\w./-]*)?")
+_RATIO = re.compile(r"0(\.[0-9]{1,6})?|1(\.0{1,6})?")
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][\w.-]{0,127}|@sha256:[0-9a-f]{64})")
 
 
@@ -46,6 +48,9 @@ class Options:
     gitops_accounts: tuple[str, ...] = GITOPS_ACCOUNTS
     cpu: str = "250m"
     memory: str = "512Mi"
+    #: Collector of traces, as OTLP over HTTP; none are made without one. The ratio is of traces.
+    traces_endpoint: str = ""
+    traces_ratio: str = "0.1"
 
     def __post_init__(self) -> None:
         wrong = []
@@ -55,6 +60,7 @@ class Options:
             wrong.append(f"replicas {self.replicas}: one works, the others stand by; 1 to 5")
         if not 1 <= self.call_control_replicas <= 20:
             wrong.append(f"call_control_replicas {self.call_control_replicas}: 1 to 20")
+        wrong += _wrong_traces(self.traces_endpoint, self.traces_ratio)
         wrong += [
             f"gitops account {name!r}: not system:serviceaccount:NAMESPACE:NAME"
             for name in self.gitops_accounts
@@ -72,6 +78,18 @@ class Options:
     def groups(self) -> tuple[str, ...]:
         """The groups of that account, as a token of it carries them."""
         return ("system:serviceaccounts", f"system:serviceaccounts:{self.namespace}")
+
+
+def _wrong_traces(endpoint: str, ratio: str) -> list[str]:
+    wrong = []
+    if endpoint and not _COLLECTOR.fullmatch(endpoint):
+        wrong.append(
+            f"traces_endpoint {endpoint.partition('?')[0].rpartition('@')[2]!r}: "
+            "not http(s)://HOST[:PORT][/PATH]; headers come from a Secret"
+        )
+    if not _RATIO.fullmatch(ratio):
+        wrong.append(f"traces_ratio {ratio!r}: not a number from 0 to 1")
+    return wrong
 
 
 def body(api_version: str, kind: str, name: str, namespace: str = "", **fields: Any) -> Body:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from callplane.apis import crd, registry
-from callplane.deployment import admission, call_control_workload, permissions, workload
+from callplane.deployment import admission, call_control_workload, permissions, traces, workload
 from callplane.deployment.options import Body, Options
 
 
@@ -28,4 +28,5 @@ def objects(options: Options) -> list[Body]:
         *rights(options),
         *workload.objects(options),
         *call_control_workload.objects(options),
+        *traces.objects(options),
     ]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from callplane.deployment import workload
+from callplane.deployment import traces, workload
 from callplane.deployment.options import CALLS_URI_KEY, Body, Options
 from callplane.sbc.model import Sbc
 
@@ -228,6 +228,7 @@ def _call_control(chosen: SbcPod, values: Sbc) -> Body:
                 for name, value in settings.items()
                 if value
             ),
+            *traces.told(chosen.platform),
             *_answers_here(values),
         ],
         "ports": [{"name": "probes", "containerPort": PROBE_PORT, "protocol": "TCP"}],

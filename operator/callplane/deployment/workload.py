@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from callplane.deployment import traces
 from callplane.deployment.options import (
     LABELS,
     NAME,
@@ -105,6 +106,7 @@ def _pod(options: Options, selector: Body) -> Body:
                     # Probes and metrics come from outside the pod.
                     {"name": variable("probe_host"), "value": "0.0.0.0"},
                     {"name": variable("probe_port"), "value": str(PROBE_PORT)},
+                    *traces.environment(),
                 ],
                 "ports": [{"name": "probes", "containerPort": PROBE_PORT, "protocol": "TCP"}],
                 "startupProbe": probe("/healthz", periodSeconds=2, failureThreshold=60),

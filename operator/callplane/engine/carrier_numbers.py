@@ -39,6 +39,7 @@ from callplane.resources.carriers import (
 )
 from callplane.status.conditions import Succeeded
 from callplane.store.ports import Commit, Intent, Move, NumberRow
+from callplane.tracing import step
 from callplane.values import E164
 
 PENDING_LOOK_SECONDS = 60.0
@@ -59,7 +60,8 @@ async def look_after(scope: Scope, phone: PhoneNumber) -> Succeeded | None:
     reference = phone.spec.carrier_ref
     if reference is None:
         return None
-    side = await carrier_gathering.gather(scope, reference)
+    with step("gather"):
+        side = await carrier_gathering.gather(scope, reference)
     number = E164(phone.spec.e164)
     try:
         return await _look_after(scope, side, phone, number)
@@ -70,12 +72,14 @@ async def look_after(scope: Scope, phone: PhoneNumber) -> Succeeded | None:
 async def _look_after(
     scope: Scope, side: CarrierSide, phone: PhoneNumber, number: E164
 ) -> Succeeded | None:
-    await _settle(scope, side, phone, number)
+    with step("settle"):
+        await _settle(scope, side, phone, number)
     if side.writable:
         _clear(scope, "drift")
     if not side.runtime.can(CarrierAction.LIST):
         return await _declared_only(scope, side, phone, number)
-    observed = await _look(scope, side, number)
+    with step("observe"):
+        observed = await _look(scope, side, number)
     _show(scope, observed)
     row = await row_of(scope, number)
     if observed is None:

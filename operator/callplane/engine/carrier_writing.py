@@ -23,6 +23,7 @@ from callplane.plan.gate_policy import is_gated
 from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.providers.protocol import AuthenticationFailed, ProviderError, Throttled
 from callplane.store.ports import Commit, Intent, IntentState, Move
+from callplane.tracing import step
 from callplane.values import E164
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,8 @@ async def send(
         # Only now, so that no wait lies between the fence and the send.
         intent = await _open_intent(scope, side, write)
         try:
-            answer = await call(intent)
+            with step("write", operation=write.change.operation.value):
+                answer = await call(intent)
         except CarrierRefused as refused:
             await close(
                 scope, side, intent, IntentState.REFUSED, undo=write.undo, detail=str(refused)

@@ -277,11 +277,16 @@ class ConnectionCore(abc.ABC):
         A step returns the pause in seconds; None sleeps until the loop's bell is rung.
         """
         bell = self._bells.get(name, asyncio.Event())
+        said = f"{self.key.namespace}/{self.key.name}"
         pause_seconds: float | None
         while True:
             bell.clear()
             try:
-                pause_seconds = await step()
+                # Not in the trace of the pass that once started the loop.
+                with self.engine.traces.begin(
+                    f"{self.connection.provider} {name}", if_followed=True, connection=said
+                ):
+                    pause_seconds = await step()
             except EpochLost:
                 self.health.lost_to = "another installation has taken the connection"
                 self.engine.queue.add(self.key, Priority.DEPENDENCY)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from callplane.tracing import Trigger, trigger_of
 from callplane.values import ObjectKey
 
 BACKOFF_FIRST_SECONDS = 1.0
@@ -24,6 +25,8 @@ BACKOFF_MAX_SECONDS = 300.0
 # it.
 DRIFT_TURN = 50
 TIMER_RESOLUTION_SECONDS = 0.001
+# Of what asked for one pass so many are remembered, where somebody traces passes.
+TRIGGERS_MAX = 32
 
 
 class Priority(IntEnum):
@@ -42,11 +45,12 @@ _DRIFT_FIRST = tuple(reversed(Priority))
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A key handed to a worker; `waited_seconds` is for the metrics."""
+    """A key handed to a worker; `waited_seconds` is for the metrics, `triggers` are for traces."""
 
     key: ObjectKey
     priority: Priority
     waited_seconds: float
+    triggers: tuple[Trigger, ...] = ()
 
 
 class KeyedQueue:
@@ -67,10 +71,15 @@ class KeyedQueue:
         self._running: set[ObjectKey] = set()
         self._again: dict[ObjectKey, Priority] = {}
         self._failures: dict[ObjectKey, int] = {}
+        self._triggers: dict[ObjectKey, list[Trigger]] = {}
         self._takes = 0
 
     def add(self, key: ObjectKey, priority: Priority) -> None:
         """Ask for a pass; asking again only ever raises the priority."""
+        self._remember_trigger(key)
+        self._put(key, priority)
+
+    def _put(self, key: ObjectKey, priority: Priority) -> None:
         if key in self._running:
             self._again[key] = min(priority, self._again.get(key, priority))
             return
@@ -88,6 +97,7 @@ class KeyedQueue:
 
     def add_later(self, key: ObjectKey, priority: Priority, delay_seconds: float) -> None:
         """Ask for a pass after a delay; replaces the key's timer unless that one is due sooner."""
+        self._remember_trigger(key)
         when = self._monotonic() + max(delay_seconds, 0.0)
         due = self._due.get(key)
         if due is not None and due[0] <= when and due[1] <= priority:
@@ -95,6 +105,14 @@ class KeyedQueue:
         self._due[key] = (when, priority)
         heapq.heappush(self._timers, (when, next(self._order), key))
         self._set_alarm()
+
+    def _remember_trigger(self, key: ObjectKey) -> None:
+        trigger = trigger_of(key)
+        if trigger is None:
+            return
+        triggers = self._triggers.setdefault(key, [])
+        if len(triggers) < TRIGGERS_MAX and trigger not in triggers:
+            triggers.append(trigger)
 
     async def take(self) -> Taken:
         """The next key; waits until there is one. The caller must call `done` for it."""
@@ -151,7 +169,7 @@ class KeyedQueue:
         self._running.discard(key)
         again = self._again.pop(key, None)
         if again is not None:
-            self.add(key, again)
+            self._put(key, again)
 
     def succeeded(self, key: ObjectKey) -> None:
         self._failures.pop(key, None)
@@ -180,6 +198,7 @@ class KeyedQueue:
         self._due.pop(key, None)
         self._failures.pop(key, None)
         self._again.pop(key, None)
+        self._triggers.pop(key, None)
 
     def is_asked_for(self, key: ObjectKey) -> bool:
         """Does a pass of the key wait for its turn?"""
@@ -208,7 +227,8 @@ class KeyedQueue:
             due = self._due.get(key)
             if due is not None and due[0] == when:
                 del self._due[key]
-                self.add(key, due[1])
+                # Whatever set the alarm, it is not what asked for this.
+                self._put(key, due[1])
 
     def _pop(self) -> Taken | None:
         self._takes += 1
@@ -223,5 +243,6 @@ class KeyedQueue:
                     # The pass looks now and says itself when to look again.
                     self._due.pop(key, None)
                     self._running.add(key)
-                    return Taken(key, priority, self._monotonic() - waiting[1])
+                    triggers = tuple(self._triggers.pop(key, ()))
+                    return Taken(key, priority, self._monotonic() - waiting[1], triggers)
         return None

@@ -22,14 +22,14 @@ from callplane.cluster.namespaces import namespace_labels
 from callplane.cluster.ports import EventSink, ObjectStore, SecretReader, WriteFence
 from callplane.cluster.resource_kinds import ResourceKind, callplane_kind
 from callplane.desired.account_months import NumbersOnTheirWay
-from callplane.engine import change_approvals, provider_incidents
+from callplane.engine import change_approvals, pass_traces, provider_incidents
 from callplane.engine.account_keeping import AccountBooks, AccountKeeping, KeepingTimes
 from callplane.engine.call_lines import CallSurroundings, owner_of
 from callplane.engine.call_projection import CallProjection
 from callplane.engine.carrier_connections import CarrierRuntime
 from callplane.engine.connection_core import ConnectionCore
 from callplane.engine.connections import ConnectionRuntime
-from callplane.engine.keyed_queue import KeyedQueue, Priority
+from callplane.engine.keyed_queue import KeyedQueue, Priority, Taken
 from callplane.engine.object_cache import Arrival, CachedObject, ObjectCache
 from callplane.engine.progress import UnreportedProgress
 from callplane.engine.reconcile import reconcile
@@ -47,6 +47,7 @@ from callplane.store.call_tables_memory import MemoryCallTables
 from callplane.store.deck_ports import DeckHeader, Decks
 from callplane.store.ports import Move, NumberRow, Register
 from callplane.telemetry import Telemetry
+from callplane.tracing import NO_TRACES, Traces, current
 from callplane.values import E164, ConnectionId, HolderId, ObjectKey, Platform
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Surroundings:
     decks: Decks | None = None
     #: What is kept for accounts; None where nobody is charged for calls.
     accounts: AccountBooks | None = None
+    traces: Traces = NO_TRACES
 
 
 class Engine:
@@ -96,6 +98,7 @@ class Engine:
         self._decks = surroundings.decks
         self.installation = surroundings.installation
         self.telemetry = surroundings.telemetry
+        self.traces = surroundings.traces
         self.accounts = surroundings.accounts
         # What is said of PBXs that are called through by more people than are declared.
         self.fair_use: dict[ObjectKey, str] = {}
@@ -117,6 +120,14 @@ class Engine:
         self._workers: list[asyncio.Task[None]] = []
 
     # Intake
+
+    def heard(self, key: ObjectKey, body: dict[str, Any], *, is_gone: bool) -> None:
+        """What the watch says of an object."""
+        with pass_traces.heard(self.traces, key, body):
+            if is_gone:
+                self.withdraw(key)
+            else:
+                self.offer(key, body)
 
     def offer(self, key: ObjectKey, body: dict[str, Any]) -> None:
         """A body as the watch or a listing gave it, or as our own write was answered."""
@@ -245,6 +256,7 @@ class Engine:
     def called(self, call: CallRecord) -> None:
         """A provider has made a call."""
         self.telemetry.called(call.provider, call.operation, call.outcome, call.seconds)
+        pass_traces.called(call)
 
     def live(self, uid: str) -> CachedObject | None:
         """The object of that UID, unless it is gone or being deleted."""
@@ -325,11 +337,19 @@ class Engine:
             self.telemetry.waited(taken.priority.name.lower(), taken.waited_seconds)
             began = self.clock.monotonic()
             try:
-                await reconcile(self, taken.key, taken.priority)
-            except Exception:
-                delay = self.queue.failed(taken.key)
-                log.exception("pass of %s failed; next try in %.0f s", taken.key, delay)
+                cached = self.cache.get(taken.key)
+                body = cached.body if cached is not None else {}
+                with pass_traces.begun(self.traces, taken, body):
+                    await self._pass(taken)
             finally:
                 self.queue.done(taken.key)
                 self.last_pass_at = self.clock.monotonic()
                 self.telemetry.passed(taken.key.kind, self.last_pass_at - began)
+
+    async def _pass(self, taken: Taken) -> None:
+        try:
+            await reconcile(self, taken.key, taken.priority)
+        except Exception as error:
+            delay = self.queue.failed(taken.key)
+            current().note(is_error=True, outcome=type(error).__name__)
+            log.exception("pass of %s failed; next try in %.0f s", taken.key, delay)

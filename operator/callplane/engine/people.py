@@ -39,16 +39,19 @@ from callplane.plan.change import Change
 from callplane.plan.diff import LinePlan, plan
 from callplane.resources.lines import Line
 from callplane.status.conditions import NotKnown, Succeeded
+from callplane.tracing import step
 from callplane.values import E164, HolderId
 
 
 async def run(scope: Scope) -> Succeeded | NotKnown:
     """Gather, desired, observe, plan, guard, apply; what comes back is reported by the caller."""
     if scope.cached.is_deleting:
-        return await leaving.run(scope)
+        with step("leave"):
+            return await leaving.run(scope)
     user = scope.resource
     assert is_person(user)
-    gathered = await gathering.gather(scope, user)
+    with step("gather"):
+        gathered = await gathering.gather(scope, user)
     writable = gathering.may_write(scope, user, gathered)
     if isinstance(user, SipPhone):
         await sip_phones.check_credentials(scope, user, gathered)
@@ -69,8 +72,10 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
     if planned.number_is_there:
         # Who pays and what may be dialled does not wait for what providers are told.
         call_lines.say(scope, user, gathered, holder, planned.wanted)
-    changes = await guarding.guard(scope, gathered, holder, planned.number, planned.line_plan)
-    await writing.apply(scope, gathered, holder, changes)
+    with step("guard", changes=len(planned.line_plan.changes)):
+        changes = await guarding.guard(scope, gathered, holder, planned.number, planned.line_plan)
+    with step("apply", changes=len(changes.changes)):
+        await writing.apply(scope, gathered, holder, changes)
     call_lines.say(scope, user, gathered, holder, planned.wanted)
     if isinstance(user, SipPhone):
         await sip_phones.tell_call_control(scope, user, gathered)
@@ -106,14 +111,17 @@ async def plan_line(
     """Desired, observe, plan: the part of a pass that `callplane plan` runs as well."""
     number = await claims.desired_number(scope, user, gathered, holder, writable=writable)
     unlisted = _unlisted_types(user)
-    observed = await evidence.observe(scope, gathered, holder, number, unlisted=unlisted)
+    with step("observe"):
+        observed = await evidence.observe(scope, gathered, holder, number, unlisted=unlisted)
     if unlisted:
         scope.engine.queue.add_later(scope.key, Priority.DRIFT, evidence.UNLISTED_AGE_SECONDS)
     if isinstance(observed, NotKnown):
         return observed
     desired = await _desired(scope, user, gathered, holder, number)
     last_applied = holders.last_applied(gathered, holder)
-    line_plan = plan(gathered.runtime.connection, desired, observed, last_applied)
+    with step("plan") as span:
+        line_plan = plan(gathered.runtime.connection, desired, observed, last_applied)
+        span.note(changes=len(line_plan.changes))
     return PlannedLine(number, desired, observed, line_plan)
 
 

@@ -23,6 +23,7 @@ from callplane.engine import (
     change_plans,
     emergency_locations,
     number_ranges,
+    pass_traces,
     pbx_trunks,
     people,
     phone_numbers,
@@ -36,6 +37,7 @@ from callplane.engine.scope import Gone, Parked, Scope
 from callplane.errors import Failed, Verdict, Waiting, scrub
 from callplane.status.conditions import End, NotKnown, Succeeded
 from callplane.store.ports import EpochLost, MoveRefused, StoreUnavailable
+from callplane.tracing import current
 from callplane.values import ObjectKey
 
 if TYPE_CHECKING:
@@ -88,12 +90,15 @@ async def reconcile(engine: Engine, key: ObjectKey, priority: Priority) -> None:
     scope = Scope(engine, cached, priority)
     try:
         end = await run_steps(scope)
+        pass_traces.ended(end)
         look_seconds = engine.progress.look_seconds(key, end)
         if look_seconds is None and engine.fence.may_write(0.0):
             await report(scope, end)
     except Parked:
+        current().note(verdict="Parked")
         return
     except Gone:
+        current().note(verdict="Gone")
         engine.queue.forget(key)
         return
     schedule(engine, key, end)

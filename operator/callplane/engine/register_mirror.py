@@ -26,6 +26,7 @@ from callplane.store.ports import (
     RegisterState,
     StoreUnavailable,
 )
+from callplane.tracing import step
 from callplane.values import E164, ConnectionId, HolderId, ObjectKey
 
 
@@ -122,7 +123,8 @@ class RegisterMirror:
 
     async def commit(self, commit: Commit, *, now: datetime) -> Committed:
         """One transaction, its result taken into the mirror. Raises as `Register.commit` does."""
-        return await self._groups.commit(commit, now)
+        with step("commit"):
+            return await self._groups.commit(commit, now)
 
     async def close(self) -> None:
         """Commits that were not sent yet are not sent any more."""

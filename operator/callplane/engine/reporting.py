@@ -12,6 +12,7 @@ from callplane.engine.object_cache import RECONCILE_REQUEST
 from callplane.engine.scope import Gone, Scope
 from callplane.errors import Stalled, scrub
 from callplane.status.conditions import End, conditions
+from callplane.tracing import step
 
 
 async def report(scope: Scope, end: End) -> None:
@@ -30,13 +31,15 @@ async def report(scope: Scope, end: End) -> None:
     requested = cached.annotations.get(RECONCILE_REQUEST)
     if requested is not None:
         status["lastHandledReconcileAt"] = requested
-    written = await write_status(
-        scope.engine.objects,
-        scope.engine.kind(cached.key.kind),
-        body=cached.body,
-        status=status,
-        ignoring=TRANSITION_KEYS,
-    )
+    with step("report") as span:
+        written = await write_status(
+            scope.engine.objects,
+            scope.engine.kind(cached.key.kind),
+            body=cached.body,
+            status=status,
+            ignoring=TRANSITION_KEYS,
+        )
+        span.note(outcome=written.outcome.value)
     if written.outcome is StatusOutcome.GONE:
         raise Gone
     if written.outcome is StatusOutcome.OVERTAKEN:

@@ -17,6 +17,7 @@ from callplane.plan import gate
 from callplane.plan.change import Change
 from callplane.plan.gate import GateRow
 from callplane.store.ports import Commit, EpochLost, Intent, Move
+from callplane.tracing import step
 from callplane.values import HolderId
 
 LEASE_LOOK_SECONDS = 5.0
@@ -45,7 +46,9 @@ async def pass_gate(
     if not gated:
         await runtime.gate.withdraw(scope.key)
         return
-    answer = await runtime.gate.propose(gated, proposer=scope.key, range_names=ranges)
+    with step("gate", changes=len(gated)) as span:
+        answer = await runtime.gate.propose(gated, proposer=scope.key, range_names=ranges)
+        span.note(outcome=type(answer).__name__)
     if isinstance(answer, gate.Settling):
         raise Waiting(
             Reason.SETTLING,

@@ -26,6 +26,7 @@ from callplane.providers.protocol import (
     Throttled,
 )
 from callplane.store.ports import Commit, HolderRow, Intent, IntentState
+from callplane.tracing import step
 from callplane.values import E164, HolderId
 
 # What a provider may be sure of; a person has to do something about each of them.
@@ -54,7 +55,8 @@ async def apply(
 ) -> None:
     """Carry the changes out in order. Raises the verdict of the first that does not end at once."""
     for change in allowed.changes:
-        await _carry_out(scope, gathered, holder, change)
+        with step("write", operation=change.operation.value):
+            await _carry_out(scope, gathered, holder, change)
     if allowed.then is not None:
         raise allowed.then
     if allowed.changes:

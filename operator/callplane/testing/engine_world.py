@@ -58,6 +58,7 @@ from callplane.testing.tripwire import (
     Tripwire,
     wired,
 )
+from callplane.tracing import NO_TRACES, Traces
 from callplane.values import E164, ConnectionId, ObjectKey, Platform
 
 TENANT_ID = "00000000-0000-4000-8000-00000000aaaa"
@@ -133,6 +134,7 @@ class EngineWorld:
         self.accepted_secret = SECRET
         self.refused_sign_ins = 0
         self._chance = random.Random(chance)
+        self.traces: Traces = NO_TRACES
 
     @classmethod
     def on_another_cluster(cls, other: EngineWorld, **options: Any) -> EngineWorld:
@@ -174,6 +176,7 @@ class EngineWorld:
                 calls=self.call_tables,
                 chance=self._chance,
                 decks=self.decks,
+                traces=self.traces,
                 carrier_factory=lambda name, ingredients: wired(
                     carrier_provider(self, name, ingredients), wire, CARRIER_WRITES
                 ),
@@ -218,10 +221,7 @@ class EngineWorld:
         if self.engine is None:
             return
         key = _key(body["kind"], body)
-        if event == "DELETED":
-            self.engine.withdraw(key)
-        else:
-            self.engine.offer(key, body)
+        self.engine.heard(key, body, is_gone=event == "DELETED")
 
     def _provider(self, name: str, ingredients: Ingredients) -> Provider:
         secret = next(iter(ingredients.secrets.values()), b"")

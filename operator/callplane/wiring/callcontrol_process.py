@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import socket
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -41,7 +43,10 @@ from callplane.store.call_tables_postgres import PostgresCallTables
 from callplane.store.decks_postgres import PostgresDecks
 from callplane.store.evidence_postgres import PostgresEvidence
 from callplane.store.sessions import SessionLimits
+from callplane.wiring import tracing_choice
 
+#: The name under which traces of this process are found.
+SERVICE = "callplane-callcontrol"
 BEAT_SECONDS = 1.0
 DRAIN_LOOK_SECONDS = 0.05
 #: A call waits less than a second for an answer, so nothing waits longer for the database.
@@ -62,7 +67,14 @@ async def _run(settings: CallControlSettings) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     parts = Parts.of(settings)
+    traces = tracing_choice.chosen(
+        os.environ,
+        service=SERVICE,
+        instance=f"{socket.gethostname()}_{os.getpid()}",
+        told=parts.metrics.spans_sent,
+    )
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, traces.close, tracing_choice.CLOSE_SECONDS)
         await parts.open(stack)
         if settings.probe_port:
             probes = Probes(parts.metrics, lambda: parts.problem(stop))
@@ -83,6 +95,7 @@ async def _run(settings: CallControlSettings) -> int:
                 connected=parts.flags.connected,
                 known=parts.known,
                 started=watch.over,
+                traces=traces,
             )
         )
         if settings.http_port:

@@ -31,6 +31,10 @@ from callplane.store.evidence_postgres import PostgresEvidence
 from callplane.store.notices_postgres import PostgresNotices
 from callplane.store.postgres import PostgresRegister
 from callplane.telemetry import Telemetry
+from callplane.wiring import tracing_choice
+
+#: The name under which traces of this process are found.
+SERVICE = "callplane-operator"
 
 
 def run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
@@ -68,6 +72,10 @@ async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
         for store in (books, evidence, notices):
             await store.open()
         events = EventRecorder(objects, clock=clock, instance=identity)
+        telemetry = Telemetry()
+        traces = tracing_choice.chosen(
+            os.environ, service=SERVICE, instance=identity, told=telemetry.spans_sent
+        )
         engine = Engine(
             Surroundings(
                 clock=clock,
@@ -79,7 +87,8 @@ async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
                 calls=calls,
                 provider_factory=Registry().create,
                 installation=await installation_id(objects),
-                telemetry=Telemetry(),
+                telemetry=telemetry,
+                traces=traces,
                 chance=random.SystemRandom(),
                 decks=PostgresDecks(settings.database_url),
                 accounts=AccountBooks(books, evidence, notices, sender, calls),
@@ -93,3 +102,4 @@ async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
             await sender.close()
             for store in (books, evidence, notices):
                 await store.close()
+            await asyncio.to_thread(traces.close, tracing_choice.CLOSE_SECONDS)

@@ -50,6 +50,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("private", {"sbc": instances(address="10.99.0.4")}, "cannot be reached from outside"),
     ("peer unknown", {"sbc": {"peers": ["nobody"]}}, "'nobody' is none of teams, webex"),
     ("image", {"platform": {"image": "callplane"}}, "platform.image"),
+    ("collector", {"platform": {"traces_endpoint": "collector:4318"}}, "platform.traces_endpoint"),
+    ("ratio", {"platform": {"traces_ratio": 2}}, "platform.traces_ratio"),
     ("few servers", {"database": {"instances": 1}}, "database.instances"),
 ]
 

@@ -11,7 +11,7 @@ import pytest
 
 import recording
 import sample_stack
-from callplane.deployment import platform_objects, sbc_pod
+from callplane.deployment import platform_objects, sbc_pod, traces
 from callplane.deployment.options import CALLS_URI_KEY
 from callplane.sbc import rendering
 from callplane.settings import PREFIX, CallControlSettings
@@ -126,8 +126,8 @@ def test_each_container_signs_in_to_the_database_as_its_own_role(
         for container in (*pod.get("initContainers", ()), *pod["containers"]):
             for variable in container.get("env", ()):
                 # What a container is told to read and nobody made would keep it from starting.
-                if "secretKeyRef" in variable.get("valueFrom", {}):
-                    wanted = variable["valueFrom"]["secretKeyRef"]
+                wanted = variable.get("valueFrom", {}).get("secretKeyRef")
+                if wanted is not None and not wanted.get("optional"):
                     uri = secrets[place, wanted["name"]]["stringData"][wanted["key"]]
                     assert found.setdefault(container["name"], uri) == uri
                     told.append(each.name)
@@ -388,3 +388,30 @@ def test_a_component_knows_its_objects(registered: list[Registered]) -> None:
         each.kind: each.name for each in registered if each.kind.startswith("callplane:kubernetes:")
     }
     assert set(components.values()) == {"platform", "database", "sbc", "observability", "gitops"}
+
+
+def test_one_collector_is_told_to_every_pod_that_traces() -> None:
+    collector = "http://collector.example.svc:4318"
+    made = recording.record(
+        lambda: sample_stack.declare(platform={"traces_endpoint": collector, "traces_ratio": 0.25})
+    )
+    (chosen,) = (
+        each.plain["data"]
+        for each in of_kind(made, "ConfigMap")
+        if each.plain["metadata"]["name"] == traces.NAME
+    )
+    assert chosen == {
+        "endpoint": collector,
+        "sampler": "parentbased_traceidratio",
+        "sampler-argument": "0.250000",
+    }
+    # Beside an SBC, in another namespace, the same is told by its values.
+    beside = [
+        {entry["name"]: entry.get("value") for entry in container["env"]}
+        for each in of_kind(made, "StatefulSet")
+        for container in each.plain["spec"]["template"]["spec"]["containers"]
+        if container["name"] == "callcontrol"
+    ]
+    assert len(beside) == 2
+    for told in beside:
+        assert told.items() >= {name: chosen[key] for name, key in traces.VARIABLES.items()}.items()

@@ -42,3 +42,44 @@ def test_an_image_is_pinned(image: str, is_fine: bool) -> None:
     else:
         with pytest.raises(ValueError, match="needs a tag"):
             Options(image=image)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_fine"),
+    [
+        ("", True),
+        ("http://otel-collector.observability.svc:4318", True),
+        ("https://collector.example.com/otlp", True),
+        ("otel-collector:4318", False),
+        ("grpc://collector.example.com:4317", False),
+        ("https://anna:hunter2@collector.example.com", False),
+        ("https://collector.example.com?key=hunter2", False),
+    ],
+)
+def test_a_collector_is_an_address_without_credentials(endpoint: str, is_fine: bool) -> None:
+    if is_fine:
+        assert Options(traces_endpoint=endpoint).traces_endpoint == endpoint
+        return
+    with pytest.raises(ValueError, match="traces_endpoint") as refused:
+        Options(traces_endpoint=endpoint)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "is_fine"),
+    [
+        ("0", True),
+        ("0.05", True),
+        ("1.000000", True),
+        ("1.5", False),
+        ("-1", False),
+        ("all", False),
+        ("", False),
+    ],
+)
+def test_a_ratio_is_between_nothing_and_everything(ratio: str, is_fine: bool) -> None:
+    if is_fine:
+        assert Options(traces_ratio=ratio).traces_ratio == ratio
+    else:
+        with pytest.raises(ValueError, match="traces_ratio"):
+            Options(traces_ratio=ratio)
