@@ -116,15 +116,6 @@ def peers(document: Document) -> Iterator[str]:
             yield f"sbc.peers: {name!r} is none of {', '.join(sorted(known))}"
 
 
-def one_drained_at_a_time(document: Document) -> Iterator[str]:
-    """While one machine is out of service to be replaced, the others carry its calls."""
-    out = [
-        str(instance.get("name")) for _, instance in instances(document) if instance.get("drained")
-    ]
-    if len(out) > 1:
-        yield f"sbc.instances: {', '.join(out)} are drained; one at a time, the others carry calls"
-
-
 def part(document: Document, name: str) -> Mapping[str, Any]:
     """A part of a document; empty where there is none."""
     found = document.get(name)

@@ -9,8 +9,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from callplane_stacks import cloud_policies
+
 Properties = Mapping[str, Any]
 Check = Callable[[str, Properties], Iterator[str]]
+#: Over all resources at once, each its type, its name and its properties.
+StackCheck = Callable[[list[tuple[str, str, Properties]]], Iterator[str]]
 
 SBC = "sbc"
 #: Values by which Kamailio demands a client certificate, with the default purpose check, which
@@ -38,7 +42,7 @@ def pods_are_bounded(kind: str, properties: Properties) -> Iterator[str]:
 
 def pods_are_probed(kind: str, properties: Properties) -> Iterator[str]:
     """Every container that stays says whether it lives and whether it is ready."""
-    pod = _pod(kind, properties)
+    pod = {} if kind.endswith(":Job") else _pod(kind, properties)
     for container in (pod or {}).get("containers") or []:
         for probe in ("livenessProbe", "readinessProbe"):
             if not container.get(probe):
@@ -53,6 +57,7 @@ def images_are_pinned(kind: str, properties: Properties) -> Iterator[str]:
     for image in images:
         if "@sha256:" not in image and not re.search(r":(?!latest$)[\w.-]+$", image):
             yield f"image {image} is not pinned"
+    yield from cloud_policies.images_are_pinned(kind, properties)
 
 
 def only_calls_use_the_hosts_network(kind: str, properties: Properties) -> Iterator[str]:
@@ -64,7 +69,8 @@ def only_calls_use_the_hosts_network(kind: str, properties: Properties) -> Itera
 
 
 def databases_are_safe(kind: str, properties: Properties) -> Iterator[str]:
-    """Standbys, a synchronous one, an archive, no superuser over the network."""
+    """Standbys, backups, no deletion by mistake, no superuser over the network."""
+    yield from cloud_policies.databases_are_safe(kind, properties)
     if not kind.startswith("kubernetes:postgresql.cnpg.io") or not kind.endswith(":Cluster"):
         return
     spec = properties.get("spec") or {}
@@ -79,7 +85,8 @@ def databases_are_safe(kind: str, properties: Properties) -> Iterator[str]:
 
 
 def databases_are_private(kind: str, properties: Properties) -> Iterator[str]:
-    """Nothing publishes a database's port outside the cluster."""
+    """Nothing publishes a database outside the cluster, or outside its own network."""
+    yield from cloud_policies.databases_are_private(kind, properties)
     if not kind.endswith(":Service"):
         return
     spec = properties.get("spec") or {}
@@ -102,8 +109,8 @@ def teams_may_sign_in(kind: str, properties: Properties) -> Iterator[str]:
 
 
 def calls_come_from_listed_networks(kind: str, properties: Properties) -> Iterator[str]:
-    """A node's ruleset admits lists of networks and drops the rest; the world only for phones
-    that are declared.
+    """A firewall admits lists of networks and drops the rest; the world only for phones that are
+    declared.
     """
     for name, text in _files(kind, properties, ".nft"):
         lines = text.splitlines()
@@ -111,6 +118,7 @@ def calls_come_from_listed_networks(kind: str, properties: Properties) -> Iterat
             yield f"{name} admits the whole world"
         if not any("dport" in line and line.endswith("drop") for line in lines):
             yield f"{name} drops nothing"
+    yield from cloud_policies.calls_come_from_listed_networks(kind, properties)
 
 
 def approvals_are_held(kind: str, properties: Properties) -> Iterator[str]:
@@ -131,14 +139,22 @@ POLICIES: dict[str, Check] = {
     "teams-may-sign-in": teams_may_sign_in,
     "calls-come-from-listed-networks": calls_come_from_listed_networks,
     "approvals-are-held": approvals_are_held,
+    "storage-is-encrypted": cloud_policies.storage_is_encrypted,
+    "stores-are-private": cloud_policies.stores_are_private,
+    "machines-are-held": cloud_policies.machines_are_held,
+}
+STACK_POLICIES: dict[str, StackCheck] = {
+    "machines-and-databases-are-locked": cloud_policies.machines_and_databases_are_locked,
 }
 
 
 def guards(kind: str, properties: Properties) -> list[str]:
     """The names of the policies that look at a resource; empty where none does."""
-    found = []
+    found = cloud_policies.guards(kind)
     if _pod(kind, properties) is not None:
-        found += ["pods-are-bounded", "pods-are-probed", "only-calls-use-the-hosts-network"]
+        found += ["pods-are-bounded", "only-calls-use-the-hosts-network"]
+        # A Job does not stay, so nobody asks it how it is.
+        found += [] if kind.endswith(":Job") else ["pods-are-probed"]
     if _pod(kind, properties) is not None or kind.endswith(":Cluster"):
         found.append("images-are-pinned")
     if kind.startswith("kubernetes:postgresql.cnpg.io") and kind.endswith(":Cluster"):
@@ -164,6 +180,7 @@ def violations(kind: str, properties: Properties) -> list[str]:
 
 
 def _files(kind: str, properties: Properties, ending: str) -> Iterator[tuple[str, str]]:
+    yield from cloud_policies.files(kind, properties, ending)
     data = (properties.get("data") or {}) if kind.endswith(":ConfigMap") else {}
     for name, text in data.items():
         if isinstance(text, str) and name.endswith(ending):

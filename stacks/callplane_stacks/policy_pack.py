@@ -12,16 +12,18 @@ from pulumi_policy import (
     ReportViolation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
 )
 
-from callplane_stacks.policies import POLICIES, Check
+from callplane_stacks.policies import POLICIES, STACK_POLICIES, Check, StackCheck
 
 PACK = "callplane"
 
 
 def policies() -> list[Policy]:
     """One a check."""
-    return [
+    each: list[Policy] = [
         ResourceValidationPolicy(
             name=name,
             description=inspect.getdoc(check) or name,
@@ -30,6 +32,16 @@ def policies() -> list[Policy]:
         )
         for name, check in POLICIES.items()
     ]
+    whole: list[Policy] = [
+        StackValidationPolicy(
+            name=name,
+            description=inspect.getdoc(stack_check) or name,
+            validate=_stack_validation(stack_check),
+            enforcement_level=EnforcementLevel.MANDATORY,
+        )
+        for name, stack_check in STACK_POLICIES.items()
+    ]
+    return [*each, *whole]
 
 
 def serve() -> None:
@@ -40,6 +52,15 @@ def serve() -> None:
 def _validation(check: Check) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(resource: ResourceValidationArgs, report: ReportViolation) -> None:
         for reason in check(resource.resource_type, resource.props):
+            report(reason, None)
+
+    return validate
+
+
+def _stack_validation(check: StackCheck) -> Callable[[StackValidationArgs, ReportViolation], None]:
+    def validate(stack: StackValidationArgs, report: ReportViolation) -> None:
+        resources = [(each.resource_type, each.name, each.props) for each in stack.resources]
+        for reason in check(resources):
             report(reason, None)
 
     return validate

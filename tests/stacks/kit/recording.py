@@ -9,6 +9,8 @@ from typing import Any
 import pulumi
 from pulumi.runtime import mocks, rpc
 
+import modelled_outputs
+
 SECRET_MARK = "4dabf18193072939515e22adb298388d"
 
 
@@ -28,13 +30,14 @@ class Registered:
 
 @dataclass
 class Recorder(mocks.Mocks):
-    """Answers every registration with its inputs and remembers it."""
+    """Answers every registration with its inputs, and what its cloud would add; remembers it."""
 
     seen: list[Registered] = field(default_factory=list)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.seen.append(Registered(args.typ, args.name, dict(args.inputs)))
-        return f"{args.name}-id", dict(args.inputs)
+        made = modelled_outputs.made(args.typ, args.name, bare(args.inputs))
+        return made.pop("id"), {**args.inputs, **made}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
         raise AssertionError(f"no function of a provider is wanted: {args.token}")

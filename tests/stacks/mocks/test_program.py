@@ -380,7 +380,9 @@ def test_either_gitops_program_follows_the_repository(program: str) -> None:
 def test_every_alert_of_a_stack_has_a_runbook() -> None:
     page = (sample_stack.ROOT / observability.RUNBOOKS).read_text(encoding="utf-8")
     sections = re.findall(r"^### (Callplane\w+)$", page, re.MULTILINE)
-    assert sections == [rule["alert"] for rule in observability.rules()]
+    # What follows are the alarms of clouds (test_clouds.py).
+    alerts = [rule["alert"] for rule in observability.rules()]
+    assert sections[: len(alerts)] == alerts
 
 
 def test_a_component_knows_its_objects(registered: list[Registered]) -> None:

@@ -1,0 +1,119 @@
+"""Each policy refuses what it is for, in a resource of a cloud that is as the stack makes it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import cloud_stack
+import machine_view
+import recording
+from callplane_stacks import cloud_policies, policies
+from callplane_stacks.cloud_policies import (
+    ACCESS_BLOCK,
+    BUCKET_KEY,
+    EC2,
+    GROUP,
+    INGRESS,
+    OBJECT,
+    RDS,
+)
+from recording import Registered
+
+Body = dict[str, Any]
+Change = Callable[[Body], object]
+
+TLS = "[server:default]\nverify_client = {}\n"
+AWS_CASES: list[tuple[str, str, Change]] = [
+    ("databases-are-safe", RDS, lambda b: b.update(multiAz=False)),
+    ("databases-are-safe", RDS, lambda b: b.update(backupRetentionPeriod=1)),
+    ("databases-are-safe", RDS, lambda b: b.pop("deletionProtection")),
+    ("databases-are-safe", RDS, lambda b: b.update(skipFinalSnapshot=True)),
+    ("databases-are-private", RDS, lambda b: b.update(publiclyAccessible=True)),
+    ("storage-is-encrypted", RDS, lambda b: b.update(storageEncrypted=False)),
+    ("storage-is-encrypted", EC2, lambda b: b["rootBlockDevice"].pop("encrypted")),
+    ("storage-is-encrypted", EC2, lambda b: b.update(ebsBlockDevices=[{"deviceName": "x"}])),
+    ("storage-is-encrypted", OBJECT, lambda b: b.pop("serverSideEncryption")),
+    ("storage-is-encrypted", BUCKET_KEY, lambda b: b.update(rules=[{}])),
+    ("stores-are-private", ACCESS_BLOCK, lambda b: b.update(blockPublicPolicy=False)),
+    ("machines-are-held", EC2, lambda b: b.pop("disableApiTermination")),
+    ("machines-are-held", EC2, lambda b: b.update(disableApiStop=False)),
+    ("machines-are-held", EC2, lambda b: b["metadataOptions"].update(httpTokens="optional")),
+    ("calls-come-from-listed-networks", GROUP, lambda b: b.update(ingress=[{"fromPort": 1}])),
+    ("calls-come-from-listed-networks", INGRESS, lambda b: b.update(cidrIpv4="0.0.0.0/0")),
+    ("calls-come-from-listed-networks", INGRESS, lambda b: b.update(cidrIpv6="::/0")),
+    ("calls-come-from-listed-networks", INGRESS, lambda b: b.update(ipProtocol="-1")),
+    ("teams-may-sign-in", OBJECT, lambda b: b.update(content=TLS.format("on"))),
+    ("teams-may-sign-in", OBJECT, lambda b: b.update(content=TLS.format("optional"))),
+]
+CASES = {"aws": AWS_CASES}
+
+
+@pytest.fixture(scope="module")
+def recorded() -> dict[str, list[Registered]]:
+    """What each cloud's program registers."""
+    return {cloud.name: recording.record(cloud.declare) for cloud in cloud_stack.CLOUDS}
+
+
+def one(registered: list[Registered], kind: str) -> Body:
+    """A resource of a kind: of an SBC's files, the one that says how TLS is spoken."""
+    for each in registered:
+        if each.kind == kind and (
+            kind not in (OBJECT, cloud_policies.BLOB) or each.name.endswith("tls.cfg")
+        ):
+            return copy.deepcopy(each.plain)
+    raise AssertionError(f"the stack has no {kind}")
+
+
+PARAMETERS = [
+    pytest.param(cloud, *case, id=f"{cloud}-{case[0]}-{number}")
+    for cloud, cases in CASES.items()
+    for number, case in enumerate(cases)
+]
+
+
+@pytest.mark.parametrize(("cloud", "policy", "kind", "change"), PARAMETERS)
+def test_a_violation_is_found_under_its_policys_name(
+    recorded: dict[str, list[Registered]], cloud: str, policy: str, kind: str, change: Change
+) -> None:
+    body = one(recorded[cloud], kind)
+    assert policies.violations(kind, body) == []
+    assert policy in policies.guards(kind, body)
+    change(body)
+    assert [reason.partition(":")[0] for reason in policies.violations(kind, body)] == [policy]
+
+
+def test_every_policy_over_clouds_has_a_case_for_every_kind_it_looks_at() -> None:
+    known = {cloud.name for cloud in cloud_stack.CLOUDS}
+    assert known == set(CASES)
+    judged = {(policy, kind) for cases in CASES.values() for policy, kind, _ in cases}
+    wanted = {
+        (policy, kind)
+        for policy, kinds in cloud_policies.GUARDED.items()
+        for kind in kinds
+        if kind.startswith(tuple(f"{name}:" for name in ("aws",)))
+    }
+    assert wanted <= judged
+
+
+def test_what_teams_needs_is_let_through(recorded: dict[str, list[Registered]]) -> None:
+    body = one(recorded["aws"], OBJECT)
+    for value in ("off", "optional_no_ca"):
+        assert policies.violations(OBJECT, {**body, "content": TLS.format(value)}) == []
+
+
+def test_phones_that_are_declared_are_the_only_world(
+    recorded: dict[str, list[Registered]],
+) -> None:
+    body = {**one(recorded["aws"], INGRESS), "cidrIpv4": "0.0.0.0/0"}
+    assert policies.violations(INGRESS, {**body, "description": "declared phones"}) == []
+    assert policies.violations(INGRESS, {**body, "description": "phones"}) != []
+
+
+def test_the_watched_kinds_are_in_every_cloud(recorded: dict[str, list[Registered]]) -> None:
+    for registered in recorded.values():
+        ends = {each.kind.rpartition(":")[2] for each in machine_view.watched(registered)}
+        assert len(ends) >= 3
