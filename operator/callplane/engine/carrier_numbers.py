@@ -103,11 +103,12 @@ async def _look_after(
         return await carrier_releases.advance(scope, side, phone, row, observed)
     _clear(scope, "releaseNeeds")
     if number in side.runtime.taken_off and side.writable:
-        await carrier_releases.put_back(scope, side, phone, number)
+        await carrier_releases.put_back(scope, side, phone, number, row)
         text = "the release was called off; looking at the number"
         raise Waiting(Reason.PROGRESSING, text, after_seconds=0.5)
-    settings = await carrier_settings.wanted(scope, side, phone)
+    settings = await carrier_settings.wanted(scope, side, phone, [row] if row is not None else [])
     unwritten = await carrier_settings.keep(scope, side, [observed], settings)
+    settings.check()
     return Succeeded("", differences=unwritten) if unwritten else None
 
 
@@ -265,8 +266,12 @@ def _show(scope: Scope, observed: NumberOnCarrier | None) -> None:
 # A range
 
 
-async def look_after_range(scope: Scope, found: NumberRange) -> Succeeded | None:
-    """The carrier's side of a NumberRange: its numbers are there, and set as declared."""
+async def look_after_range(
+    scope: Scope, found: NumberRange, known: Sequence[NumberRow]
+) -> Succeeded | None:
+    """The carrier's side of a NumberRange: its numbers are there, and set as declared. `known` are
+    the register's rows of them.
+    """
     reference = found.spec.carrier_ref
     if reference is None:
         return None
@@ -281,9 +286,10 @@ async def look_after_range(scope: Scope, found: NumberRange) -> Succeeded | None
                 await carrier_settings.settle(scope, side, intent)
     rows, missing = _of_range(side, found)
     scope.status["atCarrier"] = len(rows)
-    settings = await carrier_settings.wanted(scope, side, found)
+    settings = await carrier_settings.wanted(scope, side, found, known)
     detailed = await _all_detailed(scope, side, rows, settings)
     unwritten = await carrier_settings.keep(scope, side, detailed, settings)
+    settings.check()
     if missing:
         shown = ", ".join(number.masked for number in missing[:RANGE_MISSING_SHOWN])
         raise Stalled(
@@ -325,7 +331,7 @@ async def _all_detailed(
     """The rows with what is managed and a listing does not show: some in each pass, so that a large
     range neither floods the carrier nor keeps a worker.
     """
-    unseen = [row for row in rows if _lacks_details(row, settings)]
+    unseen = [row for row in rows if lacks_details(row, settings)]
     read = {row.number: await _read(side, row) for row in unseen[:DETAILS_A_PASS]}
     left = len(unseen) - len(read)
     if left <= 0:
@@ -366,15 +372,16 @@ def _managed(settings: carrier_settings.WantedSettings) -> frozenset[str]:
     """The fields that these settings manage."""
     wanted = {
         "route": settings.route is not None,
-        "emergency_address": settings.address is not None,
+        "emergency_address": settings.address is not None or bool(settings.own),
         "deletion_locked": settings.lock,
     }
     return frozenset(name for name, is_managed in wanted.items() if is_managed)
 
 
-def _lacks_details(row: NumberOnCarrier, settings: carrier_settings.WantedSettings) -> bool:
+def lacks_details(row: NumberOnCarrier, settings: carrier_settings.WantedSettings) -> bool:
     unseen_route = settings.route is not None and row.route is NOT_SHOWN
-    return unseen_route or (settings.address is not None and row.emergency_address is NOT_SHOWN)
+    has_address = settings.address_of(row.number) is not None
+    return unseen_route or (has_address and row.emergency_address is NOT_SHOWN)
 
 
 async def _read(side: CarrierSide, row: NumberOnCarrier) -> NumberOnCarrier:

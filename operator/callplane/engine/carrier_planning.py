@@ -17,6 +17,7 @@ from callplane.desired import references
 from callplane.engine import (
     carrier_changes,
     carrier_gathering,
+    carrier_numbers,
     carrier_orders,
     carrier_ports,
     carrier_releases,
@@ -32,7 +33,7 @@ from callplane.plan.change import Change
 from callplane.plan.document import Level, Note, ObjectPlan, PlannedChange
 from callplane.plan.gate_policy import is_gated
 from callplane.providers.carrier_protocol import CarrierAction
-from callplane.resources.carriers import NOT_SHOWN, CarrierNumberState, NumberOffer, NumberOnCarrier
+from callplane.resources.carriers import CarrierNumberState, NumberOffer, NumberOnCarrier
 from callplane.store.ports import NumberRow
 from callplane.values import E164, ObjectKey
 
@@ -106,7 +107,7 @@ async def _found(
     world: PlanningWorld, scope: Scope, side: CarrierSide, resource: AtCarrier
 ) -> _Found:
     if isinstance(resource, NumberRange):
-        found = await _of_range(scope, side, resource)
+        found = await _of_range(world, scope, side, resource)
     else:
         found = await _of_number(world, scope, side, resource)
     try:
@@ -121,7 +122,9 @@ async def _found(
 # A range
 
 
-async def _of_range(scope: Scope, side: CarrierSide, found: NumberRange) -> _Found:
+async def _of_range(
+    world: PlanningWorld, scope: Scope, side: CarrierSide, found: NumberRange
+) -> _Found:
     if not side.runtime.can(CarrierAction.LIST):
         return _Found([], [])
     rows, missing = [], []
@@ -132,7 +135,7 @@ async def _of_range(scope: Scope, side: CarrierSide, found: NumberRange) -> _Fou
                 missing.append(number)
             else:
                 rows.append(row)
-    said = await _settings(scope, side, rows, found)
+    said = await _settings(world, scope, side, rows, found)
     if missing:
         shown = ", ".join(number.masked for number in missing[:MISSING_SHOWN])
         text = f"{_name(side)} does not have {len(missing)} of these numbers for us: {shown}"
@@ -141,17 +144,18 @@ async def _of_range(scope: Scope, side: CarrierSide, found: NumberRange) -> _Fou
 
 
 async def _settings(
-    scope: Scope, side: CarrierSide, rows: Sequence[NumberOnCarrier], resource: AtCarrier
+    world: PlanningWorld,
+    scope: Scope,
+    side: CarrierSide,
+    rows: Sequence[NumberOnCarrier],
+    resource: AtCarrier,
 ) -> _Found:
     """What is to be set on numbers that the account has."""
-    wanted = await carrier_settings.wanted(scope, side, resource)
+    known = [row for each in rows if (row := world.row_of(each.number)) is not None]
+    wanted = await carrier_settings.wanted(scope, side, resource, known)
     changes = carrier_settings.differences(side, rows, wanted)
-    unseen = sum(
-        (wanted.route is not None and row.route is NOT_SHOWN)
-        or (wanted.address is not None and row.emergency_address is NOT_SHOWN)
-        for row in rows
-    )
-    notes = []
+    unseen = sum(carrier_numbers.lacks_details(row, wanted) for row in rows)
+    notes = [Note(Level.BLOCKED, Reason.ADDRESS_REFUSED, text) for text in wanted.refused]
     _, contested = carrier_settings.without_contested(scope, side, changes)
     if contested is not None:
         notes.append(note_of(contested))
@@ -184,7 +188,7 @@ async def _of_number(
         return _Found([], [Note(Level.WAITS, Reason.ORDER_PENDING, text)])
     if phone.spec.release_policy is ReleasePolicy.RELEASE:
         return _released(scope, side, phone, row)
-    found = await _settings(scope, side, [observed], phone)
+    found = await _settings(world, scope, side, [observed], phone)
     if phone.spec.acquisition is not Acquisition.OWNED and world.is_new(scope.key):
         text = f"{number.masked} is in the account already: nothing is bought"
         found.notes.append(Note(Level.INFO, Reason.ADOPTED, text))

@@ -73,7 +73,7 @@ async def advance(
     except (Stalled, Waiting) as verdict:
         # The number is kept, whatever for: nobody may be left with one that helps nobody.
         if isinstance(verdict, Stalled) or verdict.reason in _KEPT:
-            await put_back(scope, side, phone, number)
+            await put_back(scope, side, phone, number, row)
         raise
 
 
@@ -204,7 +204,11 @@ async def _refused(
 
 
 async def put_back(
-    scope: Scope, side: CarrierSide, phone: PhoneNumber | None, number: E164
+    scope: Scope,
+    side: CarrierSide,
+    phone: PhoneNumber | None,
+    number: E164,
+    row: NumberRow | None = None,
 ) -> None:
     """A number that is kept has its emergency address and its lock: those that are declared, else
     those that a release took off. Raises Waiting until each is seen. `phone` is None where its
@@ -218,9 +222,13 @@ async def put_back(
     if phone is not None:
         # Why the number is kept is the news; what was taken off goes back all the same.
         with contextlib.suppress(Stalled, Waiting):
-            declared = await carrier_settings.wanted(scope, side, phone)
-    settings = carrier_settings.WantedSettings(
-        None, declared.address or off.address, declared.lock or off.locked
+            rows = [row] if row is not None else []
+            declared = await carrier_settings.wanted(scope, side, phone, rows)
+    settings = replace(
+        declared,
+        route=None,
+        address=declared.address or off.address,
+        lock=declared.lock or off.locked,
     )
     try:
         observed = await side.runtime.read_number(number)

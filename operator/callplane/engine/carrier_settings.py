@@ -7,8 +7,8 @@ not.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from callplane.apis.emergency_locations import CivicAddress, EmergencyLocation
@@ -21,11 +21,13 @@ from callplane.engine import (
     carrier_memory,
     carrier_orders,
     carrier_writing,
+    holder_locations,
     intents,
 )
 from callplane.engine.carrier_gathering import CarrierSide, check_incident
 from callplane.engine.gathering import consenting
 from callplane.engine.guarding import UNDONE_LIMIT
+from callplane.engine.holder_locations import HolderLocations
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.scope import Scope
 from callplane.errors import Failed, Stalled, Waiting
@@ -40,13 +42,14 @@ from callplane.resources.carriers import (
     NumberOnCarrier,
     TrunkRoute,
 )
-from callplane.store.ports import Commit, Intent, IntentState
+from callplane.store.ports import Commit, Intent, IntentState, NumberRow
 from callplane.values import E164
 
 MARKER_PREFIX = "cp-"
 MARKER_CHARACTERS = 40
 CONTESTED_SHOWN = 10
 CONTESTED_LOOK_SECONDS = 3600.0
+REFUSED_SHOWN = 10
 #: What is set on a number, as against how it comes and goes.
 OPERATIONS = frozenset(
     {Operation.SET_ROUTE, Operation.SET_EMERGENCY_ADDRESS, Operation.SET_DELETION_LOCK}
@@ -55,22 +58,39 @@ OPERATIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class WantedSettings:
-    """What the manifests say of numbers at the carrier; None: not managed."""
+    """What the manifests say of numbers at the carrier; None: not managed.
+
+    `own` are addresses of holders by number, which count before `address`. The address of numbers
+    that are `unknown` is not changed where there is one. `refused` says which locations of holders
+    the carrier would not take, and why; those numbers are unknown.
+    """
 
     route: TrunkRoute | None
     address: EmergencyAddress | None
     lock: bool
+    own: Mapping[E164, EmergencyAddress] = field(default_factory=dict)
+    unknown: Collection[E164] = ()
+    refused: tuple[str, ...] = ()
+
+    def address_of(self, number: E164) -> EmergencyAddress | None:
+        return self.own.get(number, self.address)
+
+    def check(self) -> None:
+        """Raises Stalled for locations that the carrier would not take."""
+        if self.refused:
+            raise Stalled(Reason.ADDRESS_REFUSED, "; ".join(self.refused[:REFUSED_SHOWN]))
 
 
 async def wanted(
     scope: Scope,
     side: CarrierSide,
     owner: NumberRange | PhoneNumber,
+    rows: Iterable[NumberRow],
     *,
     releases: bool = False,
 ) -> WantedSettings:
-    """The settings of the owner's numbers, in the form in which the carrier shows them. Raises
-    Stalled where it never could.
+    """The settings of the owner's numbers, in the form in which the carrier shows them; `rows` are
+    what the register knows of them. Raises Stalled where it never could.
     """
     provider, runtime = side.runtime.provider, side.runtime
     location = owner.spec.emergency_location_ref
@@ -83,15 +103,35 @@ async def wanted(
         if location is not None and runtime.can(CarrierAction.EMERGENCY_ADDRESS):
             found = await consenting(scope, "EmergencyLocation", location)
             assert isinstance(found, EmergencyLocation)
-            address = provider.canonical_address(
-                address_of(found.spec.address, found.spec.place or "")
-            )
+            address = _canonical(side, found)
     except CarrierRefused as refused:
         raise Stalled(carrier_orders.reason_of(refused.obstacle), str(refused)) from refused
     can_lock = runtime.can(CarrierAction.DELETION_LOCK)
-    return WantedSettings(
+    settings = WantedSettings(
         route, address, side.carrier.spec.deletion_lock and can_lock and not releases
     )
+    if not runtime.can(CarrierAction.EMERGENCY_ADDRESS):
+        return settings
+    return _with_own(side, settings, await holder_locations.look(scope, rows))
+
+
+def _with_own(
+    side: CarrierSide, settings: WantedSettings, locations: HolderLocations
+) -> WantedSettings:
+    own, unknown, said = {}, set(locations.unknown), []
+    for number, location in locations.named.items():
+        try:
+            own[number] = _canonical(side, location)
+        except CarrierRefused as refused:
+            unknown.add(number)
+            name = f"EmergencyLocation {location.namespace}/{location.name}"
+            said.append(f"{name}, where {number.masked} is: {refused}")
+    return replace(settings, own=own, unknown=unknown, refused=tuple(said))
+
+
+def _canonical(side: CarrierSide, location: EmergencyLocation) -> EmergencyAddress:
+    spec = location.spec
+    return side.runtime.provider.canonical_address(address_of(spec.address, spec.place or ""))
 
 
 def address_of(civic: CivicAddress, place: str) -> EmergencyAddress:
@@ -120,8 +160,11 @@ def differences(
         if settings.route is not None and row.route not in (settings.route, NOT_SHOWN):
             changes.append(carrier_changes.route(connection, row, settings.route))
         shown = row.emergency_address
-        if settings.address is not None and shown not in (settings.address, NOT_SHOWN):
-            changes.append(carrier_changes.emergency_address(connection, row, settings.address))
+        address = settings.address_of(row.number)
+        if row.number in settings.unknown and shown is not None:
+            address = None
+        if address is not None and shown not in (address, NOT_SHOWN):
+            changes.append(carrier_changes.emergency_address(connection, row, address))
         if settings.lock and row.deletion_locked is False:
             changes.append(carrier_changes.deletion_lock(connection, row))
     return [carrier_memory.with_cause(mirror, change) for change in changes]
@@ -214,7 +257,7 @@ def _call(
         assert route is not None
         return lambda: provider.set_route(number, route, marker=marker_of(scope))
     if change.operation is Operation.SET_EMERGENCY_ADDRESS:
-        return lambda: provider.set_emergency_address(number, settings.address)
+        return lambda: provider.set_emergency_address(number, settings.address_of(number))
     return lambda: provider.set_deletion_lock(number, locked=True)
 
 

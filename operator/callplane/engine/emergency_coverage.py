@@ -277,13 +277,15 @@ def _number(
 def _with_carrier(
     found: CoveredNumber, declared: _Declared, carriers: CarrierEvidence
 ) -> CoveredNumber:
-    """What the carrier of the number says beside its platform. There the address goes with the
-    number and not with its holder: where the holder is declared to be somewhere else, help goes to
-    the wrong place.
+    """What the carrier of the number says beside its platform. For a line at our SBC it is told
+    where the holder is. For any other the address goes with the number and not with its holder:
+    where the holder is declared to be somewhere else, help goes to the wrong place.
     """
     if found.carrier is None:
         return found
     key = declared.location(None, declared.source(found.number))
+    if found.connection.kind == "SessionBorderController":
+        key = found.location
     location = declared.by_key.get(key) if key is not None else None
     stated = Stated(key, location if isinstance(location, EmergencyLocation) else None)
     check = carriers.check(found.carrier, found.number, stated)

@@ -42,7 +42,7 @@ async def run(scope: Scope) -> Succeeded:
     if ends_at is not None:
         seconds = (ends_at - now).total_seconds()
         scope.engine.queue.add_later(scope.key, Priority.DRIFT, seconds)
-    said = await carrier_numbers.look_after_range(scope, found)
+    said = await carrier_numbers.look_after_range(scope, found, rows)
     await gathering.check_call_terms(scope, found.spec)
     scope.status["redirected"] = 0
     scope.status["redirected"] = len(await redirects.look(scope, found))

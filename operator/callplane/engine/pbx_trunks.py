@@ -22,6 +22,7 @@ from callplane.engine import (
     claims,
     gathering,
     guarding,
+    holder_locations,
     holders,
     leaving,
     reservations,
@@ -94,6 +95,7 @@ async def run(scope: Scope) -> Succeeded:
     await _confirm(scope, gathered, holder)
     _show(scope, gathered, holder, wanted)
     _say(scope, gathered, trunk, holder)
+    holder_locations.tell_carrier(scope, held_by(gathered, holder))
     unwanted = [row for row in held_by(gathered, holder) if is_given_up(row, wanted)]
     await _give_up(scope, gathered, unwanted)
     _show(scope, gathered, holder, wanted)

@@ -20,6 +20,7 @@ from callplane.engine import (
     evidence,
     gathering,
     guarding,
+    holder_locations,
     holders,
     intents,
     leaving,
@@ -79,6 +80,7 @@ async def run(scope: Scope) -> Succeeded | NotKnown:
     call_lines.say(scope, user, gathered, holder, planned.wanted)
     if isinstance(user, SipPhone):
         await sip_phones.tell_call_control(scope, user, gathered)
+    holder_locations.tell_carrier(scope, gathered.runtime.mirror.rows_of(holder))
     return Succeeded(_sentence(planned.observed))
 
 

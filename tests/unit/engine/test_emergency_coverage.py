@@ -409,6 +409,33 @@ def test_a_line_at_the_sbc_is_as_good_as_its_carrier(estate: Estate) -> None:
     assert only(estate).holder == "phone:desk"
 
 
+@pytest.mark.parametrize(
+    ("told", "state"), [("branch", Coverage.ACCEPTED), ("office", Coverage.DIFFERENT)]
+)
+def test_the_carrier_of_a_line_at_the_sbc_knows_where_its_holder_is(
+    estate: Estate, told: str, state: Coverage
+) -> None:
+    for name, town in (("branch", "Leeds"), ("office", "London")):
+        address = {**ADDRESS, "organisation": "Example Ltd", "town": town}
+        estate.put("EmergencyLocation", name, {"address": address}, namespace="platform")
+    towns = {"branch": "Leeds", "office": "London"}
+    at_sbc(estate)
+    estate.carriers.clear()
+    estate.carrier("main", NumberOnCarrier(number(1)), kind="Telnyx")
+    shown = replace(canonical(estate, TWILIO), town=towns[told])
+    estate.carriers.clear()
+    estate.carrier("main", NumberOnCarrier(number(1), emergency_address=shown), kind="Telnyx")
+    spec = {
+        "sbcRef": {"name": "edge", "namespace": "platform"},
+        "username": "desk",
+        "credentials": {"passwordRef": {"name": "phones", "key": "desk"}},
+        "emergencyLocationRef": {"name": "branch"},
+    }
+    estate.put("SipPhone", "desk", spec, namespace="platform")
+    sbc, carrier = only(estate).checks
+    assert (sbc.state, carrier.state) == (Coverage.ACCEPTED, state)
+
+
 def test_a_line_whose_number_no_carrier_is_named_for_says_whom_to_tell(estate: Estate) -> None:
     at_sbc(estate, carrier=False)
     (check,) = only(estate).checks
