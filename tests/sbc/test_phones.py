@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from callplane.callcontrol.messages import Authorise
+from callplane.callcontrol.messages import Authorise, Registered
 from callplane.sbc.model import Phone
 from callplane.testing import dialled_forms, sbc_estates, sbc_world
 from callplane.testing.kamailio_process import Kamailio
@@ -151,6 +151,23 @@ async def test_emergency_and_exempt_calls_of_a_phone(
     assert invites[0].get("Proxy-Authorization") == ""
     assert NUMBERS["bob"] in invites[0].get("P-Asserted-Identity")
     assert (await call.bye()).status == 200
+
+
+async def test_r7_call_control_is_told_of_a_phone_that_registers(phones: PhonesWorld) -> None:
+    """Once an hour, however often it does; not of one that proves nothing or signs off. What could
+    not be told for want of a call control is told when the phone registers again.
+    """
+    bob, carol = await phones.phone(BOB), await phones.phone(CAROL)
+    assert await phones.register(bob, BOB) == [401, 200]
+    stand_in = await phones.world.call_control(sbc_world.silent)
+    assert await phones.register(carol, Credentials("carol", REALM, "wrong")) == [401, 401]
+    assert await phones.register(carol, CAROL, expires=0) == [401, 200]
+    for _ in range(3):
+        assert await phones.register(bob, BOB) == [401, 200]
+    # Whoever is asked about comes after what was told before.
+    await phones.call(bob, "+441614960123")
+    assert stand_in.heard[0] == Registered("bob", REALM)
+    assert [one for one in stand_in.heard if isinstance(one, Registered)] == stand_in.heard[:1]
 
 
 async def test_every_form_from_a_registered_phone(phones: PhonesWorld) -> None:

@@ -138,6 +138,17 @@ async def test_countries_are_remembered(tables: CallTables) -> None:
     assert await tables.countries() == {(build.ACCOUNT, "FR")}
 
 
+async def test_r7_phones_that_registered_are_kept_by_month(tables: CallTables) -> None:
+    following = Payer.at(build.ACCOUNT, "GBP", "Europe/London", NOW + timedelta(days=30))
+    for line in ("sip/d/phone:bob", "sip/d/phone:carol", "sip/d/phone:bob"):
+        await tables.note_registered(PAYER, line, now=NOW)
+    await tables.note_registered(following, "sip/d/phone:dan", now=NOW)
+    await tables.note_registered(replace(PAYER, account="sales/other"), "sip/d/phone:eve", now=NOW)
+    found = await tables.registered(build.ACCOUNT, PAYER.period.start)
+    assert found == {"sip/d/phone:bob", "sip/d/phone:carol"}
+    assert await tables.registered("sales/nobody", PAYER.period.start) == frozenset()
+
+
 async def test_who_listens_hears_of_a_write_at_once(tables: CallTables) -> None:
     news = tables.listen(poll_seconds=60)
     await anext(news)
@@ -204,6 +215,8 @@ def calls_dsn(database_dsn: str) -> str:
         "select calls.write('a', '{Line}', '{x}', '{y}', '{null}')",
         "update calls.countries set country = 'XX'",
         "delete from calls.countries",
+        "update calls.registrations set line = 'x'",
+        "delete from calls.registrations",
         "select * from register.numbers",
         "update books.postings set amount = amount + 1",
         "delete from books.postings",
@@ -262,6 +275,7 @@ async def test_call_control_may_do_all_its_work(calls_dsn: str, database_dsn: st
     try:
         assert len((await tables.read(0)).entries) == len(build.everything())
         await tables.called(build.ACCOUNT, "FR", now=NOW)
+        await tables.note_registered(PAYER, "sip/d/phone:bob", now=NOW)
         assert (await books.counters(PAYER)).entitlement_seconds == 600
         await books.line_counters(build.ACCOUNT, "anna", now=NOW)
         assert await books.due(now=NOW) == ()

@@ -31,9 +31,10 @@ from callplane.billing.fail_policy import AtGrant, Outage
 from callplane.billing.quotes import Mode, Quote, Refusal, RefusalReason
 from callplane.billing.terms import OnNet
 from callplane.callcontrol.directory import Caller, Directory, caller_of
-from callplane.callcontrol.messages import Authorise, EmergencyAlert, Extend, Started
+from callplane.callcontrol.messages import Authorise, EmergencyAlert, Extend, Registered, Started
 from callplane.callcontrol.ports import Granted, Refused, Send
 from callplane.clock import Clock
+from callplane.desired.sip_lines import phone_key
 from callplane.numbering.countries import foreign_country
 from callplane.numbering.destinations import destination_of
 from callplane.numbering.dialled_services import GB as SERVICES
@@ -41,6 +42,7 @@ from callplane.numbering.dialled_services import OUTSIDE_LINE, DialledMatch
 from callplane.store.books_ports import Books, Payer, Reserve
 from callplane.store.ports import StoreUnavailable
 from callplane.tracing import step
+from callplane.values import HolderId, Platform
 
 #: How long a call may ring, as the SBC does, and a little more.
 RING: Final = timedelta(seconds=130)
@@ -79,6 +81,9 @@ class CallNotes(Protocol):
 
     async def live(self, started: Started) -> None:
         """The call can be addressed from now on, by whoever lives longer than this process."""
+
+    async def registered(self, line: str) -> None:
+        """The phone of that line has registered."""
 
 
 @dataclass
@@ -287,6 +292,12 @@ class BooksAuthoriser:
 
     async def alert(self, alert: EmergencyAlert) -> None:
         log.critical("emergency call attempt=%s ingress=%s", alert.attempt_id, alert.ingress)
+
+    async def registered(self, registered: Registered) -> None:
+        """Who is billed as a user is the operator's to say: here it is only written down."""
+        if self.notes is not None:
+            holder = HolderId(Platform.SIP, registered.realm, phone_key(registered.user))
+            await self.notes.registered(str(holder))
 
     async def close(self) -> None:
         """Stop extending; calls run on to the end of their grants."""

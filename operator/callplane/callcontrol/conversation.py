@@ -22,6 +22,7 @@ from callplane.callcontrol.messages import (
     Ended,
     Event,
     NotConnected,
+    Registered,
     Started,
     Verdict,
 )
@@ -95,6 +96,8 @@ class Conversation:
                 await self._to_its_end(self.authoriser.withdraw(event.attempt_id))
             case EmergencyAlert():
                 await self.authoriser.alert(event)
+            case Registered():
+                await self._to_its_end(self.authoriser.registered(event))
             case Ended() | Authorise() | CallRecord():
                 # A hint only: the record decides.
                 return

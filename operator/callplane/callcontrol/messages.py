@@ -1,7 +1,8 @@
 """What SBC and call control say to one another, as frozen dataclasses. The same JSON travels over
 evapi and over HTTP.
 
-    SBC → call control      authorise, started, ended, failed, emergency, cdr   (field `ev`)
+    SBC → call control      authorise, started, ended, failed, emergency,
+                            registered, cdr                             (field `ev`)
     call control → SBC      verdict, extend, cut, outage, alive                 (field `op`)
 
 Reading is total: text becomes a message, or `MalformedMessage` with the field and the reason.
@@ -93,6 +94,16 @@ class EmergencyAlert:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """A phone has registered by its digest; repeated at most every hour. `user` and `realm` are
+    those of the digest.
+    """
+
+    user: str
+    realm: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """One call that was answered: who, to whom, from when to when. Milliseconds as the SBC counts
     them; whoever bills rounds once. `call_class` is emergency, exempt, inbound, on-net, outbound or
@@ -111,7 +122,7 @@ class CallRecord:
     duration_milliseconds: int
 
 
-Event = Authorise | Started | Ended | NotConnected | EmergencyAlert | CallRecord
+Event = Authorise | Started | Ended | NotConnected | EmergencyAlert | Registered | CallRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +194,7 @@ _EVENTS: Final[Mapping[str, type[Any]]] = {
     "ended": Ended,
     "failed": NotConnected,
     "emergency": EmergencyAlert,
+    "registered": Registered,
 }
 _RECORD_NAMES: Final = {
     "attempt": "attempt_id",

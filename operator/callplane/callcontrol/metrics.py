@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from callplane.callcontrol.messages import Authorise, CallRecord, EmergencyAlert, Started
+from callplane.callcontrol.messages import (
+    Authorise,
+    CallRecord,
+    EmergencyAlert,
+    Registered,
+    Started,
+)
 from callplane.callcontrol.ports import Authoriser, Granted, RecordBook, Refused, Send
 from callplane.clock import Clock
 from callplane.telemetry import spans_counter
@@ -107,6 +113,9 @@ class CountingAuthoriser:
     async def alert(self, alert: EmergencyAlert) -> None:
         self.metrics.emergencies.inc()
         await self.inner.alert(alert)
+
+    async def registered(self, registered: Registered) -> None:
+        await self.inner.registered(registered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from callplane.callcontrol.messages import (
     CallRecord,
     EmergencyAlert,
     Order,
+    Registered,
     Started,
 )
 
@@ -58,6 +59,9 @@ class Authoriser(Protocol):
 
     async def alert(self, alert: EmergencyAlert) -> None:
         """Somebody called an emergency service."""
+
+    async def registered(self, registered: Registered) -> None:
+        """A phone has proved who it is."""
 
 
 class RecordBook(Protocol):

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from callplane.callcontrol.authorising import OVERTIME
@@ -20,7 +20,7 @@ from callplane.callcontrol.messages import Extend, Started
 from callplane.callcontrol.ports import Send
 from callplane.callcontrol.tables_directory import TablesDirectory
 from callplane.clock import Clock
-from callplane.store.books_ports import Books
+from callplane.store.books_ports import Books, Payer
 from callplane.store.call_tables import CallTables, Dialog
 from callplane.store.ports import StoreUnavailable
 
@@ -89,12 +89,15 @@ class Rescuer:
 @dataclass(frozen=True, slots=True)
 class TablesNotes:
     """Notes of calls in the tables. What cannot be noted now costs little: a first call to a
-    country is held shorter once more, a call whose process is killed ends at its grant.
+    country is held shorter once more, a call whose process is killed ends at its grant, a phone
+    registers again within the hour.
     """
 
     tables: CallTables
     directory: TablesDirectory
     clock: Clock
+    #: Since when each phone is noted: the beginning of a month.
+    _registered: dict[str, datetime] = field(default_factory=dict)
 
     async def first_call(self, account: str, country: str) -> None:
         if self.directory.has_called(account, country):
@@ -111,3 +114,19 @@ class TablesNotes:
             await self.tables.note_dialog(dialog)
         except StoreUnavailable:
             log.warning("a live call could not be noted attempt=%s", started.attempt_id)
+
+    async def registered(self, line: str) -> None:
+        """Once a month, by the time zone of whoever pays; a phone without a line is nobody's."""
+        known = self.directory.line_named(line)
+        if known is None:
+            return
+        account, now = known.account, self.clock.now()
+        payer = Payer.at(account.name, account.currency, account.zone, now)
+        if self._registered.get(line) == payer.period.start:
+            return
+        try:
+            await self.tables.note_registered(payer, line, now=now)
+        except StoreUnavailable:
+            log.warning("a registration could not be noted; its phone registers again")
+        else:
+            self._registered[line] = payer.period.start

@@ -1,4 +1,5 @@
-"""Users of a month that is over, whom only its calls show: they came after the last look into it.
+"""Users of a month that is over whom its calls and registrations show, for they came after the
+last look into it.
 
 Whoever closes a month asks here first, the operator and the command line alike; else a statement
 would depend on who closed it.
@@ -23,10 +24,12 @@ async def not_noted(
     *,
     declared: Declared,
 ) -> list[ActiveUser]:
-    """Whom the calls show, beside those that were noted while the month ran. Writes nothing."""
+    """Whom calls and registrations show, beside those that were noted while the month ran. Writes
+    nothing.
+    """
     key = (month.account, month.period_start)
-    calls = await books.calls(*key)
-    if not calls:
+    calls, registered = await books.calls(*key), await tables.registered(*key)
+    if not calls and not registered:
         return []
     passage = await tables.read(0)
     return seats.seen_in_calls(
@@ -34,6 +37,7 @@ async def not_noted(
         [stored.entry for stored in passage.entries],
         declared=declared,
         calls=calls,
+        registered=registered,
         noted=await evidence.active_users(*key),
     )
 

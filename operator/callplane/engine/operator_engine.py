@@ -23,7 +23,8 @@ from callplane.cluster.ports import EventSink, ObjectStore, SecretReader, WriteF
 from callplane.cluster.resource_kinds import ResourceKind, callplane_kind
 from callplane.desired.account_months import NumbersOnTheirWay
 from callplane.engine import change_approvals, pass_traces, provider_incidents
-from callplane.engine.account_keeping import AccountBooks, AccountKeeping, KeepingTimes
+from callplane.engine.account_keeping import AccountKeeping, KeepingTimes
+from callplane.engine.account_notices import AccountBooks
 from callplane.engine.call_lines import CallSurroundings, owner_of
 from callplane.engine.call_projection import CallProjection
 from callplane.engine.carrier_connections import CarrierRuntime

@@ -2,14 +2,14 @@
 
 It is collected over and over, added up in the books, and never taken back. A person in Teams counts
 while licensed, with a hosted number over Direct Routing; Webex counts numbers assigned; a phone
-counts by the calls it made or got, since only one that is registered has any; a PBX counts what its
-owner declares.
+counts once it has registered, which a call of it shows as well; a PBX counts what its owner
+declares.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from callplane.billing.active_users import SeatPlatform, TeamsIdentity
@@ -33,8 +33,11 @@ def active_users(
     standing: Standing,
     declared: Declared,
     calls: Mapping[str, Iterable[CallRow]],
+    registered: Mapping[str, Collection[str]],
 ) -> dict[str, list[ActiveUser]]:
-    """Active users by account. `calls` are those of the month, by account."""
+    """Active users by account. `calls` are those of the month, and `registered` the lines of phones
+    that were so in it, by account.
+    """
     found: dict[str, list[ActiveUser]] = defaultdict(list)
     for entry in entries:
         content = entry.content
@@ -49,19 +52,24 @@ def active_users(
                 pbx = ActiveUser(SeatPlatform.PBX, entry.name, "declared", users)
                 found[account].append(pbx)
             continue
+        if entry.name in registered.get(account, ()):
+            found[account].append(ActiveUser(SeatPlatform.SIP, str(holder), "was registered"))
+            continue
         found[account].extend(_of_line(entry, holder, content, standing, calls.get(account, ())))
     return dict(found)
 
 
-def seen_in_calls(
+def seen_in_calls(  # noqa: PLR0913 - what shows somebody, all named
     account: str,
     entries: Iterable[Entry],
     *,
     declared: Declared,
     calls: Iterable[CallRow],
+    registered: Collection[str],
     noted: Iterable[ActiveUser],
 ) -> list[ActiveUser]:
-    """Whom the calls of a month that is over show to have been active in it, beside those `noted`.
+    """Whom the calls of a month that is over, and phones that were `registered` in it, show to have
+    been active then, beside those `noted`.
 
     What is true only now says nothing about then: a line without calls, a number assigned since and
     a count that a PBX declares since are left out. A person in Teams who was connected through the
@@ -89,10 +97,11 @@ def seen_in_calls(
         )
 
     found = active_users(
-        [entry for entry in entries if entry.name in lines],
+        [entry for entry in entries if entry.name in lines or entry.name in registered],
         standing=standing,
         declared=declared,
         calls={account: own},
+        registered={account: registered},
     )
     return [
         one

@@ -106,6 +106,14 @@ class CallTables(Protocol):
         """The account has called that country."""
         ...
 
+    async def note_registered(self, payer: Payer, line: str, *, now: datetime) -> None:
+        """The phone of that line has registered in that month of its account."""
+        ...
+
+    async def registered(self, account: str, period_start: datetime) -> frozenset[str]:
+        """The lines of phones that were registered in a month of their account."""
+        ...
+
     async def note_dialog(self, dialog: Dialog) -> None:
         """A call was answered, and can be addressed from now on."""
         ...

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
 
-from callplane.store.books_ports import Books
+from callplane.store.books_ports import Books, Payer
 from callplane.store.call_tables import Dialog, Entry, Holders, Passage, StoredEntry
 from callplane.store.ports import StoreUnavailable
 
@@ -25,6 +25,7 @@ class MemoryCallTables:
         self._entries: dict[tuple[str, str], tuple[StoredEntry, int]] = {}
         self._countries: set[tuple[str, str]] = set()
         self._dialogs: dict[str, Dialog] = {}
+        self._registered: set[tuple[str, datetime, str]] = set()
         self._news = asyncio.Condition()
 
     async def write(
@@ -62,6 +63,15 @@ class MemoryCallTables:
     async def called(self, account: str, country: str, *, now: datetime) -> None:
         self._ask()
         self._countries.add((account, country))
+
+    async def note_registered(self, payer: Payer, line: str, *, now: datetime) -> None:
+        self._ask()
+        self._registered.add((payer.account, payer.period.start, line))
+
+    async def registered(self, account: str, period_start: datetime) -> frozenset[str]:
+        self._ask()
+        wanted = (account, period_start)
+        return frozenset(line for *month, line in self._registered if tuple(month) == wanted)
 
     async def note_dialog(self, dialog: Dialog) -> None:
         self._ask()

@@ -13,6 +13,7 @@ from typing import Final
 import psycopg
 
 from callplane.store import books_statements
+from callplane.store.books_ports import Payer
 from callplane.store.call_tables import Dialog, Entry, Holders, Passage, StoredEntry
 from callplane.store.sessions import SessionLimits, Sessions, session_options
 
@@ -30,6 +31,8 @@ left join calls.entries as entries on entries.version >
 """
 _COUNTRIES = "select account, country from calls.countries"
 _CALLED = "insert into calls.countries values (%s, %s, %s) on conflict do nothing"
+_REGISTERED = "insert into calls.registrations values (%s, %s, %s, %s) on conflict do nothing"
+_ALL_REGISTERED = "select line from calls.registrations where account = %s and period_start = %s"
 _DIALOG = "insert into calls.dialogs values (%s, %s, %s, %s) on conflict do nothing"
 _OVER = """
 delete from calls.dialogs as dialog where not exists (
@@ -122,6 +125,16 @@ class PostgresCallTables:
     async def called(self, account: str, country: str, *, now: datetime) -> None:
         async with self._sessions.session() as session:
             await session.execute(_CALLED, (account, country, now))
+
+    async def note_registered(self, payer: Payer, line: str, *, now: datetime) -> None:
+        key = (payer.account, payer.period.start, line)
+        async with self._sessions.session() as session:
+            await session.execute(_REGISTERED, (*key, now))
+
+    async def registered(self, account: str, period_start: datetime) -> frozenset[str]:
+        async with self._sessions.session() as session:
+            cursor = await session.execute(_ALL_REGISTERED, (account, period_start))
+            return frozenset(line for (line,) in await cursor.fetchall())
 
     async def note_dialog(self, dialog: Dialog) -> None:
         key = (dialog.attempt_id, dialog.boot_id, dialog.he, dialog.hi)

@@ -15,7 +15,7 @@ from psycopg import sql
 from callplane.errors import CallplaneError, scrub
 from callplane.store.ports import StoreUnavailable
 
-HEAD = "0007"
+HEAD = "0009"
 SERVICE_ROLE = "callplane_service"
 CALL_ROLE = "callplane_calls"
 # Any fixed number will do.

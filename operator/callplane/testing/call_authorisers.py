@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from callplane.callcontrol.messages import Authorise, CallRecord, EmergencyAlert, Started
+from callplane.callcontrol.messages import (
+    Authorise,
+    CallRecord,
+    EmergencyAlert,
+    Registered,
+    Started,
+)
 from callplane.callcontrol.ports import Granted, Refused, Send
 
 Answer = Callable[[Authorise], Awaitable[Granted | Refused]]
@@ -29,6 +35,7 @@ class ScriptedAuthoriser:
     withdrawn: list[str] = field(default_factory=list)
     started: list[Started] = field(default_factory=list)
     alerts: list[EmergencyAlert] = field(default_factory=list)
+    phones: list[Registered] = field(default_factory=list)
 
     async def authorise(self, question: Authorise) -> Granted | Refused:
         self.asked.append(question)
@@ -42,6 +49,9 @@ class ScriptedAuthoriser:
 
     async def alert(self, alert: EmergencyAlert) -> None:
         self.alerts.append(alert)
+
+    async def registered(self, registered: Registered) -> None:
+        self.phones.append(registered)
 
 
 @dataclass

@@ -19,7 +19,7 @@ from callplane.cluster.namespaces import installation_id
 from callplane.cluster.secret_reading import ClusterSecrets
 from callplane.controller.operating import Operator, operate
 from callplane.controller.watching import stop_on_signals
-from callplane.engine.account_keeping import AccountBooks
+from callplane.engine.account_notices import AccountBooks
 from callplane.engine.operator_engine import Engine, Surroundings
 from callplane.notify.webhooks import WebhookSender
 from callplane.providers.registry import Registry

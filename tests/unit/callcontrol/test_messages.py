@@ -20,6 +20,7 @@ from callplane.callcontrol.messages import (
     Extend,
     MalformedMessage,
     OutageFlag,
+    Registered,
     Started,
     Verdict,
 )
@@ -83,6 +84,13 @@ def test_records_have_the_names_that_the_configuration_gives_them() -> None:
 def test_a_call_is_addressed_by_run_and_dialog() -> None:
     body = {"ev": "started", "attempt_id": "a", "boot_id": "b", "he": 1, "hi": 2}
     assert parsed(body) == Started("a", "b", 1, 2)
+
+
+def test_a_phone_that_registers() -> None:
+    body = {"ev": "registered", "user": "bob", "realm": "sip.example"}
+    assert parsed(body) == Registered("bob", "sip.example")
+    with pytest.raises(MalformedMessage, match="realm"):
+        parsed({"ev": "registered", "user": "bob"})
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from callplane.callcontrol.authorising import BooksAuthoriser
-from callplane.callcontrol.messages import Authorise, Extend, Order, Started
+from callplane.callcontrol.messages import Authorise, Extend, Order, Registered, Started
 from callplane.callcontrol.ports import Granted
 from callplane.callcontrol.refreshing import refresh
 from callplane.callcontrol.rescuing import Rescuer, TablesNotes
@@ -23,6 +24,7 @@ from callplane.testing.loop_clock import LoopClock
 pytestmark = pytest.mark.looptime
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 STARTED = Started("a-1", "b-1", 3, 4)
+REALM = "sip.callplane.example"
 
 
 class Desk:
@@ -92,3 +94,33 @@ async def test_a_call_that_is_over_is_forgotten() -> None:
     await asyncio.sleep(seconds - 4)
     assert await desk.rescuer.step() == 0
     assert desk.tables._dialogs == {}
+
+
+async def test_r7_a_phone_that_registers_is_noted_once_a_month() -> None:
+    """By the account's own months; one without a line is nobody's, and nothing is lost for good
+    while the tables are away.
+    """
+    desk = Desk()
+    phone = f"sip/{REALM}/phone:bob"
+    _, line = build.line(build.ANNA, ingress="bob", holder=phone)
+    entries = [*build.everything(), replace(line, name=phone)]
+    await desk.tables.write("here", entries, [], now=NOW)
+    await refresh(desk.tables, desk.directory)
+    payer = Payer.at(build.ACCOUNT, "GBP", "Europe/London", NOW)
+
+    async def noted(whose: Payer = payer) -> frozenset[str]:
+        return await desk.tables.registered(whose.account, whose.period.start)
+
+    desk.tables.available = False
+    await desk.authoriser.registered(Registered("bob", REALM))
+    desk.tables.available = True
+    assert await noted() == frozenset()
+    for user in ("bob", "bob", "Bob", "mallory"):
+        await desk.authoriser.registered(Registered(user, REALM))
+    await desk.authoriser.registered(Registered("bob", "another.example"))
+    assert await noted() == {phone}
+    await asyncio.sleep(30 * 86_400)
+    await desk.authoriser.registered(Registered("bob", REALM))
+    following = Payer.at(build.ACCOUNT, "GBP", "Europe/London", desk.clock.now())
+    assert following.period != payer.period
+    assert await noted(following) == {phone}

@@ -52,7 +52,12 @@ def test_a_place_without_a_setting_is_a_mistake() -> None:
 
 def test_every_field_of_a_question_is_one_that_call_control_knows() -> None:
     sent = set(re.findall(r'jansson_set\("(?:string|integer)", "(\w+)"', TEXT))
-    events = (messages.Authorise, messages.EmergencyAlert, messages.NotConnected)
+    events = (
+        messages.Authorise,
+        messages.EmergencyAlert,
+        messages.NotConnected,
+        messages.Registered,
+    )
     known = {name for event in events for name in event.__dataclass_fields__} | {"v", "ev"}
     assert sent <= known
     read = set(re.findall(r'jansson_get\("(\w+)"', TEXT))

@@ -210,6 +210,9 @@ class Tables:
     async def live(self, started: Started) -> None:
         """Whoever lives longer than a killed process is not asked in this simulation."""
 
+    async def registered(self, line: str) -> None:
+        """Nobody is billed by registrations in this simulation."""
+
 
 def holders_of(terms: Terms) -> list[PlanHolder]:
     return [

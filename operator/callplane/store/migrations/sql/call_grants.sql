@@ -4,7 +4,7 @@
 grant select on alembic_version to {role};
 grant usage on schema calls to {role};
 grant select on all tables in schema calls to {role};
-grant insert on calls.countries to {role};
+grant insert on calls.countries, calls.registrations to {role};
 grant insert, delete on calls.dialogs to {role};
 grant usage on schema books to {role};
 grant select on all tables in schema books to {role};
