@@ -129,7 +129,9 @@ class ConnectionCore(abc.ABC):
         # Tells whether the credentials in use are still those that the spec names.
         self.fingerprint = ""
         self.secrets: tuple[SecretKeyRef, ...] = ()
-        # The register's sequence that the connection's status is known to have shown.
+        # The register's sequence when this came to work, and the one that the connection's status
+        # is known to have shown.
+        self.found_sequence = 0
         self.known_shown = 0
         # Objects whose deletion a person answered with Detach.
         self.detach_answers: set[ObjectKey] = set()
@@ -428,6 +430,9 @@ class ConnectionCore(abc.ABC):
         return REGISTER_REFRESH_SECONDS
 
     async def _end_rests(self) -> None:
+        if self.health.restored:
+            # Whoever had the number again since then is not in a register from yesterday.
+            return
         now = self.engine.clock.now()
         rested = [
             Move(

@@ -152,6 +152,7 @@ async def _start(
         ) from error
     runtime.fingerprint = credentials.fingerprint
     runtime.secrets = tuple(credentials.values)
+    runtime.found_sequence = mirror.sequence
     runtime.known_shown = held.mirrored
     runtime.health.restored = _restored(scope, runtime, word=place.word)
     await secrets_in_use.keep(scope, credentials.values)
@@ -191,7 +192,9 @@ def _restored(scope: Scope, runtime: ConnectionCore, *, word: str) -> str:
     """Why nothing is written: register or cluster is older than what they said to each other. Empty
     when neither is.
     """
-    return restorations.problem(scope, runtime.mirror, known_shown=runtime.known_shown, what=word)
+    return restorations.problem(
+        scope, found=runtime.found_sequence, known_shown=runtime.known_shown, what=word
+    )
 
 
 def is_forced(scope: Scope) -> bool:

@@ -7,11 +7,15 @@ import copy
 import pytest
 
 from callplane.cluster.resource_kinds import callplane_kind
-from callplane.testing.engine_world import EngineWorld
+from callplane.engine import holders
+from callplane.numbering.lifecycle import Cause, NumberState
+from callplane.store.ports import Commit
+from callplane.testing.engine_world import CONNECTION, EngineWorld, number
 
 pytestmark = pytest.mark.looptime
 
 TENANTS = callplane_kind("teamstenants")
+REST_A_DAY = {"quarantine": {"days": 1}}
 
 
 async def converged() -> EngineWorld:
@@ -75,4 +79,65 @@ async def test_a_cluster_restored_from_yesterday_stops_writes_until_confirmed() 
     await confirm(world)
     await world.settle(200)
     assert world.number_of("ann") == "+442079460000"
+    await world.stop()
+
+
+async def restored_by_one_commit() -> EngineWorld:
+    """The register lacks the last commit only, and has a number whose rest ends within a day."""
+    world = await converged()
+    await world.apply(
+        "PhoneNumber", "front", {"e164": number(9), "route": "DirectRouting", **REST_A_DAY}
+    )
+    await world.declare("ben", phoneNumber={"phoneNumberRef": {"name": "front"}})
+    await world.settle(200)
+    await world.delete("TeamsUser", "ben")
+    await world.settle(200)
+    assert await world.state(9) == "Quarantined"
+    shown = (await world.status("TeamsTenant", "main"))["registerSequence"]
+    await world.stop()
+    # The same as a register that lost its last commit: the cluster has been shown one more.
+    tenant = await world.body("TeamsTenant", "main")
+    tenant["status"]["registerSequence"] = shown + 1
+    await world.user.replace(TENANTS, body=tenant, subresource="status")
+    return world
+
+
+async def test_what_a_restored_register_commits_itself_does_not_make_it_a_new_one() -> None:
+    world = await restored_by_one_commit()
+    await world.start()
+    await world.declare("ann", phoneNumber={"none": {}})
+    await world.settle(1.2 * 86_400)
+    _, reason, _ = await world.condition("TeamsTenant", "main", "Stalled")
+    assert reason == "RegisterRestored"
+    assert world.number_of("ann") == number(0)
+    assert await world.state(9) == "Quarantined"
+    await confirm(world)
+    await world.settle(200)
+    assert world.number_of("ann") is None
+    await world.stop()
+
+
+async def test_a_restored_register_is_one_also_for_the_next_process() -> None:
+    world = await restored_by_one_commit()
+    await world.start()
+    await world.declare("ann", phoneNumber={"none": {}})
+    await world.settle(200)
+    await world.stop()
+    # Somebody else commits for this connection: what gave a number to it, or an administrator.
+    state = await world.register.load(CONNECTION)
+    row = next(row for row in state.numbers if row.state is NumberState.ASSIGNED)
+    again = holders.same_state(row, cause=Cause.TAKE_OVER, declared_by=row.declared_by)
+    (known,) = await world.register.connections()
+    for _ in range(3):
+        await world.register.commit(
+            CONNECTION, Commit(moves=(again,)), epoch=known.epoch, now=world.clock.now()
+        )
+    await world.start()
+    await world.settle(200)
+    _, reason, _ = await world.condition("TeamsTenant", "main", "Stalled")
+    assert reason == "RegisterRestored"
+    assert world.number_of("ann") == number(0)
+    await confirm(world)
+    await world.settle(200)
+    assert world.number_of("ann") is None
     await world.stop()
