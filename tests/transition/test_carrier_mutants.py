@@ -155,6 +155,24 @@ async def a_holder_keeps_the_number(worlds: Worlds) -> None:
     assert line in world.carrier.owned
 
 
+async def whoever_got_the_number_since_the_last_listing_keeps_it(worlds: Worlds) -> None:
+    line = E164("+442079460003")
+    world = await worlds.make(tenant={"driftInterval": "24h"})
+    world.carrier.give([line])
+    await seed_carrier(world)
+    await world.apply(
+        "NumberRange", "london", {"numbers": ["+442079460001"], "route": "DirectRouting"}
+    )
+    await world.settle(120)
+    acknowledgement = {"number": line.text, "date": LONG_AGO.isoformat()}
+    release = {"releasePolicy": "Release", "releaseAcknowledgement": acknowledgement}
+    await declare_number(world, "front", line, **release)
+    await world.settle(60)
+    world.platform.administrator_assigns(line, "somebody-else")
+    await approve_what_waits(world)
+    assert line in world.carrier.owned
+
+
 async def a_tenant_that_is_not_at_work_may_have_the_number(worlds: Worlds) -> None:
     """Its Secret is missing, so nobody can tell who has the number in it."""
     world = worlds.add(EngineWorld())
@@ -240,6 +258,14 @@ def knows_no_incident(patch: pytest.MonkeyPatch) -> None:
 
 def sees_no_holder(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(carrier_releases, "in_the_way", lambda scope, number, row: [])
+    asks_no_platform(patch)
+
+
+def asks_no_platform(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: object) -> None:
+        return
+
+    patch.setattr(carrier_releases, "_check_nobody", nothing)
 
 
 def needs_no_listing(patch: pytest.MonkeyPatch) -> None:
@@ -266,6 +292,7 @@ PAIRS = [
     (a_release_waits_for_a_person, asks_nobody),
     (nothing_is_released_in_an_incident, knows_no_incident),
     (a_holder_keeps_the_number, sees_no_holder),
+    (whoever_got_the_number_since_the_last_listing_keeps_it, asks_no_platform),
     (a_tenant_that_is_not_at_work_may_have_the_number, needs_no_listing),
     (a_number_just_bought_is_not_bought_again, believes_every_read),
     (a_kept_number_keeps_its_lock, puts_nothing_back),

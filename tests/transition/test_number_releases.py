@@ -16,6 +16,7 @@ from callplane.resources.platforms import NumberOnPlatform
 from callplane.testing.carrier_estate import declare_number, seed_carrier, seed_location
 from callplane.testing.carrier_stage import ON_SALE, OWNED
 from callplane.testing.engine_world import START, EngineWorld, Worlds, number, user_id
+from callplane.testing.sip_side import SipSide
 from callplane.values import E164
 
 pytestmark = pytest.mark.looptime
@@ -195,6 +196,71 @@ async def test_a_holder_that_nothing_declares_keeps_the_number(worlds: Worlds) -
     await ask(world, line=line)
     assert await reason(world) == "False ReleaseRefused"
     assert "its holder in TeamsTenant default/main" in await needs(world)
+
+
+async def approved_late(worlds: Worlds) -> tuple[EngineWorld, E164]:
+    """A number that may be given back but for an answer, and a tenant that is listed seldom."""
+    line = E164(number(3))
+    world = await worlds.make(tenant={"driftInterval": "24h"})
+    world.carrier.give([line])
+    await seed_carrier(world)
+    await seed_location(world)
+    await world.apply("NumberRange", "london", {"numbers": [number(1)], "route": "DirectRouting"})
+    await world.settle(120)
+    await ask(world, line=line)
+    await world.settle(60)
+    assert await reason(world) == "False ApprovalRequired"
+    return world, line
+
+
+async def test_whoever_got_the_number_since_the_last_listing_keeps_it(worlds: Worlds) -> None:
+    world, line = await approved_late(worlds)
+    world.platform.administrator_assigns(line, "somebody-else")
+    await world.answer()
+    await world.settle(120)
+    assert line in world.carrier.owned
+    assert world.carrier.owned[line].emergency_address is not None
+    assert await reason(world) == "False ReleaseRefused"
+    assert "its holder in TeamsTenant default/main" in await needs(world)
+
+
+async def test_nothing_is_released_while_a_tenant_does_not_answer(worlds: Worlds) -> None:
+    world, line = await approved_late(worlds)
+    world.accepted_secret = b"another"
+    await world.answer()
+    await world.settle(120)
+    assert line in world.carrier.owned
+    assert await reason(world) == "False ReleaseWaiting"
+    assert "an answer of TeamsTenant default/main" in await needs(world)
+
+
+@pytest.mark.parametrize("named", ["numbers", "emergencyCallbackNumber"])
+async def test_a_pbx_that_names_the_number_keeps_it(worlds: Worlds, named: str) -> None:
+    """Also one that is only observed, and has no claim in the register."""
+    world = await estate(worlds)
+    states = {named: [LINE.text] if named == "numbers" else LINE.text}
+    await SipSide(world).declare_trunk("works", managementPolicy="Observe", **states)
+    await ask(world)
+    assert await reason(world) == "False ReleaseRefused"
+    assert "PbxTrunk default/works" in await needs(world)
+
+
+async def test_more_keys_are_missing_than_status_may_hold(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    for which in range(20):
+        await declare_number(world, f"twin-{which}", LINE)
+    incident = {
+        "connectionRef": {"kind": "Carrier", "name": "main"},
+        "text": "The carrier is ill. " * 20,
+        "since": "2026-11-02T08:00:00Z",
+        "freeze": "Destructive",
+    }
+    await world.apply("ProviderIncident", "outage", incident)
+    await ask(world)
+    found = (await world.status("PhoneNumber", "front"))["releaseNeeds"]
+    assert len(found) == 16
+    assert max(map(len, found)) == 256
+    assert await reason(world) == "False ReleaseRefused"
 
 
 async def test_deleting_everything_releases_nothing(worlds: Worlds) -> None:

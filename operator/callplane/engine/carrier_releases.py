@@ -40,6 +40,9 @@ from callplane.values import E164, ObjectKey
 
 LONGEST_LOOK_SECONDS = 6 * 3600.0
 LOOK_SECONDS = 300.0
+# The bounds of status.releaseNeeds.
+NEEDS_SHOWN = 16
+NEED_CHARACTERS = 256
 # Waiting for these, a number is kept; any other wait may be for a step of its release.
 _KEPT = frozenset({Reason.RELEASE_WAITING, Reason.SETTLING})
 
@@ -87,7 +90,7 @@ async def _release(
     """keys → gate → take off what hangs on it → send → see it gone"""
     number = observed.number
     missing = await _missing(scope, side, phone, row)
-    scope.status["releaseNeeds"] = [each.what for each in missing]
+    _show(scope, missing)
     if missing:
         await side.runtime.gate.withdraw(scope.key)
         raise _verdict(scope, number, missing)
@@ -97,6 +100,7 @@ async def _release(
     carrier_orders.refuse_again(scope, side, number, None)
     change = carrier_changes.release(side.runtime.connection, number)
     await carrier_writing.pass_gate(scope, side, [change])
+    await _check_nobody(scope, side, number)
     await _detach(scope, side, observed)
     now = scope.engine.clock.now()
     rest = replace(
@@ -138,6 +142,36 @@ async def settle(scope: Scope, side: CarrierSide, intent: Intent) -> None:
             after_seconds=carrier_orders.FIRST_LOOK_SECONDS,
         )
     await carrier_writing.close(scope, side, intent, undo=_kept(scope, number), detail="never seen")
+
+
+async def _check_nobody(scope: Scope, side: CarrierSide, number: E164) -> None:
+    """Every platform is asked for this very number before any of it is gone: somebody may have got
+    it there since the last listing, and what is released does not come back. Raises Waiting while
+    one cannot be asked, Stalled where somebody has it.
+    """
+    soon = scope.engine.clock.now() + timedelta(seconds=LOOK_SECONDS)
+    missing = []
+    for runtime in list(scope.engine.connections.values()):
+        try:
+            await runtime.read_number(number)
+        except ProviderError:
+            missing.append(Missing(f"an answer of {runtime.key}, who has the number there", soon))
+            continue
+        has_it = runtime.shows(number) or any(
+            number in row.numbers for row in runtime.snapshot.configurations.rows()
+        )
+        if has_it:
+            missing.append(Missing(f"that its holder in {runtime.key} gives the number up"))
+    if missing:
+        await side.runtime.gate.withdraw(scope.key)
+        _show(scope, missing)
+        raise _verdict(scope, number, missing)
+
+
+def _show(scope: Scope, missing: list[Missing]) -> None:
+    """As many as status may hold, each as long as it may be."""
+    shown = [each.what[:NEED_CHARACTERS] for each in missing[:NEEDS_SHOWN]]
+    scope.status["releaseNeeds"] = shown
 
 
 async def _detach(scope: Scope, side: CarrierSide, observed: NumberOnCarrier) -> None:
@@ -294,12 +328,11 @@ def in_the_way(scope: Scope, number: E164, row: NumberRow | None) -> list[Missin
 def _naming(scope: Scope, number: E164) -> list[ObjectKey]:
     """Other objects that name the number: by this object, by itself, or in a range of theirs."""
     cache = scope.engine.cache
-    keys = set(cache.dependents(scope.key))
-    for key in cache.stating_numbers():
-        cached = cache.get(key)
-        spec: Any = getattr(cached.resource, "spec", None) if cached is not None else None
-        if getattr(getattr(spec, "phone_number", None), "e164", None) == number.text:
-            keys.add(key)
+    keys = {*cache.dependents(scope.key), *cache.stating(number)}
+    for cached in cache.of_kind("PbxTrunk"):
+        spec: Any = getattr(cached.resource, "spec", None)
+        if getattr(spec, "emergency_callback_number", None) == number.text:
+            keys.add(cached.key)
     for kind in ("NumberRange", "PhoneNumber"):
         keys |= {
             cached.key
