@@ -18,7 +18,7 @@ from callplane.cli import connecting, output
 from callplane.cli.plan_command import observed
 from callplane.clock import SystemClock
 from callplane.engine.observations import ConnectionObservation, Observations
-from callplane.engine.rebuilding_numbers import Rebuild, Rest, prepare
+from callplane.engine.rebuilding_numbers import Rebuild, Rest, prepare, spans
 from callplane.errors import CallplaneError
 from callplane.store.ports import MoveRefused, Register
 from callplane.values import E164
@@ -49,7 +49,8 @@ def run(options: Options) -> None:
             "these observations hold no NumberRange, so nobody could say which numbers are ours: "
             "observe a cluster"
         )
-    asyncio.run(_rebuild(options, observation, owners))
+    others = [each for each in observations.connections if each is not observation]
+    asyncio.run(_rebuild(options, observation, owners, others))
 
 
 def _observation(observations: Observations, tenant: str) -> ConnectionObservation:
@@ -67,10 +68,13 @@ def _owners(observations: Observations) -> list[Resource]:
 
 
 async def _rebuild(
-    options: Options, observation: ConnectionObservation, owners: list[Resource]
+    options: Options,
+    observation: ConnectionObservation,
+    owners: list[Resource],
+    others: list[ConnectionObservation],
 ) -> None:
     async with connecting.register(options.database_url) as register:
-        rebuild = await _prepared(register, options, observation, owners)
+        rebuild = await _prepared(register, options, observation, owners, others)
         _show(rebuild, observation)
         if not options.confirm:
             typer.echo("nothing was written; carry it out with:")
@@ -103,14 +107,18 @@ async def _prepared(
     options: Options,
     observation: ConnectionObservation,
     owners: list[Resource],
+    others: list[ConnectionObservation],
 ) -> Rebuild:
-    state = await register.load(observation.connection)
+    rows = [
+        row for span in spans(owners) for row in await register.numbers_in(span.first, span.last)
+    ]
     until = SystemClock().now() + timedelta(days=options.quarantine_days)
     try:
         return prepare(
             observation,
             owners=owners,
-            rows={row.number: row for row in state.numbers},
+            rows={row.number: row for row in rows},
+            others=others,
             rest=Rest(options.quarantine_days, until, _known_free(options.known_free)),
         )
     except MoveRefused as refused:

@@ -18,7 +18,7 @@ from callplane.engine.observations import ConnectionObservation
 from callplane.resources.platforms import NumberOnPlatform
 from callplane.store import rebuilding
 from callplane.store.ports import Move, NumberRow, ObservedNumber
-from callplane.values import E164, HolderId, Platform
+from callplane.values import E164, HolderId, NumberSpan, Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,26 @@ def prepare(
     owners: Iterable[Resource],
     rows: Mapping[E164, NumberRow],
     rest: Rest,
+    others: Iterable[ConnectionObservation] = (),
 ) -> Rebuild:
     """What a rebuild of one connection would do.
 
     `owners` are the ranges and numbers that are ours; numbers outside of them are left alone, as
-    are unassigned ones that were free. Raises MoveRefused for a number of another connection.
+    are unassigned ones that were free, and those that somebody has on one of the `others`: they are
+    for the rebuild of that one. Raises MoveRefused for a number of another connection that somebody
+    is seen with here.
     """
     inventory = {row.number: row for row in observation.numbers}
+    elsewhere = {
+        row.number for other in others for row in other.numbers if row.holder_id is not None
+    }
     observed = tuple(
         sorted(
-            _observed(observation, owners, inventory, rest.known_free),
+            (
+                each
+                for each in _observed(observation, owners, inventory, rest.known_free)
+                if each.holder is not None or each.number not in elsewhere
+            ),
             key=lambda each: each.number,
         )
     )
@@ -105,6 +115,16 @@ def _observed(
             continue
         number_type = row.number_type.value if row is not None else ""
         yield ObservedNumber(number, holder, range_name, number_type)
+
+
+def spans(owners: Iterable[Resource]) -> Iterator[NumberSpan]:
+    """All that the owners hold."""
+    for owner in owners:
+        if isinstance(owner, PhoneNumber):
+            number = E164(owner.spec.e164)
+            yield NumberSpan(number, number)
+        elif isinstance(owner, NumberRange):
+            yield from owner.spec.spans
 
 
 def _ours(owners: Iterable[Resource]) -> Iterator[tuple[str, E164]]:

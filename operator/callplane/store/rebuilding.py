@@ -30,13 +30,16 @@ def moves(
 ) -> tuple[Move, ...]:
     """The moves that make `rows` agree with what is `observed`, in order of number.
 
-    A number that nobody has is never given out at once: somebody may have had it yesterday. Raises
-    MoveRefused for a number that is another connection's.
+    A number that nobody has is never given out at once: somebody may have had it yesterday. One
+    that another connection has is left alone, and when somebody is seen with it here all the same,
+    MoveRefused is raised.
     """
-    ordered = sorted(observed, key=lambda seen: seen.number)
-    for seen in ordered:
+    ordered = []
+    for seen in sorted(observed, key=lambda seen: seen.number):
         row = rows.get(seen.number)
-        if row is not None and row.connection != connection:
+        if row is None or row.connection == connection:
+            ordered.append(seen)
+        elif seen.holder is not None:
             raise MoveRefused(seen.number, row)
     return tuple(
         move

@@ -349,6 +349,31 @@ def test_numbers_known_to_be_free_need_no_rest(
     assert f"{file}:1: 'anna' is not" in run(*arguments, code=1).replace("'+anna'", "'anna'")
 
 
+def test_tenants_of_the_same_ranges_are_rebuilt_one_after_the_other(
+    register: MemoryRegister, run: Run, snapshot: Path
+) -> None:
+    """A lost database is lost for all of them, and each is rebuilt by itself."""
+    observations = snapshot_files.load(snapshot)
+    (first,) = observations.connections
+    second = ConnectionId("teams", "00000000-0000-4000-8000-00000000cccc")
+    shown = tuple(
+        replace(row, holder_id=user_id("bob") if row.number == number(3) else None)
+        for row in first.numbers
+    )
+    other = replace(first, key=replace(first.key, name="other"), connection=second, numbers=shown)
+    snapshot_files.save(snapshot, replace(observations, connections=(first, other)))
+    for name in ("main", "other"):
+        arguments = ("numbers", "rebuild", f"platform/{name}", URL, "--snapshot", str(snapshot))
+        digest = run(*arguments).rsplit("--confirm ", 1)[1].strip()
+        run(*arguments, "--confirm", digest)
+    found = rows(register)
+    assert found.pop(number(0).text) == "Assigned"
+    assert found == {number(index).text: "Quarantined" for index in range(1, 10) if index != 3}
+    (row,) = asyncio.run(register.load(second)).numbers
+    assert (row.number, row.state) == (number(3), NumberState.ASSIGNED)
+    assert row.holder == HolderId(Platform.TEAMS, second.external_id, user_id("bob"))
+
+
 def test_a_rebuild_of_a_tenant_that_was_not_observed(
     register: MemoryRegister, run: Run, snapshot: Path
 ) -> None:
@@ -524,7 +549,7 @@ def test_show_asks_where_to_look(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
 def test_other_connections_of_the_register_are_left_alone(
     register: MemoryRegister, run: Run, snapshot: Path
 ) -> None:
-    """A number of another tenant is refused by a rebuild as a whole."""
+    """A number of another tenant stays as it is; one that both would have is refused as a whole."""
     other = ConnectionId("teams", "00000000-0000-4000-8000-00000000cccc")
 
     async def take() -> None:
@@ -550,6 +575,20 @@ def test_other_connections_of_the_register_are_left_alone(
     asyncio.run(take())
     arguments = ("numbers", "rebuild", "platform/main", URL, "--snapshot", str(snapshot))
     digest = run(*arguments).rsplit("--confirm ", 1)[1].strip()
-    shown = run(*arguments, "--confirm", digest, code=1)
-    assert f"belongs to {other}; nothing was written" in shown
+    observations = snapshot_files.load(snapshot)
+    (main,) = observations.connections
+    shown = tuple(
+        replace(row, holder_id=user_id("bob")) if row.number == number(3) else row
+        for row in main.numbers
+    )
+    contradicts = snapshot.with_name("contradicts.snapshot")
+    both = replace(observations, connections=(replace(main, numbers=shown),))
+    snapshot_files.save(contradicts, both)
+    refused = (*arguments[:-1], str(contradicts))
+    said = run(*refused, code=1)
+    assert f"belongs to {other}; nothing was written" in said
     assert rows(register) == {}
+    run(*arguments, "--confirm", digest)
+    assert number(3).text not in rows(register)
+    (kept,) = asyncio.run(register.load(other)).numbers
+    assert (kept.number, kept.state) == (number(3), NumberState.RESERVED)

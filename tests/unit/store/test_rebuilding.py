@@ -95,3 +95,13 @@ def test_another_connection_keeps_its_numbers() -> None:
         rebuilding.moves(
             known, [ObservedNumber(number(1), ANN)], connection=TENANT, quarantined_until=UNTIL
         )
+
+
+@pytest.mark.parametrize("state", WITH_A_ROW)
+def test_what_rests_or_is_held_elsewhere_and_is_on_nobody_here_is_left_alone(
+    state: NumberState,
+) -> None:
+    known = {number(1): row(state, connection=OTHER_TENANT)}
+    seen = [ObservedNumber(number(1), None), ObservedNumber(number(2), ANN)]
+    (move,) = rebuilding.moves(known, seen, connection=TENANT, quarantined_until=UNTIL)
+    assert (move.number, move.holder) == (number(2), ANN)
