@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from callplane.resources.carriers import (
     Obstacle,
     OrderRequest,
     OrderState,
+    Price,
     TrunkRoute,
 )
 from callplane.store.memory import MemoryRegister
@@ -306,6 +308,36 @@ async def test_a_purchase_above_the_limit_waits_for_a_person(
     assert await ready(world) == "False ApprovalRequired"
     assert bought(world) == 0
     await world.answer()
+    await world.settle(120)
+    assert await ready(world) == "Succeeded"
+    assert bought(world) == 1
+
+
+async def test_a_yes_to_one_price_is_no_yes_to_another(worlds: Worlds) -> None:
+    world = await estate(
+        worlds, purchasing={"enabled": True, "limit": {"numbers": 10, "setup": "0.50"}}
+    )
+    await order(world)
+    await world.settle(120)
+    (first,) = world.held_digests()
+    offer = world.carrier.on_sale[WANTED]
+    dear = Price.from_decimal("900", "GBP")
+    world.carrier.on_sale[WANTED] = dataclasses.replace(offer, setup=dear)
+    await world.answer(name="first")
+    await world.settle(120)
+    assert bought(world) == 0
+    assert await ready(world) == "False ApprovalRequired"
+    (second,) = world.held_digests()
+    assert second != first
+    (plan,) = [
+        body["spec"]
+        for name in await world.names("ChangePlan")
+        if (body := await world.body("ChangePlan", name))["spec"]["digest"] == second
+    ]
+    (change,) = plan["changes"]
+    assert change["to"] == {"number": WANTED.text, "setup": "900.00 GBP"}
+    assert "setup 900.00 GBP" in change["summary"]
+    await world.answer(name="second")
     await world.settle(120)
     assert await ready(world) == "Succeeded"
     assert bought(world) == 1

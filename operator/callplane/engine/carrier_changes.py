@@ -39,7 +39,11 @@ def describe(change: Change) -> str:
     words = _WORDS[change.operation]
     if change.after is None:
         words = _WORDS_OF_REMOVAL.get(change.operation, words)
-    return words.format(number=E164(change.subject).masked)
+    said = words.format(number=E164(change.subject).masked)
+    if change.operation is Operation.ORDER_NUMBER:
+        after = change.after or {}
+        said += "".join(f", {name} {after[name]}" for name in ("setup", "monthly") if name in after)
+    return said
 
 
 #: Settings of a number at a carrier, as register and statuses name them.
@@ -61,9 +65,17 @@ def subject(connection: ConnectionId, number: E164) -> HolderId:
     return HolderId(Platform.CARRIER, connection.external_id, number.text)
 
 
-def order(connection: ConnectionId, number: E164, *, is_above_limit: bool) -> Change:
-    """A purchase; above the limit it is irreversible, so that a person is asked."""
-    after = {"number": number.text}
+def order(
+    connection: ConnectionId,
+    number: E164,
+    *,
+    is_above_limit: bool,
+    dear: Mapping[str, str] | None = None,
+) -> Change:
+    """A purchase; above the limit it is irreversible, so that a person is asked. `dear` are the
+    prices above theirs: a person's yes is to these, and to no other.
+    """
+    after = {"number": number.text, **(dear or {})}
     return _change(connection, Operation.ORDER_NUMBER, number, None, after, is_above_limit)
 
 

@@ -83,7 +83,10 @@ async def advance(
     side.runtime.buying.add(number)
     try:
         change = carrier_changes.order(
-            side.runtime.connection, number, is_above_limit=is_above_limit(side, offer)
+            side.runtime.connection,
+            number,
+            is_above_limit=is_above_limit(side, offer),
+            dear=_dear(side, offer),
         )
         await carrier_writing.pass_gate(scope, side, [change])
         await _buy(scope, side, (phone, row), offer, change)
@@ -271,7 +274,14 @@ def is_above_limit(side: CarrierSide, offer: NumberOffer, *, more: int = 0) -> b
     limit = side.carrier.spec.purchasing.limit
     if side.runtime.owned + side.runtime.on_its_way + more > limit.numbers:
         return True
-    return _is_dearer(offer.setup, limit.setup) or _is_dearer(offer.monthly, limit.monthly)
+    return bool(_dear(side, offer))
+
+
+def _dear(side: CarrierSide, offer: NumberOffer) -> dict[str, str]:
+    """The prices of an offer that are above what may be paid without asking."""
+    limit = side.carrier.spec.purchasing.limit
+    prices = {"setup": (offer.setup, limit.setup), "monthly": (offer.monthly, limit.monthly)}
+    return {name: str(price) for name, (price, most) in prices.items() if _is_dearer(price, most)}
 
 
 def _is_dearer(price: Price | None, most: str | None) -> bool:
