@@ -271,6 +271,41 @@ async def test_names_that_nobody_can_look_up(world: SbcWorld) -> None:
     assert time.monotonic() - started < 1
 
 
+@pytest.mark.parametrize("way", ["<sip:127.0.0.1:{core};lr>", "<sip:192.0.2.66;lr>"])
+async def test_a_way_that_the_caller_asks_for_does_not_reach_the_carrier(
+    world: SbcWorld, way: str
+) -> None:
+    """PBXes with an outbound proxy begin with a Route to it. A carrier that is a proxy itself would
+    follow what is left of it: back to us, or to somebody else.
+    """
+    _, bravo, _ = await world.carriers()
+    headers = (("Route", way.format(core=world.estate.ports.core)),)
+    call = await (await world.pbx()).call(world.uri("999"), world.estate.core, headers=headers)
+    assert call.status == 200
+    (invite,) = bravo.requests("INVITE")
+    assert invite.all("Route") == []
+    assert (await call.bye()).status == 200
+    await bravo.methods("INVITE", "ACK", "BYE")
+
+
+async def test_what_an_invitation_asks_of_proxies_keeps_nobody_from_a_service(
+    world: SbcWorld,
+) -> None:
+    """RFC 3323 lets whoever withholds a number ask proxies for privacy; sanity knows no such wish.
+    Anybody else is told so, and not left without an answer.
+    """
+    _, bravo, _ = await world.carriers()
+    pbx = await world.pbx()
+    headers = (("Proxy-Require", "privacy"), ("Privacy", "id"))
+    for dialled in ("999", "111"):
+        call = await pbx.call(world.uri(dialled), world.estate.core, headers=headers)
+        assert call.status == 200
+        assert (await call.bye()).status == 200
+    assert [one.all("Proxy-Require") for one in bravo.requests("INVITE")] == [[], []]
+    refused = await pbx.call(world.uri("+441614960123"), world.estate.core, headers=headers)
+    assert refused.status == 400
+
+
 async def test_a_number_in_national_form_is_the_callers_own(world: SbcWorld) -> None:
     _, bravo, _ = await world.carriers()
     pbx = await world.pbx()
@@ -361,9 +396,18 @@ def as_withheld_as_sent(files: dict[str, str]) -> dict[str, str]:
     return {**files, "kamailio.cfg": text.replace(number, "")}
 
 
+def as_sane_as_others(files: dict[str, str]) -> dict[str, str]:
+    """The mutant that looks at form before it looks at what was dialled."""
+    asked = "  if (is_method(\"INVITE\") && !has_totag()) { route(ATTEMPT); route(SERVICE_OF); }\n"
+    text = files["kamailio.cfg"]
+    assert asked in text
+    return {**files, "kamailio.cfg": text.replace(asked, "")}
+
+
 @pytest.mark.parametrize(
     ("mutant", "test"),
     [
+        (as_sane_as_others, test_what_an_invitation_asks_of_proxies_keeps_nobody_from_a_service),
         (limits_first, test_a_banned_source_gets_through),
         (limits_first, test_a_draining_sbc_lets_them_through),
         (strangers_served, test_a_stranger_gets_nothing),
