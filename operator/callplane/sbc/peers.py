@@ -32,6 +32,8 @@ TEAMS_PEER = "Teams"
 
 _PROBE = 8
 _ANYTIME = 0
+#: An attribute of whoever OPTIONS look after: it alone may be taken away, for it comes back.
+_PROBED = ";probed=yes"
 
 
 def holder_index(sbc: Sbc, carrier: str) -> int:
@@ -100,6 +102,7 @@ def _teams(sbc: Sbc, public: Endpoint) -> Iterator[str]:
             yield (
                 f"{number} sip:{host.endpoint};transport=tls {flags} {100 - index} "
                 f"socket=tls:{public};host={host.name};face=public;ping_from=sip:{sbc.fqdn}"
+                f"{_PROBED if flags else ''}"
             )
 
 
@@ -115,7 +118,7 @@ def _set(
     for trunk in trunks:
         for target in trunk.targets:
             flags = _PROBE if probed and trunk.answers_options else _ANYTIME
-            attributes = f"peer={trunk.name}"
+            attributes = f"peer={trunk.name}{_PROBED if flags else ''}"
             transport = ""
             if trunk.type is TrunkType.WEBEX and public and sbc:
                 transport = ";transport=tls"

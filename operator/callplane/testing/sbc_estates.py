@@ -69,6 +69,8 @@ class LoopbackSbc:
     webex: bool = False
     #: Carriers are looked after by OPTIONS.
     probed: bool = False
+    #: So are PBXes.
+    probed_trunks: bool = False
 
     def sbc(self) -> Sbc:
         return Sbc(
@@ -131,7 +133,7 @@ class LoopbackSbc:
             type=trunk_type,
             targets=(Endpoint(address, self.ports.peers),),
             sources=(IPv4Network(f"{address}/32"),),
-            answers_options=self.probed and is_carrier,
+            answers_options=self.probed if is_carrier else self.probed_trunks,
             takes_emergency=takes_emergency,
             outside_line=outside_line,
             # The last PBX has none: what its callers send is all there is.
