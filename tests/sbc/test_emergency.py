@@ -121,6 +121,39 @@ async def test_the_next_carrier_after_three_seconds_of_silence(world: SbcWorld) 
     await alpha.methods("INVITE", "ACK", "BYE")
 
 
+async def test_the_next_carrier_when_one_takes_the_call_and_gets_nowhere(world: SbcWorld) -> None:
+    """Bravo's edge says 100 and what is behind it is dead. Alpha, the last, is waited for."""
+    alpha, bravo, _ = await world.carriers()
+    bravo.answering, alpha.answering = answers(100), answers(100)
+    pbx = await world.pbx()
+    invite = pbx.begin(world.uri("999"), caller=HELD)
+    started = time.monotonic()
+    calling = asyncio.create_task(pbx.transact(invite, world.estate.core, seconds=40))
+    await asyncio.to_thread(
+        polling.until, lambda: alpha.requests("INVITE"), "the next is tried", seconds=16
+    )
+    assert 6 < time.monotonic() - started < 14
+    assert bravo.requests("CANCEL") != []
+    await asyncio.sleep(rendering.EMERGENCY_PROGRESS_MILLISECONDS / 1000 + 2)
+    assert not calling.done()
+    (taken,) = alpha.requests("INVITE")
+    alpha.send(alpha.answer_to(taken, 200), world.estate.core)
+    assert (await calling).status == 200
+
+
+async def test_a_carrier_where_it_rings_keeps_an_emergency_call(world: SbcWorld) -> None:
+    alpha, bravo, _ = await world.carriers()
+    bravo.answering = answers(100, 180)
+    pbx = await world.pbx()
+    invite = pbx.begin(world.uri("112"), caller=HELD)
+    calling = asyncio.create_task(pbx.transact(invite, world.estate.core, seconds=40))
+    await asyncio.sleep(rendering.EMERGENCY_PROGRESS_MILLISECONDS / 1000 + 3)
+    assert alpha.requests("INVITE") == []
+    (taken,) = bravo.requests("INVITE")
+    bravo.send(bravo.answer_to(taken, 200), world.estate.core)
+    assert (await calling).status == 200
+
+
 @pytest.mark.parametrize("status", [403, 404, 480, 486, 500, 503, 603])
 async def test_whatever_one_carrier_answers_the_next_is_tried(world: SbcWorld, status: int) -> None:
     alpha, bravo, _ = await world.carriers()
@@ -388,6 +421,17 @@ def as_patient_as_others(files: dict[str, str]) -> dict[str, str]:
     return {**files, "kamailio.cfg": text.replace(bound, ", 7000); }")}
 
 
+def content_with_100(files: dict[str, str]) -> dict[str, str]:
+    """The mutant that waits for whoever has taken the call."""
+    bound = f"t_set_fr({rendering.EMERGENCY_PROGRESS_MILLISECONDS}, "
+    text = files["kamailio.cfg"]
+    assert bound in text
+    return {
+        **files,
+        "kamailio.cfg": text.replace(bound, f"t_set_fr({rendering.RING_MILLISECONDS}, "),
+    }
+
+
 def as_withheld_as_sent(files: dict[str, str]) -> dict[str, str]:
     """The mutant that passes on what the caller wants hidden."""
     number = '  if ($avp(class) != "inbound") { route(NETWORK_NUMBER); }\n'
@@ -398,7 +442,7 @@ def as_withheld_as_sent(files: dict[str, str]) -> dict[str, str]:
 
 def as_sane_as_others(files: dict[str, str]) -> dict[str, str]:
     """The mutant that looks at form before it looks at what was dialled."""
-    asked = "  if (is_method(\"INVITE\") && !has_totag()) { route(ATTEMPT); route(SERVICE_OF); }\n"
+    asked = '  if (is_method("INVITE") && !has_totag()) { route(ATTEMPT); route(SERVICE_OF); }\n'
     text = files["kamailio.cfg"]
     assert asked in text
     return {**files, "kamailio.cfg": text.replace(asked, "")}
@@ -407,6 +451,7 @@ def as_sane_as_others(files: dict[str, str]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("mutant", "test"),
     [
+        (content_with_100, test_the_next_carrier_when_one_takes_the_call_and_gets_nowhere),
         (as_sane_as_others, test_what_an_invitation_asks_of_proxies_keeps_nobody_from_a_service),
         (limits_first, test_a_banned_source_gets_through),
         (limits_first, test_a_draining_sbc_lets_them_through),

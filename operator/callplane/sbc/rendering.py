@@ -20,6 +20,8 @@ from callplane.sbc.model import Sbc, TrunkType
 LONGEST_SECONDS = 31_536_000
 #: How long an emergency leg waits for any answer of a carrier before the next is tried.
 EMERGENCY_TRY_MILLISECONDS = 3000
+#: How long one that took it may be without ringing or other progress, while there is a next one.
+EMERGENCY_PROGRESS_MILLISECONDS = 8000
 RING_MILLISECONDS = 120_000
 #: Messages that call control may leave unread before it is no longer sent any. Kamailio's workers
 #: hand each message to another process of theirs through a socket that holds 278 before it makes a
@@ -103,6 +105,7 @@ def _settings(sbc: Sbc) -> dict[str, str]:
         "LONGEST": str(LONGEST_SECONDS),
         "RING": str(RING_MILLISECONDS),
         "EMERGENCY_TRY": str(EMERGENCY_TRY_MILLISECONDS),
+        "EMERGENCY_PROGRESS": str(EMERGENCY_PROGRESS_MILLISECONDS),
         "VERDICT": str(sbc.verdict_milliseconds),
         "OUTAGE_SECONDS": str(sbc.outage_seconds),
         "OPTIONS_SECONDS": str(sbc.options_seconds),
