@@ -22,7 +22,7 @@ from callplane.callcontrol.messages import (
 from callplane.sbc import rendering
 from callplane.testing import polling, sbc_world
 from callplane.testing.sbc_world import SbcWorld, StandIn
-from callplane.testing.sip_endpoint import answers
+from callplane.testing.sip_endpoint import Call, answers
 
 HELD = "+442079460001"
 ABROAD = "+12025550123"
@@ -340,6 +340,47 @@ async def test_fifty_calls_with_one_call_id_are_fifty_attempts(world: SbcWorld) 
         call = await pbx.call(world.uri(DOMESTIC), world.estate.core, headers=headers)
         assert call.status == 200
     assert len({asked.attempt_id for asked in stand_in.asked()}) == 50
+
+
+async def test_a_free_call_under_the_names_of_another_hides_it_from_nobody(
+    world: SbcWorld,
+) -> None:
+    """Call-ID and tag are the caller's. Whoever calls 111 under those of a call that costs pays for
+    that one all the same, and it still ends with its grant.
+    """
+    alpha, _, _ = await world.carriers()
+    alpha.answering = answers(180)
+    stand_in = await world.call_control(sbc_world.allow(4))
+    pbx = await world.pbx()
+    names = (("Call-ID", "the same"), ("From", f"<sip:{HELD}@127.0.0.5>;tag=same"))
+    paid = pbx.begin(world.uri(DOMESTIC), headers=names)
+    calling = asyncio.create_task(pbx.transact(paid, world.estate.core))
+    await alpha.methods("INVITE")
+    free = await pbx.call(world.uri("111"), world.estate.core, headers=names)
+    assert free.status == 200
+    (taken,) = alpha.requests("INVITE")
+    alpha.send(alpha.answer_to(taken, 200), world.estate.core)
+    call = Call(pbx, paid, world.estate.core, await calling)
+    assert call.status == 200
+    pbx.send(pbx.in_dialog(call, "ACK", 1), world.estate.core)
+    (started,) = await heard(stand_in, Started)
+    (asked,) = stand_in.asked()
+    assert isinstance(started, Started)
+    assert started.attempt_id == asked.attempt_id
+    # Cut by its grant, while the free one goes on.
+    (record,) = await heard(stand_in, CallRecord, seconds=12)
+    assert isinstance(record, CallRecord)
+    assert (record.attempt_id, record.call_class) == (asked.attempt_id, "outbound")
+    assert record.dialled == DOMESTIC
+    assert (await free.bye()).status == 200
+    await asyncio.to_thread(
+        polling.until,
+        lambda: (
+            [event.dialled for event in stand_in.heard if isinstance(event, CallRecord)]
+            == [DOMESTIC, "111"]
+        ),
+        "a record of each",
+    )
 
 
 async def test_a_re_invite_does_not_buy_time(world: SbcWorld) -> None:
