@@ -136,7 +136,7 @@ async def test_bundled_calls_go_out_where_that_was_pushed(world: SbcWorld) -> No
     stand_in = await world.call_control(sbc_world.silent)
     pbx = await world.pbx()
     assert (await pbx.call(world.uri(DOMESTIC), world.estate.core)).status == 503
-    stand_in.order(OutageFlag(HELD, 600))
+    stand_in.order(OutageFlag("pbx", HELD, 600))
     for dialled, status in (
         (DOMESTIC, 200),
         ("01614960123", 200),
@@ -153,8 +153,15 @@ async def test_bundled_calls_go_out_where_that_was_pushed(world: SbcWorld) -> No
         assert (dialled, call.status) == (dialled, status)
     other = await pbx.call(world.uri(DOMESTIC), world.estate.core, caller="+442079460002")
     assert other.status == 503
+    # Somebody else's number, written by another customer's PBX.
+    stranger = await (await world.pbx("0")).call(world.uri(DOMESTIC), world.estate.core)
+    assert stranger.status == 503
     assert len(alpha.requests("INVITE")) == 5
-    stand_in.order(OutageFlag(HELD, 0))
+    national = HELD.replace("+44", "0")
+    call = await pbx.call(world.uri(DOMESTIC), world.estate.core, caller=national)
+    assert call.status == 200
+    assert HELD in alpha.requests("INVITE")[-1].get("P-Asserted-Identity")
+    stand_in.order(OutageFlag("pbx", HELD, 0))
     again = await pbx.call(world.uri(DOMESTIC), world.estate.core, caller=HELD)
     assert again.status == 503
 

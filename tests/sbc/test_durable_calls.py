@@ -68,7 +68,7 @@ async def call_control(world: SbcWorld, books: PostgresBooks) -> AsyncGenerator[
     book = BooksRecordBook(books, directory, CLOCK)
 
     def flag(send: Send) -> None:
-        send(OutageFlag(HELD, fail_policy.UNSECURED_SECONDS_MAX))
+        send(OutageFlag("pbx", HELD, fail_policy.UNSECURED_SECONDS_MAX))
 
     try:
         async with running(authoriser, book, [world.place()], connected=flag):

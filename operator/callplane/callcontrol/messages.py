@@ -173,10 +173,11 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class OutageFlag:
-    """How long one call of this caller within the bundle may last while call control is silent; 0
-    withdraws it.
+    """How long one bundled call of this caller from this peer may last while call control is
+    silent; 0 withdraws it.
     """
 
+    ingress: str
     caller: str
     seconds: int
 

@@ -28,7 +28,7 @@ class OutageFlags:
 
     directory: TablesDirectory
     unsecured_seconds: int = UNSECURED_SECONDS_MAX
-    _told: dict[Send, dict[str, int]] = field(default_factory=dict)
+    _told: dict[Send, dict[tuple[str, str], int]] = field(default_factory=dict)
     _telling: set[asyncio.Task[None]] = field(default_factory=set)
 
     def connected(self, send: Send) -> None:
@@ -64,23 +64,26 @@ class OutageFlags:
         wanted = self._wanted()
         changes = dict.fromkeys(told.keys() - wanted.keys(), 0)
         changes.update(
-            (caller, seconds) for caller, seconds in wanted.items() if told.get(caller) != seconds
+            (who, seconds) for who, seconds in wanted.items() if told.get(who) != seconds
         )
-        for count, (caller, seconds) in enumerate(changes.items(), start=1):
+        for count, (who, seconds) in enumerate(changes.items(), start=1):
             try:
-                send(OutageFlag(caller, seconds))
+                send(OutageFlag(*who, seconds))
             except ConnectionError:
                 return
             if seconds:
-                told[caller] = seconds
+                told[who] = seconds
             else:
-                told.pop(caller, None)
+                told.pop(who, None)
             if count % GO == 0:
                 await asyncio.sleep(0)
 
-    def _wanted(self) -> dict[str, int]:
+    def _wanted(self) -> dict[tuple[str, str], int]:
+        """By ingress and caller, as lines are found when call control is asked: whoever writes the
+        number of somebody else's line gets nothing by it.
+        """
         return {
-            caller: seconds
+            (line.ingress, caller): seconds
             for line in self.directory.lines()
             if (seconds := self._seconds(line))
             for caller in line.caller_ids

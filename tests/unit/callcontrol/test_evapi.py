@@ -75,7 +75,7 @@ async def test_a_slow_answer_holds_nothing_else() -> None:
         if event.attempt_id == "a-0":
             await gate.wait()
         heard.append(event.attempt_id)
-        send(OutageFlag(event.attempt_id, 1))
+        send(OutageFlag("pbx", event.attempt_id, 1))
 
     async with conversation(handle) as sbc:
         sbc.say(ended(0) + ended(1) + ended(2))
@@ -98,10 +98,10 @@ async def test_orders_go_by_the_connection_that_is_up() -> None:
         sbc.writers[0].close()
         await until(lambda: len(sbc.writers) == 2)
         await until(lambda: sbc.signs() >= 2)
-        ways[0](OutageFlag("a-0", 1))
+        ways[0](OutageFlag("pbx", "a-0", 1))
         await until(lambda: any(body["op"] == "outage" for body in sbc.sent))
     with pytest.raises(ConnectionError):
-        ways[0](OutageFlag("a-0", 1))
+        ways[0](OutageFlag("pbx", "a-0", 1))
 
 
 async def test_signs_of_life_while_deciding_hangs() -> None:

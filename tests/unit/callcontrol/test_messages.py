@@ -164,7 +164,10 @@ def test_no_text_breaks_the_reader(text: str) -> None:
         ),
         (Extend("b", 1, 2, 60), {"op": "extend", "boot_id": "b", "he": 1, "hi": 2, "seconds": 60}),
         (Cut("b", 1, 2), {"op": "cut", "boot_id": "b", "he": 1, "hi": 2}),
-        (OutageFlag("+442079460001", 0), {"op": "outage", "caller": "+442079460001", "seconds": 0}),
+        (
+            OutageFlag("pbx", "+442079460001", 0),
+            {"op": "outage", "ingress": "pbx", "caller": "+442079460001", "seconds": 0},
+        ),
     ],
 )
 def test_orders_are_flat_and_their_numbers_are_numbers(

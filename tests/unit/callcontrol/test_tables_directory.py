@@ -265,7 +265,9 @@ async def test_an_entry_that_fails_in_whatever_way_keeps_no_other_from_being_tak
 
 async def told(flags: OutageFlags, sent: list[Order]) -> dict[str, int]:
     await asyncio.sleep(0.1)
-    found = {order.caller: order.seconds for order in sent if isinstance(order, OutageFlag)}
+    flags_told = [order for order in sent if isinstance(order, OutageFlag)]
+    assert {order.ingress for order in flags_told} <= {"pbx"}
+    found = {order.caller: order.seconds for order in flags_told}
     sent.clear()
     return found
 
