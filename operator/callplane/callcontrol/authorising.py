@@ -234,7 +234,7 @@ class BooksAuthoriser:
     async def answered(self, started: Started, send: Send) -> None:
         held = self._held.pop(started.attempt_id, None)
         now, answered = self.clock.now(), self.clock.monotonic()
-        seconds = held.grant.seconds if held else 0
+        seconds = held.grant.seconds if held else await self._granted_elsewhere(started.attempt_id)
         expires_at = now + timedelta(seconds=seconds) + OVERTIME
         try:
             is_held = await self.books.answered(started.attempt_id, at=now, expires_at=expires_at)
@@ -248,10 +248,19 @@ class BooksAuthoriser:
             self._start(self._tend(started, held, send, answered))
             self._start(self._tell_books(started, held, now, answered))
             return
-        if held is None or not is_held:
+        if not is_held:
             return
-        self._start(self._tend(started, held, send, answered))
+        if held is not None:
+            self._start(self._tend(started, held, send, answered))
+        # Nobody tends a call that another process granted: it is rescued when its grant ends.
         await self._note(started, held)
+
+    async def _granted_elsewhere(self, attempt_id: str) -> int:
+        """The seconds of a call that this process was not asked about: it rang while the one that
+        was asked went away.
+        """
+        found = await self.books.reservations([attempt_id])
+        return found[0].granted.seconds if found else 0
 
     async def _tell_books(
         self, started: Started, held: _Held, at: datetime, answered: float
@@ -273,11 +282,11 @@ class BooksAuthoriser:
                 await self._note(started, held)
             return
 
-    async def _note(self, started: Started, held: _Held) -> None:
+    async def _note(self, started: Started, held: _Held | None) -> None:
         if self.notes is None:
             return
         await self.notes.live(started)
-        if held.country:
+        if held is not None and held.country:
             await self.notes.first_call(held.caller.line.account.name, held.country)
 
     def changed(self) -> None:

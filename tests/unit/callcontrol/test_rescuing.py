@@ -44,14 +44,19 @@ class Desk:
 
     async def begin(self) -> int:
         """A call of a pool of ten minutes is answered; the seconds it was granted."""
+        granted_seconds = await self.ring()
+        await self.authoriser.answered(STARTED, lambda _: None)
+        return granted_seconds
+
+    async def ring(self, *, pool_seconds: int = 600) -> int:
+        """A call of a pool is granted and rings; the seconds it was granted."""
         payer = Payer.at(build.ACCOUNT, "GBP", "Europe/London", NOW)
-        held = (PlanHolder("anna", build.PLAN, 600),)
+        held = (PlanHolder("anna", build.PLAN, pool_seconds),)
         await self.tables.write("here", build.everything(), [Holders(payer, held)], now=NOW)
         await refresh(self.tables, self.directory)
         question = Authorise(1, 1, "a-1", "b-1", "pbx", build.ANNA, "02079460123")
         granted = await self.authoriser.authorise(question)
         assert isinstance(granted, Granted)
-        await self.authoriser.answered(STARTED, lambda _: None)
         return granted.max_seconds
 
 
@@ -71,6 +76,28 @@ async def test_a_call_whose_process_was_killed_goes_on() -> None:
     # And again, as long as there is something to be had.
     await asyncio.sleep(order.seconds)
     assert len(desk.sent) == 2
+    rescuing.cancel()
+    await asyncio.gather(rescuing, return_exceptions=True)
+
+
+async def test_a_call_whose_process_was_killed_while_it_rang_is_held_and_goes_on() -> None:
+    """The next process hears of the answer and knows nothing of the question."""
+    desk = Desk()
+    seconds = await desk.ring(pool_seconds=36_000)
+    assert seconds == 1800
+    notes = TablesNotes(desk.tables, desk.directory, desk.clock)
+    following = BooksAuthoriser(desk.books, desk.directory, desk.clock, notes=notes)
+    await asyncio.sleep(20)
+    await following.answered(STARTED, lambda _: None)
+    rescuing = asyncio.create_task(desk.rescuer.run())
+    await asyncio.sleep(seconds - 10)
+    # Nothing of what it was granted is let go while it is up.
+    assert await desk.books.due(now=desk.clock.now()) == ()
+    assert desk.sent == []
+    await asyncio.sleep(8)
+    (order,) = desk.sent
+    assert isinstance(order, Extend)
+    assert (order.boot_id, order.he, order.hi) == ("b-1", 3, 4)
     rescuing.cancel()
     await asyncio.gather(rescuing, return_exceptions=True)
 
