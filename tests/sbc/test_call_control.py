@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,8 @@ from callplane.callcontrol.messages import (
 )
 from callplane.sbc import rendering
 from callplane.testing import polling, sbc_world
+from callplane.testing.kamailio_process import Kamailio
+from callplane.testing.sbc_estates import LoopbackSbc
 from callplane.testing.sbc_world import SbcWorld, StandIn
 from callplane.testing.sip_endpoint import Call, answers
 
@@ -302,6 +305,30 @@ async def test_the_second_carrier_of_an_ordinary_call(world: SbcWorld) -> None:
     (record,) = await heard(stand_in, CallRecord)
     assert isinstance(record, CallRecord)
     assert record.duration_milliseconds < 3000
+
+
+def impatient(files: dict[str, str]) -> dict[str, str]:
+    """Rings for two seconds instead of two minutes."""
+    text = files["kamailio.cfg"]
+    ring = '"fr_inv_timer", 120000'
+    assert ring in text
+    return {**files, "kamailio.cfg": text.replace(ring, '"fr_inv_timer", 2000')}
+
+
+async def test_who_does_not_answer_is_rung_once_and_the_carrier_is_none_the_worse(
+    estate: LoopbackSbc, tmp_path: Path
+) -> None:
+    kamailio = Kamailio.rendered(estate.sbc(), tmp_path, impatient)
+    async with sbc_world.around(estate, kamailio) as world:
+        alpha, bravo, charlie = await world.carriers()
+        alpha.answering = answers(100, 180)
+        await world.call_control(sbc_world.allow(60))
+        pbx = await world.pbx()
+        for number in (1, 2, 3):
+            call = await pbx.call(world.uri(DOMESTIC), world.estate.core)
+            assert call.status == 408
+            assert len(alpha.requests("INVITE")) == number
+        assert bravo.requests("INVITE") + charlie.requests("INVITE") == []
 
 
 async def test_a_second_call_control_takes_over_from_one_that_reads_nothing(
