@@ -169,6 +169,32 @@ async def test_two_tenants_objects_for_one_tenant(worlds: Worlds) -> None:
     assert await world.reason("main", kind="TeamsTenant") == "Succeeded"
 
 
+@pytest.mark.parametrize("first", ["people", "tenant"])
+async def test_a_tenant_renamed_with_its_people_in_one_commit(worlds: Worlds, first: str) -> None:
+    """Names of connections are as free to change as names of people."""
+    world = await one_user(worlds)
+    mark = await world.written()
+    # What is new is made before what is gone is pruned, and references cannot be edited.
+    await world.apply_tenant(name="prod")
+    tenant = {"name": "prod", "namespace": "default"}
+    await world.declare("ann", namespace="team-b", tenantRef=tenant)
+    if first == "people":
+        await world.delete("TeamsUser", "ann", namespace="team-a")
+        await world.settle(2)
+    await world.delete("TeamsTenant", "main")
+    if first == "tenant":
+        await world.settle(2)
+        await world.delete("TeamsUser", "ann", namespace="team-a")
+    await world.settle(200)
+    assert not await world.exists("TeamsUser", "ann", namespace="team-a")
+    assert not await world.exists("TeamsTenant", "main")
+    assert await world.reason("prod", kind="TeamsTenant") == "Succeeded"
+    assert await world.reason("ann", namespace="team-b") == "Succeeded"
+    assert (await world.written_since(mark)).provider == 0
+    assert world.number_of("ann") == number(0)
+    assert await world.state(0) == "Assigned"
+
+
 async def test_two_installations_with_separate_registers(worlds: Worlds) -> None:
     """Each undoes the other; the third undone write in a day ends it."""
     first = await worlds.make(("ann",))

@@ -440,3 +440,18 @@ async def test_without_its_guard_a_scenario_fails(
     monkeypatch.setattr(*guard, mutant)
     with pytest.raises(AssertionError):
         await scenario(worlds)
+
+
+async def test_a_pbx_of_another_sbc_with_the_same_trunk_takes_nothing_over(worlds: Worlds) -> None:
+    world, sip = await made(worlds)
+    await sip.seed_sbc(name="edge", domain="edge.example.com")
+    elsewhere = {"name": "edge", "namespace": "default"}
+    peers = {"targets": ["192.0.2.66:5060"], "sources": ["192.0.2.66/32"]}
+    await sip.declare_trunk("far", trunk="branch", sbcRef=elsewhere, **peers)
+    await sip.declare_trunk("branch", numbers=[number(3)])
+    await world.settle(60)
+    assert await world.state(3) == "Assigned"
+    await world.delete(TRUNK, "branch")
+    await world.settle(120)
+    assert not await world.exists(TRUNK, "branch")
+    assert await world.state(3) == "Quarantined"

@@ -16,12 +16,14 @@ from callplane.apis.references import ManagementPolicy
 from callplane.apis.teams_users import OnDelete
 from callplane.cluster import finalizers
 from callplane.desired.declarations import (
+    PLATFORM_KINDS,
     connection_key,
     connection_of,
     is_line,
     is_person,
     is_platform,
     person_key,
+    system_of,
 )
 from callplane.engine import guarding, holders, intents, leftovers, write_ahead, writing
 from callplane.engine.connections import ConnectionRuntime
@@ -36,6 +38,7 @@ from callplane.plan.change import Change, Operation
 from callplane.providers.protocol import ProviderError
 from callplane.status.conditions import Succeeded
 from callplane.store.ports import Commit, HolderRow, NumberRow
+from callplane.values import ObjectKey
 
 CREDENTIALS_LOOK_SECONDS = 60.0
 CONNECTION_LOOK_SECONDS = 0.5
@@ -117,10 +120,34 @@ def successor_of(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> Ca
         named = runtime.snapshot.person_by_name(name)
         if named is not None and named.user_id != row.holder.user_id:
             continue
-        for other in scope.engine.cache.declaring(runtime.key, name):
-            if other.uid != scope.cached.uid and not other.is_deleting:
-                return other
+        for key in _names_of(scope, runtime):
+            for other in scope.engine.cache.declaring(key, name):
+                if other.uid != scope.cached.uid and not other.is_deleting:
+                    return other
     return None
+
+
+def _names_of(scope: Scope, runtime: ConnectionRuntime) -> list[ObjectKey]:
+    """The objects that stand for the connection's system: its own, and one that takes its place
+    under another name.
+    """
+    others = (
+        cached.key
+        for kind in PLATFORM_KINDS
+        for cached in scope.engine.cache.of_kind(kind)
+        if is_platform(cached.resource)
+        and not cached.is_deleting
+        and system_of(cached.resource) == runtime.connection
+    )
+    return list(dict.fromkeys((runtime.key, *others)))
+
+
+def is_there(scope: Scope, runtime: ConnectionRuntime, cached: CachedObject) -> bool:
+    """Does the object name the connection, under whichever name?"""
+    if not is_line(cached.resource):
+        return False
+    key = connection_key(cached.resource, namespace=cached.key.namespace)
+    return key in _names_of(scope, runtime)
 
 
 async def _still_names(runtime: ConnectionRuntime, row: HolderRow, successor: CachedObject) -> bool:

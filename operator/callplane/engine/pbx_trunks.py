@@ -352,7 +352,7 @@ async def _leave(scope: Scope) -> None:
 
 
 async def _let_numbers_go(scope: Scope, runtime: ConnectionRuntime, row: HolderRow) -> None:
-    for other in others(scope, row.holder):
+    for other in others(scope, runtime, row.holder):
         await leaving.hand_over(scope, runtime, row, other)
         scope.engine.queue.add(other.key, Priority.DEPENDENCY)
         return
@@ -364,9 +364,11 @@ async def _let_numbers_go(scope: Scope, runtime: ConnectionRuntime, row: HolderR
     await leaving.forget_holder(scope, runtime, row)
 
 
-def others(scope: Scope, holder: HolderId) -> Iterator[CachedObject]:
+def others(scope: Scope, runtime: ConnectionRuntime, holder: HolderId) -> Iterator[CachedObject]:
+    """Live objects that declare the same trunk of the same SBC."""
     for cached in scope.engine.cache.of_kind("PbxTrunk"):
-        if cached.uid != scope.cached.uid and not cached.is_deleting and _names(cached, holder):
+        is_other = cached.uid != scope.cached.uid and not cached.is_deleting
+        if is_other and _names(cached, holder) and leaving.is_there(scope, runtime, cached):
             yield cached
 
 

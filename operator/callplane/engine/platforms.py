@@ -12,6 +12,8 @@ from callplane.desired.declarations import (
     LINE_KINDS,
     WORDS,
     PlatformObject,
+    connection_key,
+    is_line,
     is_platform,
     system_of,
 )
@@ -20,7 +22,7 @@ from callplane.engine.connection_passes import Workplace
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
-from callplane.engine.object_cache import DETACH
+from callplane.engine.object_cache import DETACH, CachedObject
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.scope import Scope
 from callplane.errors import Waiting
@@ -101,15 +103,23 @@ def _word(connection: ConnectionId) -> str:
 
 def _claims_here(scope: Scope, runtime: ConnectionRuntime) -> list[NumberRow]:
     """Claims that objects of this cluster declare: what keeps the connection. Claims whose objects
-    are gone have nobody to wait for, and stay in the register as they are.
+    are gone have nobody to wait for, and stay in the register as they are; so do those of objects
+    that name another connection, which takes this one's place.
     """
     return [
         row
         for row in runtime.mirror.numbers.values()
         if row.state in HELD
         and row.declared_by is not None
-        and scope.engine.cache.by_uid(row.declared_by.uid) is not None
+        and _names_this(scope, scope.engine.cache.by_uid(row.declared_by.uid))
     ]
+
+
+def _names_this(scope: Scope, declaring: CachedObject | None) -> bool:
+    if declaring is None:
+        return False
+    line = declaring.resource
+    return not is_line(line) or connection_key(line, namespace=declaring.key.namespace) == scope.key
 
 
 async def _leave(scope: Scope, runtime: ConnectionRuntime | None) -> None:

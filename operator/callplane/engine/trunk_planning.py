@@ -61,7 +61,7 @@ async def plan_removed(world: PlanningWorld, removed: Declared) -> ObjectPlan:
         runtime, row = leaving.find(scope)
         if runtime is None or row is None:
             return replace(draft, notes=(Note(Level.INFO, "", "has no number of ours"),))
-        other = next(pbx_trunks.others(scope, row.holder), None)
+        other = next(pbx_trunks.others(scope, runtime, row.holder), None)
         if other is not None:
             text = f"{other.key} declares the same trunk; nothing is given up"
             return replace(draft, notes=(Note(Level.INFO, "", text),))
