@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from callplane.cluster import api_errors
 from callplane.cluster.resource_kinds import NAMESPACES
-from callplane.plan.change import Operation
-from callplane.providers.inmemory import World
+from callplane.plan.change import Change, Operation
+from callplane.providers.inmemory import InMemoryProvider, World
 from callplane.resources.lines import NumberType
 from callplane.resources.platforms import NumberOnPlatform
 from callplane.testing.engine_world import EngineWorld, Worlds, number, people, user_id
@@ -211,3 +212,30 @@ async def test_the_order_of_one_persons_changes(worlds: Worlds) -> None:
         Operation.ASSIGN_NUMBER,
         Operation.SET_POLICY,
     ]
+
+
+async def test_a_number_moved_while_its_write_waited_for_its_turn_stays_where_it_is(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unassigning names no person: it takes the number from whoever has it by then."""
+    world = await worlds.make(tenant={"maxInFlight": 1})
+    await world.declare("ann")
+    await world.declare("ben")
+    await world.settle()
+    send = InMemoryProvider.send
+
+    async def slowly(provider: InMemoryProvider, change: Change, *, request_id: str) -> object:
+        answer = await send(provider, change, request_id=request_id)
+        await asyncio.sleep(5.0)
+        return answer
+
+    monkeypatch.setattr(InMemoryProvider, "send", slowly)
+    await world.delete("TeamsUser", "ann")
+    await world.delete("TeamsUser", "ben")
+    await world.until(lambda: world.sent().count("UnassignNumber") == 1)
+    first = world.changes()[-1].number
+    (other,) = {number(0), number(1)} - {first}
+    world.platform.administrator_assigns(E164(other), user_id("cid"))
+    await world.settle(120)
+    assert world.number_of("cid") == other
+    assert world.sent().count("UnassignNumber") == 1

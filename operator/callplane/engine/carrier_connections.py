@@ -207,7 +207,11 @@ class CarrierRuntime(ConnectionCore):
     async def read_number(self, number: E164) -> NumberOnCarrier | None:
         """A targeted read, which goes into the snapshot."""
         async with self.in_flight:
-            observed = await self.guarded(self.provider.read_number(number))
+            return await self.read_number_in_flight(number)
+
+    async def read_number_in_flight(self, number: E164) -> NumberOnCarrier | None:
+        """For a write whose turn has come: it waits for no other one."""
+        observed = await self.guarded(self.provider.read_number(number))
         self.numbers.put(number, observed.row, observed_at=observed.observed_at)
         self.detailed_at[number] = self.engine.clock.monotonic()
         if self.known(number) is not None:

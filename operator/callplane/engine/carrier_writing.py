@@ -1,6 +1,6 @@
 """Apply at a carrier: one write, once, with its intent committed before it is sent.
 
-gate → budget → compare before write → fence → intent and move committed → sent
+gate → budget → turn → compare before write → fence → intent and move committed → sent
 
 What an answer means for the number's row is the caller's to say: each write comes with the move
 that goes with its intent, and with the move that takes it back.
@@ -68,10 +68,10 @@ async def send(
     runtime = side.runtime
     if not runtime.writes.take(scope.key, scope.priority):
         raise Parked
-    if is_gated(write.change):
-        await _compare_before_write(side, write.change)
     async with runtime.in_flight:
-        # Only now, so that no wait lies between the fence and the send.
+        # Only now, so that no wait lies between what is compared, the fence and the send.
+        if is_gated(write.change):
+            await _compare_before_write(side, write.change)
         intent = await _open_intent(scope, side, write)
         try:
             with step("write", operation=write.change.operation.value):
@@ -116,7 +116,7 @@ async def _compare_before_write(side: CarrierSide, change: Change) -> None:
     if change.before is None:
         return
     try:
-        row = await side.runtime.read_number(E164(change.subject))
+        row = await side.runtime.read_number_in_flight(E164(change.subject))
     except ProviderError as error:
         raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
     if not carrier_changes.still_from(row, change):

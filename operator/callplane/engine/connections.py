@@ -209,13 +209,21 @@ class ConnectionRuntime(ConnectionCore):
 
     async def read_number(self, number: E164) -> NumberOnPlatform | None:
         async with self.in_flight:
-            observed = await self.guarded(self.provider.read_number(number))
+            return await self.read_number_in_flight(number)
+
+    async def read_number_in_flight(self, number: E164) -> NumberOnPlatform | None:
+        """For a write whose turn has come: it waits for no other one."""
+        observed = await self.guarded(self.provider.read_number(number))
         self.snapshot.put_number(number, observed.row, observed_at=observed.observed_at)
         return observed.row
 
     async def read_configuration(self, user_id: str) -> CallingConfiguration | None:
         async with self.in_flight:
-            observed = await self.guarded(self.provider.read_configuration(user_id))
+            return await self.read_configuration_in_flight(user_id)
+
+    async def read_configuration_in_flight(self, user_id: str) -> CallingConfiguration | None:
+        """For a write whose turn has come: it waits for no other one."""
+        observed = await self.guarded(self.provider.read_configuration(user_id))
         self.snapshot.put_configuration(user_id, observed.row, observed_at=observed.observed_at)
         if observed.row is not None:
             self.unlisted_read_at[user_id] = observed.observed_at

@@ -1,6 +1,6 @@
 """Apply: one change after the other, each exactly once.
 
-budget → compare before write → fence → intent committed → sent → answer recorded → read back
+budget → turn → compare before write → fence → intent committed → sent → answer recorded → read back
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ async def _carry_out(scope: Scope, gathered: Gathered, holder: HolderId, change:
     runtime = gathered.runtime
     if not runtime.writes.take(scope.key, scope.priority):
         raise Parked
-    if is_gated(change):
-        await _compare_before_write(scope, gathered, change)
     async with runtime.in_flight:
-        # Only now, so that no wait lies between the fence and the send.
+        # Only now, so that no wait lies between what is compared, the fence and the send.
+        if is_gated(change):
+            await _compare_before_write(scope, gathered, change)
         intent = await _open_intent(scope, gathered, holder, change)
         answer = await _send(scope, gathered, intent, change)
     log.info("%s for %s: sent", intents.describe(change), scope.key)
@@ -109,9 +109,9 @@ async def _compare_before_write(scope: Scope, gathered: Gathered, change: Change
     row = configuration = None
     try:
         if change.operation is Operation.SET_POLICY:
-            configuration = await runtime.read_configuration(change.subject)
+            configuration = await runtime.read_configuration_in_flight(change.subject)
         elif change.number is not None:
-            row = await runtime.read_number(E164(change.number))
+            row = await runtime.read_number_in_flight(E164(change.number))
     except ProviderError as error:
         raise Failed(Reason.PROVIDER_UNAVAILABLE, str(error)) from error
     if effects.still_from(row, configuration, change):
