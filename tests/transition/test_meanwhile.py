@@ -239,3 +239,22 @@ async def test_a_number_moved_while_its_write_waited_for_its_turn_stays_where_it
     await world.settle(120)
     assert world.number_of("cid") == other
     assert world.sent().count("UnassignNumber") == 1
+
+
+async def test_an_emergency_location_is_not_set_on_somebody_else_number(worlds: Worlds) -> None:
+    """Setting one names no person either, and the last listing may be a day old."""
+    world = await worlds.make(tenant={"driftInterval": "24h"})
+    address = {"street": "1 Sample Street", "town": "London", "postcode": "ZZ99 9ZZ"}
+    office = "5f1d7a2c-0b6e-4f3a-8c41-9e2b7d6a5c33"
+    await world.apply(
+        "EmergencyLocation", "office", {"address": address, "teamsLocationId": office}
+    )
+    await world.declare("ann")
+    await world.settle()
+    line = E164(number(0))
+    world.platform.administrator_assigns(line, user_id("cid"))
+    await world.declare("ann", emergencyLocationRef={"name": "office"})
+    await world.settle(60)
+    row = world.platform.true.numbers[line]
+    assert (row.holder_id, row.location_id) == (user_id("cid"), None)
+    assert world.sent().count("SetEmergencyLocation") == 0

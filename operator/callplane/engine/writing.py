@@ -69,7 +69,7 @@ async def _carry_out(scope: Scope, gathered: Gathered, holder: HolderId, change:
         raise Parked
     async with runtime.in_flight:
         # Only now, so that no wait lies between what is compared, the fence and the send.
-        if is_gated(change):
+        if is_gated(change) or change.operation is Operation.SET_LOCATION:
             await _compare_before_write(scope, gathered, change)
         intent = await _open_intent(scope, gathered, holder, change)
         answer = await _send(scope, gathered, intent, change)
@@ -104,7 +104,9 @@ def _undone(
 
 
 async def _compare_before_write(scope: Scope, gathered: Gathered, change: Change) -> None:
-    """A gated change runs only on exactly the `from` value that a person could have reviewed."""
+    """A gated change runs only on exactly the `from` value that a person could have reviewed, and
+    an emergency location is set only on the number of whom it is for: the system names no person.
+    """
     runtime = gathered.runtime
     row = configuration = None
     try:
