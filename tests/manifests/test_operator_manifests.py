@@ -202,9 +202,10 @@ def test_production_exempts_one_account(kustomize: Build) -> None:
 def test_a_real_api_server_takes_an_overlay_whole(
     kustomize: Build, throw_away_cluster: ThrowAwayCluster, name: str
 ) -> None:
+    traced = kustomize("manifests/operator/components/traces")
     built = [
         body
-        for body in kustomize(f"manifests/operator/overlays/{name}")
+        for body in [*kustomize(f"manifests/operator/overlays/{name}"), *traced]
         if body["kind"] not in FOREIGN
     ]
     document = {"apiVersion": "v1", "kind": "List", "items": built}
@@ -214,6 +215,43 @@ def test_a_real_api_server_takes_an_overlay_whole(
     )
     assert len(said.stdout.splitlines()) == len(built)
     assert "Warning" not in said.stderr
+
+
+WEAKER: dict[str, Callable[[Body], object]] = {
+    "hostNetwork": lambda pod: pod.update(hostNetwork=True),
+    "runAsNonRoot": lambda pod: pod["securityContext"].pop("runAsNonRoot"),
+    "seccompProfile": lambda pod: pod["securityContext"].pop("seccompProfile"),
+    "allowPrivilegeEscalation": lambda pod: pod["containers"][0]["securityContext"].clear(),
+    "hostPath": lambda pod: pod["volumes"].append({"name": "all", "hostPath": {"path": "/"}}),
+}
+
+
+@pytest.mark.parametrize("weakness", WEAKER)
+def test_the_api_server_itself_refuses_a_pod_that_is_less_restricted(
+    throw_away_cluster: ThrowAwayCluster, weakness: str
+) -> None:
+    """The namespace asks for the restricted standard, and the server's own admission knows it."""
+    options = Options(namespace=f"weak-{weakness.lower()}")
+    objects = platform_objects.objects(options)
+    (namespace,) = (body for body in objects if body["kind"] == "Namespace")
+    kubectl = throw_away_cluster.kubectl
+    kubectl("apply", "-f", "-", stdin=json.dumps(namespace))
+    pod = next(iter(pods(objects))) | {"serviceAccountName": "default"}
+    metadata = {"name": "operator", "namespace": options.namespace}
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "default", "namespace": options.namespace},
+    }
+    kubectl("apply", "-f", "-", stdin=json.dumps(account))
+    kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(manifest))
+    WEAKER[weakness](pod)
+    refused = kubectl(
+        *("create", "--dry-run=server", "-f", "-"), stdin=json.dumps(manifest), check=False
+    )
+    assert 'violates PodSecurity "restricted' in refused.stderr
+    assert weakness in refused.stderr
 
 
 def test_the_pod_is_told_settings_that_exist_and_probes_that_answer() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import starlark
 import yaml
 
+COPY = ("cp", "--recursive")
 Build = Callable[[str], list[dict[str, Any]]]
 
 # Parameters of the functions that are used, from Tilt's published API (v0.37).
@@ -38,6 +40,7 @@ PARAMETERS: dict[str, frozenset[str]] = {
         ),
         "http_get_action": "port host scheme path",
         "sync": "local_path remote_path",
+        "run": "cmd trigger echo_off",
         "fall_back_on": "files",
     }.items()
 }
@@ -47,6 +50,7 @@ POSITIONS = {
     "k8s_resource": ("workload",),
     "local_resource": ("name", "cmd"),
     "sync": ("local_path", "remote_path"),
+    "run": ("cmd", "trigger"),
     "fall_back_on": ("files",),
 }
 
@@ -142,6 +146,58 @@ def test_every_image_is_built_or_pinned(recorded: Recorded, root: Path) -> None:
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
             name, _, tag = container["image"].partition(":")
             assert name in built or (tag and tag != "latest"), container["image"]
+
+
+def unreachable(recorded: Recorded, bodies: list[dict[str, Any]], dockerfile: str) -> list[str]:
+    """Why changed code would not come to run in a container of the image that is built."""
+    found = []
+    (update,) = (call["live_update"] for call in recorded.of("docker_build"))
+    (sync,) = (step for step in update if step["call"] == "sync")
+    if [step["call"] for step in update] != ["fall_back_on", "sync", "run"]:
+        found.append("nothing restarts the process after files were copied")
+    version = re.search(r"^ARG PYTHON=python:(\d+\.\d+)", dockerfile, re.MULTILINE)
+    assert version is not None
+    installed = f"/opt/callplane/lib/python{version[1]}/site-packages/callplane"
+    folder = sync["remote_path"].rpartition("/")[0]
+    for body in bodies:
+        if body["kind"] != "Deployment":
+            continue
+        name, pod = body["metadata"]["name"], body["spec"]["template"]["spec"]
+        volumes = {each["name"] for each in pod["volumes"] if "emptyDir" in each}
+        running = [each for each in pod["containers"] if each["image"].startswith("callplane:")]
+        for container in running:
+            mounted = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+            path = {each["name"]: each.get("value") for each in container["env"]}
+            if mounted.get(folder) not in volumes:
+                found.append(f"{name}: {folder} cannot be written to")
+            if path.get("PYTHONPATH") != folder:
+                found.append(f"{name}: Python does not look in {folder}")
+        # A first change copies single files, which would hide the rest of the package.
+        copies = [each.get("command", []) for each in pod.get("initContainers", [])]
+        if running and [*COPY, installed, f"{folder}/"] not in copies:
+            found.append(f"{name}: {folder} does not begin with the whole package")
+    return found
+
+
+def test_changed_code_comes_to_run(recorded: Recorded, root: Path) -> None:
+    dockerfile = (root / "Dockerfile").read_text(encoding="utf-8")
+    bodies = applied(recorded, root)
+    assert unreachable(recorded, bodies, dockerfile) == []
+    # In the image itself nothing can be changed, and in other overlays nothing of this exists.
+    assert len(unreachable(recorded, bodies, dockerfile.replace(":3.11", ":3.12"))) == 2
+
+
+@pytest.mark.parametrize("overlay", ["staging", "production"])
+def test_no_other_overlay_can_be_changed_while_it_runs(
+    recorded: Recorded, kustomize: Build, root: Path, overlay: str
+) -> None:
+    bodies = kustomize(f"manifests/operator/overlays/{overlay}")
+    for body in bodies:
+        if body["kind"] == "Deployment":
+            for container in body["spec"]["template"]["spec"]["containers"]:
+                container["image"] = "callplane:development"
+    found = unreachable(recorded, bodies, (root / "Dockerfile").read_text(encoding="utf-8"))
+    assert len(found) == 6
 
 
 def test_definitions_go_in_by_server_side_apply_and_only_so(recorded: Recorded, root: Path) -> None:
