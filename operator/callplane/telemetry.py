@@ -10,12 +10,25 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from callplane import tracing
 from callplane.errors import mask_number
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFigures:
+    """What one account has used this month. `micros` are millionths of its currency."""
+
+    account: str
+    currency: str
+    pool_seconds: Mapping[str, int]
+    micros: Mapping[str, int]
+    live_calls: int
 
 
 class Telemetry:
@@ -57,6 +70,7 @@ class Telemetry:
             registry=self.registry,
         )
         self._count_notices()
+        self._measure_accounts()
         self._spans = spans_counter(self.registry)
         self.queue_depth = Gauge(
             "callplane_queue_depth",
@@ -101,6 +115,47 @@ class Telemetry:
             ["state"],
             registry=self.registry,
         )
+
+    def _measure_accounts(self) -> None:
+        self._pool_seconds = Gauge(
+            "callplane_pool_seconds",
+            "Seconds of an account's pool this month: entitled, used, held by live calls.",
+            ["account", "part"],
+            registry=self.registry,
+        )
+        self._micros = Gauge(
+            "callplane_account_micros",
+            "Millionths of an account's currency this month: posted, held by live calls, ceiling.",
+            ["account", "currency", "part"],
+            registry=self.registry,
+        )
+        self._live_calls = Gauge(
+            "callplane_account_live_calls",
+            "Calls of an account that are up and hold something.",
+            ["account"],
+            registry=self.registry,
+        )
+        self._shown: dict[Gauge, set[tuple[str, ...]]] = {}
+
+    def accounts_seen(self, accounts: Sequence[AccountFigures]) -> None:
+        """Show these accounts, and those that were shown before no more."""
+        pools: dict[tuple[str, ...], int] = {}
+        money: dict[tuple[str, ...], int] = {}
+        for each in accounts:
+            pools |= {(each.account, part): value for part, value in each.pool_seconds.items()}
+            money |= {
+                (each.account, each.currency, part): value for part, value in each.micros.items()
+            }
+        self._show(self._pool_seconds, pools)
+        self._show(self._micros, money)
+        self._show(self._live_calls, {(each.account,): each.live_calls for each in accounts})
+
+    def _show(self, gauge: Gauge, values: Mapping[tuple[str, ...], int]) -> None:
+        for labels, value in values.items():
+            gauge.labels(*labels).set(value)
+        for labels in self._shown.get(gauge, set()) - values.keys():
+            gauge.remove(*labels)
+        self._shown[gauge] = set(values)
 
     def spans_sent(self, outcome: str, count: int) -> None:
         """Spans that were sent to the collector of traces or lost; called from its thread."""

@@ -16,7 +16,7 @@ from callplane.apis.reasons import Reason
 from callplane.callcontrol.metrics import CallMetrics
 from callplane.deployment import alerts, dashboards
 from callplane.engine.keyed_queue import Priority
-from callplane.telemetry import Telemetry
+from callplane.telemetry import AccountFigures, Telemetry
 
 # What Prometheus itself adds to a scrape.
 SCRAPED = {"up": frozenset({"job", "instance"})}
@@ -46,6 +46,7 @@ def exposed() -> Metrics:
     telemetry.notice_given("Allowance")
     telemetry.notice_delivery("Delivered")
     telemetry.spans_sent("sent", 1)
+    telemetry.accounts_seen([AccountFigures("a/b", "GBP", {"used": 1}, {"posted": 1}, 0)])
     calls.spans_sent("sent", 1)
     return {
         sample.name: frozenset(sample.labels)
@@ -100,6 +101,7 @@ def mistakes(expression: str, metrics: Metrics) -> list[str]:
         "outcome": {"ok", "throttled", "unavailable", "authentication", "unknown", "refused"}
         | {"Allowed", "Outage"},
         "ready": {"True", "False", "Unknown"},
+        "part": {"entitled", "used", "held", "posted", "ceiling"},
     }
     labels: set[str] = set(TARGET_LABELS)
     for selector in selectors(expression):

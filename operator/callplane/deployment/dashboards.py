@@ -113,8 +113,57 @@ PROVISIONING = Dashboard(
 
 CALLS = Dashboard(
     "callplane-calls",
-    "Callplane: calls",
+    "Callplane: calls and money",
     (
+        Panel(
+            "Pools, used part",
+            "percentunit",
+            {
+                "{{account}}": (
+                    'sum by (account) (callplane_pool_seconds{part=~"used|held"}) '
+                    '/ (sum by (account) (callplane_pool_seconds{part="entitled"}) > 0)'
+                )
+            },
+            "Of this month's minutes; those that live calls hold count as used.",
+        ),
+        Panel(
+            "Minutes left",
+            "m",
+            {
+                "{{account}}": (
+                    '(sum by (account) (callplane_pool_seconds{part="entitled"}) '
+                    '- sum by (account) (callplane_pool_seconds{part=~"used|held"})) / 60'
+                )
+            },
+            "What new calls of the account may have.",
+        ),
+        Panel(
+            "Ceilings, used part",
+            "percentunit",
+            {
+                "{{account}}": (
+                    'sum by (account) (callplane_account_micros{part=~"posted|held"}) '
+                    '/ (sum by (account) (callplane_account_micros{part="ceiling"}) > 0)'
+                )
+            },
+            "At 1 no call that costs money is allowed any more.",
+        ),
+        Panel(
+            "Charges this month",
+            "short",
+            {
+                "{{account}} {{currency}} {{part}}": (
+                    "sum by (account, currency, part) "
+                    '(callplane_account_micros{part=~"posted|held"}) / 1e6'
+                )
+            },
+            "In the account's currency, without tax; statements say what is owed.",
+        ),
+        Panel(
+            "Live calls that hold something",
+            "short",
+            {"{{account}}": "sum by (account) (callplane_account_live_calls)"},
+        ),
         Panel(
             "Notices about accounts, an hour",
             "short",

@@ -19,6 +19,7 @@ from callplane.clock import Clock
 from callplane.cluster.events import EventSubject, ObjectEvent
 from callplane.cluster.ports import EventSink, SecretReader
 from callplane.cluster.secret_reading import SecretFound
+from callplane.engine import account_figures
 from callplane.engine.object_cache import CachedObject, ObjectCache
 from callplane.errors import CallplaneError
 from callplane.notify.webhooks import SendOutcome, WebhookMessage
@@ -89,7 +90,9 @@ class AccountNotices:
         """Write down thresholds that were crossed, and tell of those that are new."""
         now, given = self._clock.now(), 0
         months = await self._stores.books.months()
-        for cached, account in accounts_in(self._cache):
+        accounts = list(accounts_in(self._cache))
+        account_figures.tell(self._telemetry, (account for _, account in accounts), months, now)
+        for cached, account in accounts:
             period = Period.of(now, account.spec.time_zone)
             label = f"{account.namespace}/{account.name}"
             for month in months:

@@ -37,6 +37,17 @@ async def test_r24_a_threshold_is_told_once_a_month(desk: Desk) -> None:
     assert value("callplane_notice_deliveries_total", {"state": "Delivered"}) == 1
 
 
+async def test_what_accounts_have_used_is_shown_with_every_look_at_the_books(desk: Desk) -> None:
+    value = desk.telemetry.registry.get_sample_value
+    money = {"account": "sales/acme", "currency": "GBP"}
+    await desk.round()
+    assert value("callplane_account_micros", {**money, "part": "posted"}) == 0
+    await desk.spend(2)
+    await desk.round()
+    assert value("callplane_account_micros", {**money, "part": "posted"}) == 20_000
+    assert value("callplane_account_micros", {**money, "part": "ceiling"}) == 20_000
+
+
 async def test_a_raise_arms_the_notice_again(desk: Desk) -> None:
     await desk.spend(2)
     assert await desk.round() == 1
