@@ -99,6 +99,9 @@ class CallControlSettings(BaseModel):
         ge=1,
         description="How long a spool keeps records that were taken, to take them again.",
     )
+    rpc_sockets: tuple[str, ...] = Field(
+        default=(), description="Their local sockets in the same order, to show them as metrics."
+    )
     source: str = Field(
         default="sbc", description="Name of these SBCs in the books; another for each group."
     )
@@ -130,7 +133,7 @@ class CallControlSettings(BaseModel):
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> CallControlSettings:
         """Read `CALLPLANE_<FIELD>`; fields that are lists are separated by commas."""
-        lists = ("sbcs", "spools", "outside_lines")
+        lists = ("sbcs", "spools", "rpc_sockets", "outside_lines")
         values: dict[str, object] = {}
         for name in cls.model_fields:
             text = environment.get(PREFIX + name.upper())

@@ -6,12 +6,16 @@ import asyncio
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from callplane.deployment import dashboards
+from callplane.sandbox import ports
 from callplane.testing import polling, sbc_programs, sbc_world
 from callplane.testing.kamailio_process import Kamailio, Mutation
 from callplane.testing.sbc_estates import LoopbackSbc
@@ -27,14 +31,14 @@ def estate() -> LoopbackSbc:
 
 
 @contextmanager
-def rtpengine(port: int) -> Iterator[None]:
+def rtpengine(port: int, *further: str) -> Iterator[None]:
     """A real rtpengine in user space, with a few ports on loopback."""
     program = sbc_programs.find("rtpengine")
     assert program is not None
     options = ["--table=-1", "--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{port}"]
     limits = ["--port-min=34000", "--port-max=34100", "--foreground", "--log-stderr"]
     process = subprocess.Popen(
-        [*program.command, *options, *limits, "--log-level=3"],
+        [*program.command, *options, *limits, "--log-level=3", *further],
         env=program.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -46,6 +50,25 @@ def rtpengine(port: int) -> Iterator[None]:
     finally:
         process.kill()
         process.wait()
+
+
+def test_dashboards_ask_rtpengine_only_for_what_it_exposes() -> None:
+    media, scraped = ports.free(2)
+    with (
+        rtpengine(media, f"--listen-http=127.0.0.1:{scraped}"),
+        urllib.request.urlopen(f"http://127.0.0.1:{scraped}/metrics", timeout=5) as answer,
+    ):
+        text = answer.read().decode()
+    found = {
+        sample.name: frozenset(sample.labels)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert found.items() >= dashboards.RTPENGINE.items()
+    # The kinds of ends that are asked for are among those that it counts.
+    for reason in ("timeout", "silent_timeout"):
+        assert f'rtpengine_closed_sessions_total{{reason="{reason}"}}' in text
+    assert 'rtpengine_sessions{type="own"}' in text
 
 
 def _pong(port: int) -> bool:

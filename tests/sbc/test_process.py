@@ -105,8 +105,10 @@ async def test_one_story_from_rows_to_the_ledger(stage: Stage) -> None:
         *build.everything(onExhaustion="Cut", rateCardBilling=False, overspend="Block"),
         pool_seconds=8,
     )
-    await stage.start()
+    await stage.start(rpc_sockets=str(stage.world.kamailio.control.path))
     assert stage.control.metric("callplane_call_lines") == 2
+    await eventually(lambda: 'callplane_sbc_up{sbc="' in stage.control.says("/metrics"), "seen")
+    assert 'callplane_sbc_peer_up{peer="alpha"' in stage.control.says("/metrics")
     call = await stage.call()
     assert call.status == 200
     assert await stage.reason(caller=BEN) == (403, "PoolHeld")

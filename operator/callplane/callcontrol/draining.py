@@ -150,6 +150,13 @@ def wait_until_gone(rpc: Rpc, waiting: Patience) -> bool:
         waiting.sleep(POLL_SECONDS)
 
 
+def is_draining(rpc: Rpc) -> bool:
+    """Are new calls refused? Raises RpcError."""
+    entries = rpc.ask("htable.dump", "state")
+    pairs = [slot for entry in entries for slot in entry.get("slot", ())]
+    return any(pair.get("name") == "drain" and int(pair["value"]) == 1 for pair in pairs)
+
+
 def set_draining(rpc: Rpc, *, wanted: bool) -> None:
     """Begin or end a drain, without waiting."""
     rpc.ask("htable.seti", "state", "drain", int(wanted))

@@ -35,6 +35,7 @@ def _callcontrol(
     if not settings.database_url:
         raise CallplaneError("CALLPLANE_DATABASE_URL is not set: lines and books are there")
     callcontrol_process.places(settings)
+    callcontrol_process.sockets(settings)
     callcontrol_process.outside_lines_of(settings.outside_lines)
     log_as_json(log_level, show_numbers=settings.show_numbers)
     raise typer.Exit(callcontrol_process.run(settings))

@@ -160,6 +160,20 @@ ALERTS: tuple[Alert, ...] = (
         "Call control cannot read some of what the operator wrote, and decides by what was before.",
     ),
     Alert(
+        "CallplaneSbcSilent",
+        "min by (instance) (callplane_sbc_up) == 0",
+        2,
+        "critical",
+        "Kamailio does not answer the call control beside it.",
+    ),
+    Alert(
+        "CallplanePeerUnreachable",
+        "min by (instance, peer) (callplane_sbc_peer_up) == 0",
+        5,
+        "critical",
+        "No place of a peer answers an SBC; its calls take another way or fail.",
+    ),
+    Alert(
         "CallplaneEmergencyCall",
         "sum(increase(callplane_emergency_calls_total[5m])) > 0",
         0,

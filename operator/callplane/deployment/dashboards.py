@@ -227,7 +227,98 @@ CALLS = Dashboard(
     ),
 )
 
-DASHBOARDS: tuple[Dashboard, ...] = (PROVISIONING, CALLS)
+SBC = Dashboard(
+    "callplane-sbc",
+    "Callplane: SBC",
+    (
+        Panel(
+            "SBCs that answer",
+            "short",
+            {"{{instance}}": "min by (instance) (callplane_sbc_up)"},
+            "1 as long as Kamailio answers the call control beside it.",
+        ),
+        Panel("Calls", "short", {"{{instance}}": "max by (instance) (callplane_sbc_calls)"}),
+        Panel(
+            "Requests, a second",
+            "reqps",
+            {
+                "{{instance}} {{method}}": (
+                    "sum by (instance, method) (rate(callplane_sbc_requests_total[5m]))"
+                )
+            },
+        ),
+        Panel(
+            "Peers that calls are sent to",
+            "short",
+            {"{{instance}} {{peer}}": "min by (instance, peer) (callplane_sbc_peer_up)"},
+            "0: no place of the peer answers its probes.",
+        ),
+        Panel("Draining", "short", {"{{instance}}": "max by (instance) (callplane_sbc_draining)"}),
+        Panel(
+            "Records that call control has not taken",
+            "short",
+            {"{{instance}}": "max by (instance) (callplane_sbc_records_waiting)"},
+        ),
+        Panel(
+            "Shared memory of Kamailio",
+            "percentunit",
+            {"{{instance}}": "max by (instance) (callplane_sbc_memory_used_ratio)"},
+        ),
+        Panel(
+            "Emergency calls",
+            "short",
+            {"{{instance}}": "sum by (instance) (increase(callplane_emergency_calls_total[1h]))"},
+            "In an hour.",
+        ),
+        Panel(
+            "Media sessions",
+            "short",
+            {"{{instance}}": 'sum by (instance) (rtpengine_sessions{type="own"})'},
+            "Of rtpengine.",
+        ),
+        Panel(
+            "Ports for media, used part",
+            "percentunit",
+            {
+                "{{instance}}": (
+                    "sum by (instance) (rtpengine_ports_used) / sum by (instance) (rtpengine_ports)"
+                )
+            },
+        ),
+        Panel(
+            "Sessions without media one way, an hour",
+            "short",
+            {"{{instance}}": "sum by (instance) (increase(rtpengine_one_way_sessions_total[1h]))"},
+        ),
+        Panel(
+            "Sessions that ended by a time-out, an hour",
+            "short",
+            {
+                "{{instance}} {{reason}}": (
+                    "sum by (instance, reason) "
+                    '(increase(rtpengine_closed_sessions_total{reason=~"timeout|silent_timeout"}[1h]))'
+                )
+            },
+        ),
+        Panel(
+            "Media, a second",
+            "Bps",
+            {"{{instance}}": "sum by (instance) (rate(rtpengine_bytes_total[5m]))"},
+        ),
+    ),
+)
+
+#: What a real rtpengine exposes of the series above, with their labels; the SIP tests ask one.
+RTPENGINE: dict[str, frozenset[str]] = {
+    "rtpengine_sessions": frozenset({"type"}),
+    "rtpengine_ports_used": frozenset({"name", "address"}),
+    "rtpengine_ports": frozenset({"name", "address"}),
+    "rtpengine_one_way_sessions_total": frozenset(),
+    "rtpengine_closed_sessions_total": frozenset({"reason"}),
+    "rtpengine_bytes_total": frozenset({"type"}),
+}
+
+DASHBOARDS: tuple[Dashboard, ...] = (PROVISIONING, CALLS, SBC)
 
 
 def model(dashboard: Dashboard) -> Body:

@@ -199,6 +199,7 @@ def _call_control(chosen: SbcPod, values: Sbc) -> Body:
     settings = {
         "sbcs": str(values.call_control),
         "spools": SPOOL,
+        "rpc_sockets": _socket(values),
         "source": f"{FEED}:{chosen.name}",
         "outside_lines": ",".join(
             f"{trunk.name}={trunk.outside_line}" for trunk in values.trunks if trunk.outside_line

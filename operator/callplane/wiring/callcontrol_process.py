@@ -27,12 +27,14 @@ from callplane.callcontrol.authorising import BooksAuthoriser
 from callplane.callcontrol.conversation import Conversation
 from callplane.callcontrol.http_endpoint import HttpEndpoint
 from callplane.callcontrol.http_serving import serving
+from callplane.callcontrol.kamailio_rpc import KamailioRpc
 from callplane.callcontrol.metrics import CallMetrics, CountingAuthoriser, CountingRecordBook
 from callplane.callcontrol.outage_flags import OutageFlags
 from callplane.callcontrol.probing import Probes
 from callplane.callcontrol.reaping import Reaper
 from callplane.callcontrol.rescuing import Rescuer, TablesNotes
 from callplane.callcontrol.running import SbcPlace, running
+from callplane.callcontrol.sbc_watching import SbcWatcher
 from callplane.callcontrol.tables_directory import TablesDirectory
 from callplane.callcontrol.trimming import SpoolTrimmer
 from callplane.clock import SystemClock
@@ -149,6 +151,7 @@ class Parts:
     evidence: PostgresEvidence
     book: BooksRecordBook
     flags: OutageFlags
+    watcher: SbcWatcher
     known: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
@@ -168,12 +171,16 @@ class Parts:
             phones_outside_line=settings.phones_outside_line,
             notes=TablesNotes(tables, directory, clock),
         )
+        metrics = CallMetrics()
+        watcher = SbcWatcher(sockets(settings))
+        if watcher.sbcs:
+            metrics.registry.register(watcher)
         return cls(
             clock=clock,
             books=books,
             tables=tables,
             directory=directory,
-            metrics=CallMetrics(),
+            metrics=metrics,
             authoriser=authoriser,
             evidence=evidence,
             # What the SBC charges is claimed, so that a file about the same calls is evidence.
@@ -181,6 +188,7 @@ class Parts:
                 books, directory, clock, source=settings.source, evidence=evidence
             ),
             flags=OutageFlags(directory),
+            watcher=watcher,
         )
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -214,8 +222,8 @@ class Parts:
             for each in followers
             if each is not None
         ]
-        gauge = self._gauge(conversation)
-        return [reaper.run(), rescuer.run(), gauge, *(each.run() for each in trimmers)]
+        others = (reaper, rescuer, self.watcher, *trimmers)
+        return [self._gauge(conversation), *(each.run() for each in others)]
 
     def problem(self, stop: asyncio.Event) -> str:
         """Why the process is not ready; empty when it is."""
@@ -250,6 +258,16 @@ def places(settings: CallControlSettings) -> list[SbcPlace]:
         spool = Path(settings.spools[index]) if index < len(settings.spools) else None
         found.append(SbcPlace(host, int(port), spool))
     return found
+
+
+def sockets(settings: CallControlSettings) -> dict[str, KamailioRpc]:
+    """How SBCs are asked of themselves, by their addresses. Raises CallplaneError."""
+    if len(settings.rpc_sockets) > len(settings.sbcs):
+        raise CallplaneError("CALLPLANE_RPC_SOCKETS names more sockets than there are SBCs")
+    return {
+        address: KamailioRpc(Path(path))
+        for address, path in zip(settings.sbcs, settings.rpc_sockets, strict=False)
+    }
 
 
 def outside_lines_of(entries: Sequence[str]) -> dict[str, str]:

@@ -28,6 +28,8 @@ QUICK = 'callplane_provider_call_seconds_bucket{provider="teams",le="5"}'
 
 
 WAITING = 'callplane_call_records_waiting{instance="a"}'
+SBC_UP = 'callplane_sbc_up{instance="a",sbc="127.0.0.1:8448"}'
+PEER = 'callplane_sbc_peer_up{instance="a",sbc="127.0.0.1:8448",peer="teams"}'
 READ_AT = "callplane_call_tables_read_timestamp_seconds"
 
 
@@ -62,6 +64,10 @@ class Scene:
 GROWING = "0+1x120"
 STILL = "5x120"
 SCENES = {
+    "CallplaneSbcSilent": Scene({SBC_UP: "0x120"}, {SBC_UP: "1x120"}, {"instance": "a"}),
+    "CallplanePeerUnreachable": Scene(
+        {PEER: "0x120"}, {PEER: "1x120"}, {"instance": "a", "peer": "teams"}
+    ),
     "CallplaneOperatorDown": Scene({UP: "0x120"}, {UP: "1x120"}),
     "CallplaneNobodyWorks": Scene(
         {WORKED: STILL, OBJECTS: "3x120"}, {WORKED: GROWING, OBJECTS: "3x120"}

@@ -12,6 +12,7 @@ from contextlib import suppress
 import pytest
 
 from callplane.callcontrol import refreshing
+from callplane.errors import CallplaneError
 from callplane.settings import CallControlSettings
 from callplane.wiring import callcontrol_process
 
@@ -55,6 +56,13 @@ async def test_emergencies_are_answered_before_the_tables_were_ever_read() -> No
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+def test_sockets_belong_to_sbcs() -> None:
+    chosen = CallControlSettings(sbcs=("127.0.0.1:1", "127.0.0.1:2"), rpc_sockets=("/run/a.sock",))
+    assert list(callcontrol_process.sockets(chosen)) == ["127.0.0.1:1"]
+    with pytest.raises(CallplaneError, match="CALLPLANE_RPC_SOCKETS names more sockets"):
+        callcontrol_process.sockets(CallControlSettings(rpc_sockets=("/run/a.sock",)))
 
 
 async def test_a_part_that_has_ended_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
