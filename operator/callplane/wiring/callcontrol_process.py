@@ -222,8 +222,8 @@ class Parts:
             for each in followers
             if each is not None
         ]
-        others = (reaper, rescuer, self.watcher, *trimmers)
-        return [self._gauge(conversation), *(each.run() for each in others)]
+        beside = [reaper.run(), rescuer.run(), self.watcher.run(), self._gauge(conversation)]
+        return [*beside, *(each.run() for each in trimmers)]
 
     def problem(self, stop: asyncio.Event) -> str:
         """Why the process is not ready; empty when it is."""
