@@ -64,7 +64,7 @@ _Readable.add_representer(str, _text)
 
 def user_data(settings: Mapping[str, str]) -> str:
     """The machine's cloud-init; `settings` are those that `machine_files` read, by name."""
-    stop_seconds = int(settings["MACHINE_DRAIN_SECONDS"]) + MARGIN_SECONDS
+    stop_seconds = int(settings["MACHINE_LIMIT_SECONDS"]) + MARGIN_SECONDS
     run = settings["MACHINE_RUN"]
     files = [
         _file(SETTINGS, environment({**settings, "MACHINE_STATE": STATE}), "0644"),

@@ -10,8 +10,8 @@ from importlib import metadata
 
 import pulumi
 
-from callplane.deployment import alerts, dashboards
-from callplane_stacks import database_roles, gitops, machine_sbc, platform_component
+from callplane.deployment import alerts, dashboards, sbc_pod
+from callplane_stacks import database_roles, gitops, platform_component
 from callplane_stacks.configuration import OnCluster
 from callplane_stacks.database_roles import Roles, Server
 from callplane_stacks.machines import Machines
@@ -97,7 +97,7 @@ def metrics(configuration: OnCluster, machines: Machines) -> list[Body]:
                         "labels": {"sbc": instance.name},
                         "targets": [
                             f"{instance.address}:{port}"
-                            for port in (machine_sbc.METRICS_PORT, machine_sbc.PROBE_PORT)
+                            for port in (sbc_pod.METRICS_PORT, sbc_pod.PROBE_PORT)
                         ],
                     }
                     for instance in machines.instances

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import pulumi
 
+from callplane.deployment import sbc_pod
 from callplane.sbc import rendering
 from callplane.sbc.model import Sbc as Values
 from callplane.settings import PREFIX
 from callplane_stacks import cloud_init, firewall
 from callplane_stacks.machines import MachineInstance, Machines
 
-METRICS_PORT, PROBE_PORT = 9494, 8081
 SSH_PORT = 22
-MEDIA_CONTROL = "127.0.0.1:2223"
 #: Files that hold what only the program may read.
 SECRET_FILES = frozenset({"phones.cfg", "callcontrol.env"})
 #: The comment of rules that are the stack's own.
@@ -45,7 +44,7 @@ def settings(
 ) -> dict[str, str]:
     """What the scripts and units of a machine read."""
     first, last = chosen.rtp_ports
-    media = f"{values.media.address}:{values.media.port}" if values.media else MEDIA_CONTROL
+    media = f"{values.media.address}:{values.media.port}" if values.media else sbc_pod.MEDIA_CONTROL
     return {
         "MACHINE_CLOUD": place.cloud,
         "MACHINE_HOST_NAME": instance.host_name,
@@ -57,10 +56,11 @@ def settings(
         "MACHINE_FILES": place.files,
         "MACHINE_IMAGE": place.image,
         "MACHINE_MEDIA_CONTROL": media,
-        "MACHINE_METRICS_PORT": str(METRICS_PORT),
+        "MACHINE_METRICS_PORT": str(sbc_pod.METRICS_PORT),
         "MACHINE_RTP_FIRST": str(first),
         "MACHINE_RTP_LAST": str(last),
         "MACHINE_DRAIN_SECONDS": str(chosen.drain_seconds),
+        "MACHINE_LIMIT_SECONDS": str(chosen.drain_seconds + chosen.services_seconds),
         "MACHINE_ACME_DIRECTORY": chosen.certificates.directory,
         "MACHINE_ACME_EMAIL": chosen.certificates.email,
         "MACHINE_DNS": place.dns,
@@ -91,14 +91,14 @@ def call_control_settings(instance: MachineInstance, values: Values) -> dict[str
         "sbcs": str(values.call_control),
         "spools": f"{cloud_init.SPOOL}/sbc.log",
         # The feed of SBCs that charge as one; each has a name of its own in it.
-        "source": f"sbc:{instance.name}",
+        "source": f"{sbc_pod.FEED}:{instance.name}",
         "outside_lines": ",".join(
             f"{trunk.name}={trunk.outside_line}" for trunk in values.trunks if trunk.outside_line
         ),
         "phones_outside_line": values.phones.outside_line if values.phones else "",
         # The firewall lets the cluster in to them and nobody else.
         "probe_host": str(instance.address),
-        "probe_port": str(PROBE_PORT),
+        "probe_port": str(sbc_pod.PROBE_PORT),
     }
 
 
@@ -118,7 +118,7 @@ def admitted(
         # Whoever reaches rtpengine's port could also give it orders.
         *(
             firewall.Rule(CLUSTER, cluster, "tcp", port, port)
-            for port in (PROBE_PORT, METRICS_PORT)
+            for port in (sbc_pod.PROBE_PORT, sbc_pod.METRICS_PORT)
         ),
         *(
             firewall.Rule(ADMINISTRATORS, network, "tcp", SSH_PORT, SSH_PORT)

@@ -15,6 +15,8 @@ from callplane.sbc.model import Sbc
 from callplane_stacks import given_cluster, sbc_values
 from callplane_stacks.aws import configuration as aws_configuration
 from callplane_stacks.aws import target as aws_target
+from callplane_stacks.azure import configuration as azure_configuration
+from callplane_stacks.azure import target as azure_target
 
 PASSWORDS = {role: f"pass/word of {role}" for role in given_cluster.PASSWORDS}
 KUBECONFIG = "a kubeconfig, with a token in it"
@@ -69,4 +71,5 @@ def values(instance: Any) -> dict[str, Any]:
 
 
 AWS = Cloud("aws", aws_configuration, aws_target)
-CLOUDS = (AWS,)
+AZURE = Cloud("azure", azure_configuration, azure_target)
+CLOUDS = (AWS, AZURE)

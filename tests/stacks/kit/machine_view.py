@@ -93,7 +93,7 @@ def _stored(registered: list[Registered], owner: str) -> Iterator[tuple[str, str
             holder, _, name = each.plain["key"].partition("/")
             content = each.plain["content"]
         elif each.kind == BLOB:
-            holder, _, name = each.plain["blobName"].partition("/")
+            holder, name = each.plain["containerName"], each.plain["blobName"]
             content = plain(each.plain["source"])
         else:
             continue

@@ -78,7 +78,6 @@ def _azure(kind: str, name: str, inputs: Inputs) -> dict[str, Any]:
     found: dict[str, Any] = {
         "id": f"{place}/providers/Microsoft.{module}/{resource}/{name}",
         "name": name,
-        "type": f"Microsoft.{module}/{resource}",
     }
     match resource:
         case "ResourceGroup":
@@ -99,6 +98,11 @@ def _azure(kind: str, name: str, inputs: Inputs) -> dict[str, Any]:
                 "name": account,
                 "primaryEndpoints": {"blob": f"https://{account}.blob.core.windows.net/"},
             }
+        case "VirtualMachine":
+            mine = {
+                each: {"clientId": each} for each in inputs["identity"]["userAssignedIdentities"]
+            }
+            found["identity"] = {"type": "UserAssigned", "userAssignedIdentities": mine}
         case "UserAssignedIdentity":
             found |= {
                 "clientId": f"{_digits(name)[:8]}-0000-4000-8000-000000000001",

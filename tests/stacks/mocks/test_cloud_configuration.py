@@ -10,7 +10,7 @@ import pytest
 import cloud_stack
 import recording
 from callplane_stacks.configuration import ConfigurationRefused
-from cloud_stack import AWS, Cloud
+from cloud_stack import AWS, AZURE, Cloud
 
 CLOUDS = pytest.mark.parametrize("cloud", cloud_stack.CLOUDS, ids=lambda cloud: cloud.name)
 Parts = Mapping[str, Mapping[str, Any]]
@@ -98,6 +98,27 @@ def test_what_aws_would_not_take_is_refused(parts: Parts, wanted: str) -> None:
     found = reasons(AWS, document)
     assert found
     assert any(wanted in reason for reason in found), found
+
+
+AZURE_CASES: list[tuple[str, Parts, str]] = [
+    ("overlap", {"network": {"database": "10.70.64.0/28"}}, "network.sbcs: 10.70.64.0/27 overlaps"),
+    ("small", {"network": {"database": "10.70.65.0/29"}}, "is smaller than /28"),
+    ("network", {"network": {"virtual_network": "voice"}}, "network.virtual_network"),
+    ("kept", {"sbc": AZURE.instances(address="10.70.64.3")}, "is one that the cloud keeps"),
+    ("image", {"sbc": {"machine_image": {"version": "latest"}}}, "sbc.machine_image.version"),
+    ("one zone", {"sbc": AZURE.instances(zone="2")}, "all are in zone 2, which may be lost"),
+    ("standby", {"database": {"standby_zone": "1"}}, "database.standby_zone: '1' is the server's"),
+    ("name", {"sbc": AZURE.instances(host_name="sbc1.example.org")}, "is not in the zone"),
+    ("store", {"sbc": {"store": "Has-Capitals"}}, "sbc.store"),
+]
+
+
+@pytest.mark.parametrize(
+    ("parts", "wanted"), [pytest.param(parts, text, id=name) for name, parts, text in AZURE_CASES]
+)
+def test_what_azure_would_not_take_is_refused(parts: Parts, wanted: str) -> None:
+    (found,) = reasons(AZURE, AZURE.document(**parts))
+    assert wanted in found
 
 
 def test_another_region_is_refused() -> None:

@@ -14,8 +14,15 @@ import recording
 from callplane_stacks import cloud_policies, policies
 from callplane_stacks.cloud_policies import (
     ACCESS_BLOCK,
+    ACCOUNT,
+    AZURE_FIREWALL_RULE,
+    AZURE_GROUP,
+    AZURE_MACHINE,
+    BLOB,
     BUCKET_KEY,
+    CONTAINER,
     EC2,
+    FLEXIBLE,
     GROUP,
     INGRESS,
     OBJECT,
@@ -49,7 +56,56 @@ AWS_CASES: list[tuple[str, str, Change]] = [
     ("teams-may-sign-in", OBJECT, lambda b: b.update(content=TLS.format("on"))),
     ("teams-may-sign-in", OBJECT, lambda b: b.update(content=TLS.format("optional"))),
 ]
-CASES = {"aws": AWS_CASES}
+AZURE_CASES: list[tuple[str, str, Change]] = [
+    ("databases-are-safe", FLEXIBLE, lambda b: b["highAvailability"].update(mode="SameZone")),
+    ("databases-are-safe", FLEXIBLE, lambda b: b["backup"].update(backupRetentionDays=1)),
+    (
+        "databases-are-private",
+        FLEXIBLE,
+        lambda b: b["network"].update(publicNetworkAccess="Enabled"),
+    ),
+    (
+        "databases-are-private",
+        FLEXIBLE,
+        lambda b: b["network"].pop("delegatedSubnetResourceId"),
+    ),
+    ("storage-is-encrypted", AZURE_MACHINE, lambda b: b.pop("securityProfile")),
+    ("storage-is-encrypted", ACCOUNT, lambda b: b.update(enableHttpsTrafficOnly=False)),
+    ("storage-is-encrypted", ACCOUNT, lambda b: b.update(minimumTlsVersion="TLS1_0")),
+    ("stores-are-private", ACCOUNT, lambda b: b.pop("allowBlobPublicAccess")),
+    ("stores-are-private", CONTAINER, lambda b: b.update(publicAccess="Blob")),
+    (
+        "machines-are-held",
+        AZURE_MACHINE,
+        lambda b: b["osProfile"].update(adminPassword="a password"),
+    ),
+    (
+        "machines-are-held",
+        AZURE_MACHINE,
+        lambda b: b["osProfile"]["linuxConfiguration"].pop("disablePasswordAuthentication"),
+    ),
+    ("images-are-pinned", AZURE_MACHINE, lambda b: image(b).update(version="latest")),
+    ("calls-come-from-listed-networks", AZURE_GROUP, lambda b: b["securityRules"].pop()),
+    (
+        "calls-come-from-listed-networks",
+        AZURE_GROUP,
+        lambda b: b["securityRules"][0].update(sourceAddressPrefixes=["0.0.0.0/0"]),
+    ),
+    (
+        "calls-come-from-listed-networks",
+        AZURE_GROUP,
+        lambda b: b["securityRules"][0].update(sourceAddressPrefix="Internet"),
+    ),
+    ("teams-may-sign-in", BLOB, lambda b: b.update(source={"text": TLS.format("on")})),
+]
+CASES = {"aws": AWS_CASES, "azure": AZURE_CASES}
+#: What no stack makes at all, so there is nothing to change.
+NEVER_MADE = {("databases-are-private", AZURE_FIREWALL_RULE)}
+
+
+def image(body: Body) -> Body:
+    found: Body = body["storageProfile"]["imageReference"]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +146,32 @@ def test_every_policy_over_clouds_has_a_case_for_every_kind_it_looks_at() -> Non
     known = {cloud.name for cloud in cloud_stack.CLOUDS}
     assert known == set(CASES)
     judged = {(policy, kind) for cases in CASES.values() for policy, kind, _ in cases}
-    wanted = {
-        (policy, kind)
-        for policy, kinds in cloud_policies.GUARDED.items()
-        for kind in kinds
-        if kind.startswith(tuple(f"{name}:" for name in ("aws",)))
-    }
-    assert wanted <= judged
+    wanted = {(policy, kind) for policy, kinds in cloud_policies.GUARDED.items() for kind in kinds}
+    assert wanted - judged == NEVER_MADE
+    for policy, kind in NEVER_MADE:
+        (found,) = policies.violations(kind, {"startIpAddress": "192.0.2.1"})
+        assert found.startswith(f"{policy}: ")
+
+
+LOCKED = "machines-and-databases-are-locked"
+
+
+@pytest.mark.parametrize("kind", [FLEXIBLE, AZURE_MACHINE])
+def test_what_has_no_lock_is_found(recorded: dict[str, list[Registered]], kind: str) -> None:
+    everything = [(each.kind, each.name, each.plain) for each in recorded["azure"]]
+    check = policies.STACK_POLICIES[LOCKED]
+    assert list(check(everything)) == []
+    held = next(
+        body.get("serverName") or body["vmName"] for found, _, body in everything if found == kind
+    )
+    without = [each for each in everything if each[2].get("lockName") != f"keep-{held}"]
+    (reason,) = check(without)
+    assert "has no lock" in reason
+    weak = [
+        (found, name, {**body, "level": "ReadOnly"} if found == cloud_policies.LOCK else body)
+        for found, name, body in everything
+    ]
+    assert len(list(check(weak))) == 3
 
 
 def test_what_teams_needs_is_let_through(recorded: dict[str, list[Registered]]) -> None:
