@@ -85,7 +85,7 @@ def test_plan() -> None:
 def test_stacks() -> None:
     found = last_line("stacks")
     assert found["resources"] > 60
-    assert found["unguarded_databases_firewalls_pods"] == 0
+    assert found["unguarded_databases_firewalls_pods_machines"] == 0
     assert 0 < found["preview_seconds"] < found["no_change_up_seconds"] * 10
 
 

@@ -12,13 +12,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cloud_stack
+import machine_view
 import recording
 import sample_stack
 import workshop
 from callplane_stacks import policies
 
-#: Kinds that no stack may have without a policy that looks at them.
-WATCHED = (":Cluster", ":Deployment", ":StatefulSet", ":DaemonSet", ":Pod")
+#: Kinds that no stack may have without a policy that looks at them, besides those of clouds.
+WATCHED = (":Cluster", ":Deployment", ":StatefulSet", ":DaemonSet", ":Job", ":Pod")
+#: What is a resource of a provider, and no component of ours.
+PROVIDED = ("kubernetes:", "aws:", "azure-native:")
 
 
 def seconds(act: Callable[[], object]) -> float:
@@ -29,13 +33,23 @@ def seconds(act: Callable[[], object]) -> float:
 
 
 def unguarded() -> tuple[list[str], list[str]]:
-    """Resources that no policy looks at, and those of them that one would have to."""
+    """Resources of all targets that no policy looks at, and those that one would have to: a
+    database, a firewall, a pod, a machine.
+    """
     made = recording.record(sample_stack.declare)
-    objects = [each for each in made if each.kind.startswith("kubernetes:")]
+    for cloud in cloud_stack.CLOUDS:
+        made += recording.record(cloud.declare)
+    objects = [each for each in made if each.kind.startswith(PROVIDED)]
     free = [each for each in objects if not policies.guards(each.kind, each.plain)]
-    firewalls = [each for each in free if ".nft" in json.dumps(each.plain.get("data") or {})]
+    firewalls = [each for each in free if is_ruleset(each)]
     watched = [each for each in free if each.kind.endswith(WATCHED)]
-    return [each.name for each in free], [each.name for each in (*firewalls, *watched)]
+    wrong = [*firewalls, *watched, *machine_view.watched(free)]
+    return [each.name for each in free], [each.name for each in wrong]
+
+
+def is_ruleset(each: recording.Registered) -> bool:
+    """Whether a ConfigMap holds the firewall of a node."""
+    return each.kind.endswith(":ConfigMap") and ".nft" in json.dumps(each.plain.get("data") or {})
 
 
 def main(engine_root: str, kubeconfig: str, kubectl: str) -> None:
@@ -57,7 +71,7 @@ def main(engine_root: str, kubeconfig: str, kubectl: str) -> None:
         "no_change_up_seconds": again,
         "destroy_seconds": down,
         "unguarded": len(free),
-        "unguarded_databases_firewalls_pods": len(wrong),
+        "unguarded_databases_firewalls_pods_machines": len(wrong),
     }
     print(json.dumps(found))  # noqa: T201
 
