@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from callplane_stacks import cloud_init, firewall
 from callplane_stacks.machines import MachineInstance, Machines
 
 SSH_PORT = 22
+#: The file that says who an SBC is.
+MAIN = "kamailio.cfg"
 #: Files that hold what only the program may read.
 SECRET_FILES = frozenset({"phones.cfg", "callcontrol.env"})
 #: The comment of rules that are the stack's own.
@@ -69,15 +72,25 @@ def settings(
 
 
 def files(
-    instance: MachineInstance, values: Values, calls_uri: pulumi.Input[str]
+    instance: MachineInstance,
+    values: Values,
+    calls_uri: pulumi.Input[str],
+    public_address: pulumi.Output[str],
 ) -> dict[str, pulumi.Input[str]]:
-    """The files of an SBC's store by name: Kamailio's as `callplane sbc render` writes them, and
-    what call control is told, with `calls_uri` the database as its role. Secret ones are secrets.
+    """The files of an SBC's store by name: Kamailio's as `callplane sbc render` writes them for an
+    SBC that is reached at its public address, and what call control is told, with `calls_uri` the
+    database as its role. Secret ones are secrets.
     """
     found: dict[str, pulumi.Input[str]] = {
         name: pulumi.Output.secret(content) if name in SECRET_FILES else content
         for name, content in rendering.render(values).items()
     }
+
+    def seen_from_outside(address: str) -> str:
+        return rendering.render(dataclasses.replace(values, advertised=address))[MAIN]
+
+    # The cloud gives the address, and no other file has it: a preview can judge those already.
+    found[MAIN] = public_address.apply(seen_from_outside)
     known = call_control_settings(instance, values)
     lines = "".join(f"{PREFIX}{name.upper()}={value}\n" for name, value in known.items() if value)
     uri = pulumi.Output.concat(f"{PREFIX}DATABASE_URL=", calls_uri, "\n", lines)

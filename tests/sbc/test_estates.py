@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -50,3 +51,30 @@ def test_an_sbc_without_one_of_its_files_is_refused(tmp_path: Path, missing: str
     (tmp_path / missing).unlink()
     with pytest.raises(AssertionError):
         kamailio.check()
+
+
+@pytest.mark.parametrize("dialled", ["999", "+442079460002"])
+async def test_behind_a_nat_others_see_its_outside_and_come_back_through_it(
+    tmp_path: Path, dialled: str
+) -> None:
+    """A cloud's machine listens on a private address; carriers answer the public one."""
+    outside = "203.0.113.7"
+    estate = LoopbackSbc(phones=PHONES)
+    kamailio = Kamailio.rendered(replace(estate.sbc(), advertised=outside), tmp_path)
+    assert "ERROR" not in kamailio.check()
+    async with sbc_world.around(estate, kamailio) as world:
+        alpha, bravo, _ = await world.carriers()
+        pbx = await world.pbx()
+        caller, called = (pbx, bravo) if dialled == "999" else (alpha, pbx)
+        call = await caller.call(world.uri(dialled), estate.core)
+        assert call.status == 200
+        (invite,) = called.requests("INVITE")
+        port = estate.ports.core
+        assert invite.all("Via")[0].startswith(f"SIP/2.0/UDP {outside}:{port};")
+        assert f"<sip:{outside}:{port};" in invite.get("Record-Route")
+        route = [*invite.all("Via"), *invite.all("Record-Route")]
+        assert not any(f"127.0.0.1:{port}" in each for each in route)
+        # What comes back names the outside, which the SBC takes for itself.
+        assert f"<sip:{outside}:{port};" in call.final.get("Record-Route")
+        assert (await call.bye()).status == 200
+        await called.methods("INVITE", "ACK", "BYE")

@@ -119,7 +119,9 @@ class Folders:
 
 @dataclass(frozen=True, slots=True)
 class Sbc:
-    """One session border controller. `public` is its face towards Teams and Webex, over TLS."""
+    """One session border controller. `public` is its face towards Teams and Webex, over TLS.
+    `advertised` is the address at which others reach it, where that is not the one it listens on.
+    """
 
     name: str
     fqdn: str
@@ -131,6 +133,7 @@ class Sbc:
     numbers: tuple[NumberBlock, ...] = ()
     redirects: tuple[Redirect, ...] = ()
     public: Endpoint | None = None
+    advertised: str = ""
     teams: Teams | None = None
     phones: Phones | None = None
     services: DialledServices = dialled_services.GB

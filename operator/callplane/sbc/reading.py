@@ -161,6 +161,7 @@ def _settings(top: _Fields) -> dict[str, Any]:
         "fqdn": top.take("fqdn", _host_name),
         "core": top.take("core", _endpoint),
         "public": top.take("public", _endpoint, None),
+        "advertised": top.take("advertised", _address, ""),
         "media": top.take("media", _endpoint, None),
         "call_control": top.take("callControl", _loopback, Endpoint("127.0.0.1", 8448)),
         "folders": _folders(folders) if folders else None,
@@ -306,6 +307,13 @@ def _number(value: Any) -> E164:
         return E164(_text(value))
     except ValueError:
         raise ValueError("must be a number in E.164, in quotes, as in +442079460001") from None
+
+
+def _address(value: Any) -> str:
+    try:
+        return str(IPv4Address(_text(value)))
+    except ValueError:
+        raise ValueError("must be an IPv4 address, as in 192.0.2.1") from None
 
 
 def _endpoint(value: Any) -> Endpoint:

@@ -14,7 +14,7 @@ from callplane.numbering import destinations, plan_table
 from callplane.numbering.destinations import DestinationClass
 from callplane.numbering.dialled_services import ServiceClass
 from callplane.sbc import peers
-from callplane.sbc.model import Sbc, TrunkType
+from callplane.sbc.model import Endpoint, Sbc, TrunkType
 
 #: A call without a grant has no end of its own: a year is for ever.
 LONGEST_SECONDS = 31_536_000
@@ -91,9 +91,12 @@ def _settings(sbc: Sbc) -> dict[str, str]:
         "DEFINES": "\n".join(f"#!define {name}" for name in defines(sbc)),
         "CHILDREN": str(sbc.children),
         "CORE": str(sbc.core),
+        "CORE_ADVERTISED": _advertised(sbc, sbc.core),
+        "CORE_SEEN": f"{sbc.advertised}:{sbc.core.port}" if sbc.advertised else str(sbc.core),
         "PUBLIC": str(public or ""),
         "PUBLIC_PORT": str(public.port if public else 0),
         "PHONES": str(phones.listen if phones else ""),
+        "PHONES_ADVERTISED": _advertised(sbc, phones.listen) if phones else "",
         "PHONES_PORT": str(phones.listen.port if phones else 0),
         "REALM": phones.realm if phones else "",
         "SCANNERS": SCANNERS,
@@ -120,6 +123,14 @@ def _settings(sbc: Sbc) -> dict[str, str]:
         "TEAMS_PORT": str(sbc.teams.hosts[0].endpoint.port if sbc.teams else 0),
         "WEBEX_PORT": str(webex[0] if webex else 0),
     }
+
+
+def _advertised(sbc: Sbc, face: Endpoint) -> str:
+    """What Kamailio writes of itself instead of where it listens; nothing where that is the same.
+
+    Its face over TLS shows the name of its certificate and needs none.
+    """
+    return f" advertise {sbc.advertised}:{face.port}" if sbc.advertised else ""
 
 
 def defines(sbc: Sbc) -> Iterator[str]:

@@ -48,8 +48,6 @@ class Sbc(pulumi.ComponentResource):
         rules = admitted(configuration, values)
         for instance in configuration.sbc.instances:
             found = values[instance.name]
-            files = machine_sbc.files(instance, found, calls_uri)
-            stored = self._store.put(instance.name, files)
             group = self._firewall(instance, rules[instance.name])
             face = ec2.NetworkInterface(
                 instance.name,
@@ -68,6 +66,8 @@ class Sbc(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, protect=True),
             )
             self._named(instance, address.public_ip)
+            files = machine_sbc.files(instance, found, calls_uri, address.public_ip)
+            stored = self._store.put(instance.name, files)
             self.addresses[instance.name] = address.public_ip
             self.machines[instance.name] = self._machine(
                 instance, found, face.id, address.public_ip, stored

@@ -54,7 +54,8 @@ class Sbc(pulumi.ComponentResource):
         for instance in configuration.sbc.instances:
             found = values[instance.name]
             identity = self._identity(instance)
-            files = machine_sbc.files(instance, found, calls_uri)
+            address = self._address(instance)
+            files = machine_sbc.files(instance, found, calls_uri, _given(address))
             rights = [
                 *self._store.put(instance.name, files, identity),
                 file_store.granted(
@@ -65,7 +66,6 @@ class Sbc(pulumi.ComponentResource):
                     self._here,
                 ),
             ]
-            address = self._address(instance)
             self._named(instance, address)
             face = self._face(instance, address, self._firewall(instance, rules[instance.name]))
             self.addresses[instance.name] = _given(address)

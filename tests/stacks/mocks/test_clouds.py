@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shlex
@@ -207,9 +208,13 @@ def test_kamailio_gets_what_the_renderer_writes(cloud: Cloud, machines: dict[str
     inputs = cloud.inputs()
     for name, machine in machines.items():
         files = dict(machine.stored)
-        assert files.pop("index").split() == list(files)
+        assert sorted(files.pop("index").split()) == sorted(files)
         del files["callcontrol.env"]
-        assert files == rendering.render(inputs.sbcs[name])
+        # It listens on a private address and is reached at the public one.
+        outside = machine.settings["MACHINE_PUBLIC_ADDRESS"]
+        values = dataclasses.replace(inputs.sbcs[name], advertised=outside)
+        assert files == rendering.render(values)
+        assert f"listen=udp:{values.core} advertise {outside}:5060" in files["kamailio.cfg"]
         assert machine.settings["MACHINE_CONFIG"] == inputs.sbcs[name].folders.config
 
 
