@@ -66,6 +66,11 @@ def mask_number(text: str) -> str:
     return f"{text[:3]}…{text[-4:]}"
 
 
+def mask_numbers(text: str) -> str:
+    """A text with every full number in it masked."""
+    return _NUMBER.sub(lambda found: mask_number(found.group()), text)
+
+
 def scrub(text: str, *, limit_characters: int = MESSAGE_LIMIT_CHARACTERS) -> str:
     """Text of a provider made fit for status, events and logs: no credentials, no query strings, no
     full numbers, at most `limit_characters` long.
@@ -73,5 +78,5 @@ def scrub(text: str, *, limit_characters: int = MESSAGE_LIMIT_CHARACTERS) -> str
     text = " ".join(text.split())
     text = _SECRET.sub(r"\1***", text)
     text = _QUERY.sub(r"\1?…", text)
-    text = _NUMBER.sub(lambda found: mask_number(found.group()), text)
+    text = mask_numbers(text)
     return text if len(text) <= limit_characters else text[: limit_characters - 1] + "…"

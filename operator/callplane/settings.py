@@ -140,3 +140,73 @@ class CallControlSettings(BaseModel):
             if text is not None:
                 values[name] = tuple(filter(None, text.split(","))) if name in lists else text
         return cls.model_validate(values)
+
+
+class ApiSettings(BaseModel):
+    """How the admin API runs. Times are seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: str = Field(
+        default="", description="PostgreSQL of register and books, as the API's role or any reader."
+    )
+    api_host: str = Field(
+        default="",
+        description="Address of the API; without a certificate loopback only, which is the default "
+        "then.",
+    )
+    api_port: int = Field(default=8443, ge=0, le=65535, description="Port of the API.")
+    tls_certificate: str = Field(
+        default="", description="File of the API's certificate and what signed it, PEM."
+    )
+    tls_key: str = Field(default="", description="File of the certificate's key, PEM.")
+    audience: str = Field(
+        default="callplane-api", min_length=1, description="Audience that tokens must be made for."
+    )
+    installation: str = Field(
+        default="", description="Id of the cluster; asked of its kube-system when left out."
+    )
+    oidc_issuer: str = Field(
+        default="", description="Issuer of people's tokens, besides the cluster's own."
+    )
+    oidc_audience: str = Field(
+        default="", description="Audience of the issuer's tokens; `audience` when left out."
+    )
+    oidc_user_claim: str = Field(default="sub", description="Claim with the name of a user.")
+    oidc_groups_claim: str = Field(default="groups", description="Claim with groups.")
+    oidc_prefix: str = Field(
+        default="oidc:", min_length=1, description="Put before names and groups of the issuer."
+    )
+    oidc_algorithms: tuple[str, ...] = Field(
+        default=("ES256", "RS256"), description="Signatures that count."
+    )
+    oidc_ca_file: str = Field(default="", description="Authority of the issuer's certificate, PEM.")
+    request_seconds: float = Field(default=15.0, gt=0, description="Longest a request may take.")
+    failed_attempts: int = Field(
+        default=20, ge=1, description="Failed sign-ins of one address before it has to wait."
+    )
+    failed_attempt_seconds: float = Field(
+        default=3.0, gt=0, description="After this, one more failed sign-in is forgiven."
+    )
+    sessions: int = Field(default=8, ge=2, le=200, description="Sessions with the database.")
+    pod_name: str = Field(default="", description="Pod that Events are about.")
+    pod_uid: str = Field(default="", description="UID of that pod.")
+    namespace: str = Field(default="", description="Namespace of that pod.")
+    probe_host: str = Field(default="127.0.0.1", description="Address of the probes.")
+    probe_port: int = Field(
+        default=8082, description="Port of /healthz, /readyz and /metrics; 0 = none."
+    )
+    show_numbers: bool = Field(
+        default=False, description="Full numbers for those who may see them."
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> ApiSettings:
+        """Read `CALLPLANE_<FIELD>`; fields that are lists are separated by commas."""
+        values: dict[str, object] = {}
+        for name in cls.model_fields:
+            text = environment.get(PREFIX + name.upper())
+            if text is not None:
+                is_list = name == "oidc_algorithms"
+                values[name] = tuple(filter(None, text.split(","))) if is_list else text
+        return cls.model_validate(values)

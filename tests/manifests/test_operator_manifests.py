@@ -24,7 +24,7 @@ from callplane.deployment import (
     traces,
 )
 from callplane.deployment.options import GITOPS_ACCOUNTS, Options
-from callplane.settings import PREFIX, CallControlSettings, OperatorSettings
+from callplane.settings import PREFIX, ApiSettings, CallControlSettings, OperatorSettings
 from callplane.testing.control_plane import ThrowAwayCluster
 from callplane.wiring import tracing_choice
 
@@ -158,7 +158,7 @@ def test_an_overlay_changes_only_what_it_says(kustomize: Build, name: str) -> No
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_pods_are_restricted(kustomize: Build, name: str) -> None:
     found = pods(overlay(kustomize, name).values())
-    assert len(found) == 2
+    assert len(found) == 3
     assert [weakness for pod in found for weakness in weaknesses(pod)] == []
 
 
@@ -256,7 +256,11 @@ def test_the_api_server_itself_refuses_a_pod_that_is_less_restricted(
 
 def test_the_pod_is_told_settings_that_exist_and_probes_that_answer() -> None:
     found = pods(platform_objects.objects(Options()))
-    of_verb = {"operator": OperatorSettings, "callcontrol": CallControlSettings}
+    of_verb = {
+        "operator": OperatorSettings,
+        "callcontrol": CallControlSettings,
+        "api": ApiSettings,
+    }
     assert [pod["containers"][0]["args"][0] for pod in found] == list(of_verb)
     for pod in found:
         (container,) = pod["containers"]
@@ -325,6 +329,6 @@ def test_every_kind_is_watched_and_its_status_written() -> None:
     ],
 )
 def test_a_weakness_is_caught(change: Callable[[Body], object]) -> None:
-    (pod, _) = pods(platform_objects.objects(Options()))
+    (pod, _, _) = pods(platform_objects.objects(Options()))
     change(pod)
     assert len(weaknesses(pod)) == 1

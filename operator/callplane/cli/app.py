@@ -39,6 +39,7 @@ VERBS: Final[dict[str, str]] = {
     "sbc": "callplane.cli.sbc_command",
     "operator": "callplane.cli.operator_command",
     "callcontrol": "callplane.cli.callcontrol_command",
+    "api": "callplane.cli.api_command",
     "database": "callplane.cli.database_command",
 }
 

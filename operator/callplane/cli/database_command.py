@@ -35,7 +35,8 @@ def upgrade(database_url: DatabaseUrl = None) -> None:
     """Bring the schema to the version this program needs; nothing to do is no error.
 
     Several upgrades of one database wait for one another. Rights of the service are granted to the
-    role callplane_service, those of call control to callplane_calls, where there are such roles.
+    role callplane_service, those of call control to callplane_calls, those of the admin API to
+    callplane_reader, where there are such roles.
     """
     from callplane.store import schema
 

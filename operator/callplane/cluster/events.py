@@ -109,11 +109,13 @@ class EventRecorder:
         clock: Clock,
         instance: str,
         settings: EventSettings | None = None,
+        controller: str = REPORTING_CONTROLLER,
     ) -> None:
         self.counts = EventCounts()
         self._objects = objects
         self._clock = clock
         self._instance = instance[:128]
+        self._controller = controller
         self._settings = settings or EventSettings()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._series: OrderedDict[tuple[str, str], _Series] = OrderedDict()
@@ -239,7 +241,7 @@ class EventRecorder:
             "reason": event.reason,
             "action": event.action,
             "note": cut_note(event.message),
-            "reportingController": REPORTING_CONTROLLER,
+            "reportingController": self._controller,
             "reportingInstance": self._instance,
             "regarding": {
                 "apiVersion": subject.api_version,

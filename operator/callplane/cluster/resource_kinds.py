@@ -75,6 +75,10 @@ NAMESPACES = ResourceKind("", "v1", "namespaces", namespaced=False)
 SECRETS = ResourceKind("", "v1", "secrets")
 LEASES = ResourceKind("coordination.k8s.io", "v1", "leases")
 EVENTS = ResourceKind("events.k8s.io", "v1", "events")
+TOKEN_REVIEWS = ResourceKind("authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
+ACCESS_REVIEWS = ResourceKind(
+    "authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False
+)
 CUSTOM_RESOURCE_DEFINITIONS = ResourceKind(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False
 )

@@ -18,6 +18,7 @@ import yaml
 from callplane.deployment import (
     admission,
     alerts,
+    api_workload,
     call_control_workload,
     dashboards,
     gitops,
@@ -60,6 +61,7 @@ def rendered_files() -> dict[Path, str]:
         "admission.yaml": admission.objects(options),
         "workload.yaml": workload.objects(options),
         "callcontrol.yaml": call_control_workload.objects(options),
+        "api.yaml": [*api_workload.rights(options), *api_workload.objects(options)],
     }
     files = {BASE / name: _documents(objects) for name, objects in parts.items()}
     files[BASE / "kustomization.yaml"] = _kustomization(list(parts))

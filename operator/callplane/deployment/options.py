@@ -18,6 +18,9 @@ URI_KEY = "uri"
 OWNER_URI_KEY = "owner-uri"
 #: The same database as call control's role.
 CALLS_URI_KEY = "calls-uri"
+#: The same database as the admin API's role, which reads.
+READER_URI_KEY = "reader-uri"
+API_NAME = "callplane-api"
 #: Service accounts that the two GitOps programs apply with, as their own manifests install them.
 GITOPS_ACCOUNTS = (
     "system:serviceaccount:argocd:argocd-application-controller",
@@ -43,7 +46,9 @@ class Options:
     image: str = f"callplane:{callplane.__version__}"
     replicas: int = 2
     call_control_replicas: int = 2
+    api_replicas: int = 2
     database_secret: str = "callplane-database"
+    api_certificate_secret: str = "callplane-api-tls"
     secret_names: tuple[str, ...] = ()
     gitops_accounts: tuple[str, ...] = GITOPS_ACCOUNTS
     cpu: str = "250m"
@@ -61,6 +66,8 @@ class Options:
         if not 1 <= self.call_control_replicas <= 20:
             wrong.append(f"call_control_replicas {self.call_control_replicas}: 1 to 20")
         wrong += _wrong_traces(self.traces_endpoint, self.traces_ratio)
+        if not 1 <= self.api_replicas <= 20:
+            wrong.append(f"api_replicas {self.api_replicas}: 1 to 20")
         wrong += [
             f"gitops account {name!r}: not system:serviceaccount:NAMESPACE:NAME"
             for name in self.gitops_accounts
@@ -75,8 +82,13 @@ class Options:
         return f"system:serviceaccount:{self.namespace}:{NAME}"
 
     @property
+    def api_account(self) -> str:
+        """The name under which it knows the admin API."""
+        return f"system:serviceaccount:{self.namespace}:{API_NAME}"
+
+    @property
     def groups(self) -> tuple[str, ...]:
-        """The groups of that account, as a token of it carries them."""
+        """The groups of these accounts, as tokens of them carry them."""
         return ("system:serviceaccounts", f"system:serviceaccounts:{self.namespace}")
 
 

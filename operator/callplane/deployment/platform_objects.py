@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from callplane.apis import crd, registry
-from callplane.deployment import admission, call_control_workload, permissions, traces, workload
+from callplane.deployment import (
+    admission,
+    api_workload,
+    call_control_workload,
+    permissions,
+    traces,
+    workload,
+)
 from callplane.deployment.options import Body, Options
 
 
@@ -13,11 +20,12 @@ def definitions() -> list[Body]:
 
 
 def rights(options: Options) -> list[Body]:
-    """What the operator needs wherever its process runs: a namespace, an account, its bounds."""
+    """What the processes need wherever they run: a namespace, accounts, the operator's bounds."""
     return [
         workload.namespace(options),
         *permissions.objects(options),
         *admission.objects(options),
+        *api_workload.rights(options),
     ]
 
 
@@ -28,5 +36,6 @@ def objects(options: Options) -> list[Body]:
         *rights(options),
         *workload.objects(options),
         *call_control_workload.objects(options),
+        *api_workload.objects(options),
         *traces.objects(options),
     ]

@@ -101,8 +101,8 @@ def _pod(options: Options, selector: Body) -> Body:
                 "args": ["operator"],
                 "env": [
                     from_secret("database_url", options.database_secret, URI_KEY),
-                    _from_field("namespace", "metadata.namespace"),
-                    _from_field("identity", "metadata.name"),
+                    from_field("namespace", "metadata.namespace"),
+                    from_field("identity", "metadata.name"),
                     # Probes and metrics come from outside the pod.
                     {"name": variable("probe_host"), "value": "0.0.0.0"},
                     {"name": variable("probe_port"), "value": str(PROBE_PORT)},
@@ -185,5 +185,6 @@ def from_secret(field: str, secret: str, key: str) -> Body:
     }
 
 
-def _from_field(field: str, path: str) -> Body:
+def from_field(field: str, path: str) -> Body:
+    """A setting that the pod's own object holds."""
     return {"name": variable(field), "valueFrom": {"fieldRef": {"fieldPath": path}}}

@@ -23,6 +23,7 @@ REQUEST_TIMEOUT_SECONDS = 2.0
 GRAPH = "graph"
 WEBEX = "webex"
 CALL_CONTROL = "callcontrol"
+ADMIN_API = "api"
 TLS = "tls"
 GRAPH_USERS = 100
 SIMWOOD = "simwood"
@@ -208,6 +209,38 @@ def call_control(
     return Component(
         name=name,
         command=lambda known: python_module("callplane.cli.app", "callcontrol"),
+        environment=environment,
+        ports=("http", "probes"),
+        ready=("probes", "/readyz"),
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def admin_api(
+    *, name: str = ADMIN_API, timeout_seconds: float = START_TIMEOUT_SECONDS, **settings: str
+) -> Component:
+    """The admin API, after the operator, which brings the database's schema up to date; `settings`
+    are fields of `ApiSettings` as text. Its port `http` is the API, on loopback without TLS.
+
+    It runs as the account of an installation, whose rights are in place (see `rights`).
+    """
+
+    def command(known: Surroundings) -> tuple[str, ...]:
+        kubeconfig = known.identity(PLATFORM.api_account, PLATFORM.groups)
+        return python_module("callplane.cli.app", "api", f"--kubeconfig={kubeconfig}")
+
+    def environment(known: Surroundings) -> Mapping[str, str]:
+        fields = {
+            "database_url": known.database_url,
+            "api_port": str(known.ports[name, "http"]),
+            "probe_port": str(known.ports[name, "probes"]),
+            **settings,
+        }
+        return {f"CALLPLANE_{field.upper()}": value for field, value in fields.items()}
+
+    return Component(
+        name=name,
+        command=command,
         environment=environment,
         ports=("http", "probes"),
         ready=("probes", "/readyz"),

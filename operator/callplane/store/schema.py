@@ -15,9 +15,10 @@ from psycopg import sql
 from callplane.errors import CallplaneError, scrub
 from callplane.store.ports import StoreUnavailable
 
-HEAD = "0009"
+HEAD = "0010"
 SERVICE_ROLE = "callplane_service"
 CALL_ROLE = "callplane_calls"
+READER_ROLE = "callplane_reader"
 # Any fixed number will do.
 _UPGRADE_LOCK = 70910001
 MIGRATIONS = resources.files("callplane.store") / "migrations"
@@ -48,12 +49,18 @@ def check(version: str | None) -> None:
     )
 
 
-def upgrade(dsn: str, *, service_role: str = SERVICE_ROLE, call_role: str = CALL_ROLE) -> None:
+def upgrade(
+    dsn: str,
+    *,
+    service_role: str = SERVICE_ROLE,
+    call_role: str = CALL_ROLE,
+    reader_role: str = READER_ROLE,
+) -> None:
     """Bring the database at `dsn` (a `postgresql://` URI) to HEAD; nothing to do is no error.
 
-    Needs the rights of the schema's owner, and gives `service_role` and `call_role`, where there
-    are such roles, the rights that the operator and call control need. Raises SchemaMismatch for a
-    database that is newer, and StoreUnavailable.
+    Needs the rights of the schema's owner, and gives `service_role`, `call_role` and `reader_role`,
+    where there are such roles, the rights that the operator, call control and the admin API need.
+    Raises SchemaMismatch for a database that is newer, and StoreUnavailable.
     """
     # Alembic and SQLAlchemy cost more to import than a whole command; only upgrades need them.
     import sqlalchemy
@@ -88,6 +95,7 @@ def upgrade(dsn: str, *, service_role: str = SERVICE_ROLE, call_role: str = CALL
         # In this order, for call control's take rights back, which one role for both must have.
         _grant(guard, call_role, "call_grants.sql")
         _grant(guard, service_role, "grants.sql")
+        _grant(guard, reader_role, "reader_grants.sql")
 
 
 def drop_months(dsn: str, *, keep: int, today: datetime) -> list[str]:

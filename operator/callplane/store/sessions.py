@@ -32,22 +32,26 @@ _UNAVAILABLE = (
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """`wait_seconds` for a free session, `answer_seconds` for any one answer."""
+    """`wait_seconds` for a free session, `answer_seconds` for any one answer. Sessions that are
+    `read_only` refuse to write, and a standby will do for them.
+    """
 
     sessions: int = 8
     wait_seconds: float = 2.0
     answer_seconds: float = 5.0
+    read_only: bool = False
 
 
 def session_options(limits: SessionLimits) -> dict[str, Any]:
     """Parameters of libpq for every session of ours."""
     timeout_milliseconds = round(limits.answer_seconds * 1000)
+    read_only = " -c default_transaction_read_only=on" if limits.read_only else ""
     return {
         "autocommit": True,
         "application_name": "callplane",
         "connect_timeout": max(2, round(limits.wait_seconds)),
-        "options": f"-c statement_timeout={timeout_milliseconds} -c timezone=UTC",
-        "target_session_attrs": "read-write",
+        "options": f"-c statement_timeout={timeout_milliseconds} -c timezone=UTC{read_only}",
+        "target_session_attrs": "any" if limits.read_only else "read-write",
         "tcp_user_timeout": timeout_milliseconds,
     }
 

@@ -25,7 +25,7 @@ from callplane.apis.model import API_VERSION
 from callplane.deployment import platform_objects
 from callplane.deployment.options import Options
 from callplane.sandbox import components, processes
-from callplane.sandbox.components import GRAPH, SIMWOOD, Surroundings
+from callplane.sandbox.components import GRAPH, SIMWOOD, Component, Surroundings
 from callplane.sandbox.kubectl import Kubectl
 from callplane.sandbox.processes import ProcessRecord
 from callplane.sandbox.simulator_control import SimulatorControl
@@ -269,6 +269,10 @@ class LiveWorld(ThrowAway):
             probes=known.url(name, "probes"),
             endpoint=known.url(name, "http"),
         )
+
+    def start(self, component: Component) -> Surroundings:
+        """Start one more process of the project; where it can be reached."""
+        return components.start(component, self.state, self._surroundings())
 
     @contextmanager
     def operating(self, **options: Any) -> Iterator[OperatorProcess]:

@@ -11,7 +11,12 @@ from typing import Any
 
 import pulumi
 
-from callplane.deployment.options import CALLS_URI_KEY, OWNER_URI_KEY, URI_KEY
+from callplane.deployment.options import (
+    CALLS_URI_KEY,
+    OWNER_URI_KEY,
+    READER_URI_KEY,
+    URI_KEY,
+)
 from callplane_stacks.kubernetes.configuration import Configuration
 from callplane_stacks.objects import Body, Component, labelled
 
@@ -20,14 +25,16 @@ CLUSTER = "callplane-ledger"
 POOLER = f"{CLUSTER}-pooler"
 DATABASE = "callplane"
 OWNER = "callplane_owner"
-#: The roles that `callplane database upgrade` grants the service's and call control's rights to.
+#: The roles to which `callplane database upgrade` grants the rights of the operator, call control
+#: and the admin API.
 SERVICE = "callplane_service"
 CALLS = "callplane_calls"
+READER = "callplane_reader"
 CNPG = "postgresql.cnpg.io/v1"
 PLUGIN = "barman-cloud.cloudnative-pg.io"
 OPERATOR_NAMESPACE = "cnpg-system"
 POSTGRES_PORT, STATUS_PORT, METRICS_PORT = 5432, 8000, 9187
-GRANTED = (SERVICE, CALLS)
+GRANTED = (SERVICE, CALLS, READER)
 ROLES = (OWNER, *GRANTED)
 
 
@@ -77,6 +84,7 @@ def _addresses(passwords: Mapping[str, pulumi.Input[str]], place: str) -> Body:
             URI_KEY: address(SERVICE, passwords, place),
             OWNER_URI_KEY: address(OWNER, passwords, place),
             CALLS_URI_KEY: address(CALLS, passwords, place),
+            READER_URI_KEY: address(READER, passwords, place),
         },
     }
 

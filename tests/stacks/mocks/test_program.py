@@ -82,7 +82,7 @@ def test_every_role_is_there_before_the_schema_grants_it_rights(
     (cluster,) = of_kind(objects, "Cluster")
     spec = cluster.plain["spec"]
     roles = schema_roles()
-    assert roles.keys() == {"SERVICE", "CALL"}
+    assert roles.keys() == {"SERVICE", "CALL", "READER"}
     wanted = [f"create role {role}" for role in roles.values()]
     assert spec["bootstrap"]["initdb"]["postInitSQL"] == wanted
     assert [role["name"] for role in spec["managed"]["roles"]] == list(roles.values())
@@ -131,8 +131,8 @@ def test_each_container_signs_in_to_the_database_as_its_own_role(
                     uri = secrets[place, wanted["name"]]["stringData"][wanted["key"]]
                     assert found.setdefault(container["name"], uri) == uri
                     told.append(each.name)
-    # Three containers of the platform, and call control beside either SBC.
-    assert len(told) == 5
+    # Four containers of the platform, and call control beside either SBC.
+    assert len(told) == 6
     beside = secrets["callplane-sbc", sbc_pod.DATABASE_SECRET]["stringData"]
     assert beside.keys() == {CALLS_URI_KEY}
     roles = schema_roles()
@@ -143,6 +143,7 @@ def test_each_container_signs_in_to_the_database_as_its_own_role(
             "upgrade-database": ledger_database.OWNER,
             "operator": roles["SERVICE"],
             "callcontrol": roles["CALL"],
+            "api": roles["READER"],
         }.items()
     }
 
@@ -167,6 +168,7 @@ def test_the_database_admits_every_pod_that_signs_in_to_it(objects: list[Registe
     assert {each.plain["metadata"]["name"] for each in deployed} == {
         "callplane-operator",
         "callplane-callcontrol",
+        "callplane-api",
     }
     for each in deployed:
         assert each.plain["metadata"]["namespace"] == "callplane-system"

@@ -1,0 +1,121 @@
+"""Serves an ASGI application in the running loop until the block ends, over TLS where there is a
+certificate. Signals stay with the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+
+from callplane.errors import CallplaneError
+
+START_SECONDS: Final = 10.0
+STOP_SECONDS: Final = 10
+CONNECTIONS: Final = 200
+#: The whole head of a request, a token included.
+HEAD_LIMIT_BYTES: Final = 16 * 1024
+RELOAD_SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.005
+
+log = logging.getLogger(__name__)
+
+
+class CertificateProblem(CallplaneError):
+    """Certificate and key cannot be read, or do not belong together."""
+
+
+@dataclass(slots=True)
+class Certificate:
+    """A certificate in files that are renewed; connections after that use the new one."""
+
+    chain: Path
+    key: Path
+    context: ssl.SSLContext = field(init=False)
+    _read: tuple[float, float] = field(init=False, default=(0.0, 0.0))
+
+    def __post_init__(self) -> None:
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.refresh()
+
+    def refresh(self) -> bool:
+        """Read the files when they have changed; whether they had. Raises CertificateProblem."""
+        try:
+            seen = (self.chain.stat().st_mtime, self.key.stat().st_mtime)
+            if seen == self._read:
+                return False
+            self.context.load_cert_chain(self.chain, self.key)
+        except OSError as error:
+            raise CertificateProblem(
+                f"{self.chain}, {self.key}: {error.strerror or 'unusable'}"
+            ) from None
+        self._read = seen
+        return True
+
+    async def keep_fresh(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Look at the files for ever; a new pair that cannot be used leaves the old one."""
+        while True:
+            await sleep(RELOAD_SECONDS)
+            try:
+                if self.refresh():
+                    log.info("the certificate was renewed")
+            except CertificateProblem as error:
+                log.error("the certificate is not renewed: %s", error)
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    application: Any, host: str, port: int, certificate: Certificate | None = None
+) -> AsyncGenerator[int]:
+    """Yields the port, which is a free one for 0. Raises OSError for one that is taken."""
+    with socket.create_server((host, port), family=_family(host)) as listener:
+        config = uvicorn.Config(
+            application,
+            lifespan="off",
+            ws="none",
+            # The one whose limit on heads holds.
+            http="h11",
+            h11_max_incomplete_event_size=HEAD_LIMIT_BYTES,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_graceful_shutdown=STOP_SECONDS,
+            ssl_context_factory=(
+                None if certificate is None else lambda config, default: certificate.context
+            ),
+        )
+        server = _Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while not server.started:
+                    if task.done():
+                        await task
+                        raise RuntimeError("the server stopped while it was starting")
+                    await asyncio.sleep(_POLL_SECONDS)
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await task
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
