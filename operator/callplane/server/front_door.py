@@ -32,6 +32,8 @@ DOCUMENT_PATH: Final = "/openapi.json"
 #: Names and numbers need no more. What a proxy could read otherwise than we do is no path of ours.
 _PLAIN: Final = re.compile(rb"(?:/(?:[A-Za-z0-9_:+-]|%2B|%3A|\.(?!\.?(?:/|\Z)))+)+")
 QUERY_LIMIT_BYTES: Final = 4096
+#: The server stops reading at some length too, but takes what comes in one piece.
+HEAD_LIMIT_BYTES: Final = 16 * 1024
 ALWAYS: Final = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -91,6 +93,8 @@ class FrontDoor:
     async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> _Answer:
         if scope["method"] != "GET":
             raise problems.method_not_allowed()
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_LIMIT_BYTES:
+            raise problems.headers_too_large()
         path: bytes = scope.get("raw_path") or scope["path"].encode()
         if path != DOCUMENT_PATH.encode():
             authorization = [

@@ -109,6 +109,10 @@ def method_not_allowed() -> Problem:
     )
 
 
+def headers_too_large() -> Problem:
+    return Problem(431, "HeadersTooLarge", "The headers of the request are too long.")
+
+
 def bad_request(errors: Sequence[Mapping[str, str]], detail: str = "") -> Problem:
     """400; `errors` name the parameter and the rule, never the value."""
     return Problem(400, "BadRequest", detail or "The request cannot be read.", errors=errors)

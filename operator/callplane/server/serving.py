@@ -17,12 +17,11 @@ from typing import Any, Final
 import uvicorn
 
 from callplane.errors import CallplaneError
+from callplane.server.front_door import HEAD_LIMIT_BYTES
 
 START_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 10
 CONNECTIONS: Final = 200
-#: The whole head of a request, a token included.
-HEAD_LIMIT_BYTES: Final = 16 * 1024
 RELOAD_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.005
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from callplane.sandbox import components
+from callplane.testing.control_plane import ThrowAwayCluster
 from callplane.testing.live_world import LiveWorld, OperatorProcess
 
 
@@ -50,10 +51,14 @@ class AdminApiProcess(OperatorProcess):
             connection.close()
 
 
-def start(world: LiveWorld, name: str, **settings: str) -> AdminApiProcess:
-    """Start one in a world. Settings are fields of `ApiSettings` as text."""
-    fields = {"database_url": world.database_url, **settings}
-    known = world.start(components.admin_api(name=name, timeout_seconds=60, **fields))
+def start(
+    world: LiveWorld, name: str, cluster: ThrowAwayCluster | None = None, **settings: str
+) -> AdminApiProcess:
+    """Start one in a world, by default on its cluster. Settings are fields of `ApiSettings` as
+    text.
+    """
+    component = components.admin_api(name=name, timeout_seconds=60, **settings)
+    known = world.start(component, cluster)
     return AdminApiProcess(
         record=world.state.processes[-1],
         probes=known.url(name, "probes"),

@@ -270,9 +270,9 @@ class LiveWorld(ThrowAway):
             endpoint=known.url(name, "http"),
         )
 
-    def start(self, component: Component) -> Surroundings:
+    def start(self, component: Component, cluster: ThrowAwayCluster | None = None) -> Surroundings:
         """Start one more process of the project; where it can be reached."""
-        return components.start(component, self.state, self._surroundings())
+        return components.start(component, self.state, self._surroundings(cluster))
 
     @contextmanager
     def operating(self, **options: Any) -> Iterator[OperatorProcess]:
