@@ -69,6 +69,7 @@ layers: $(ENVIRONMENT)
 fresh: $(ENVIRONMENT)
 	@$(RUN) -m callplane.apis.generate --check
 	@$(RUN) -m callplane.deployment.generate --check
+	@$(RUN) -m callplane.server.generate --check
 
 format: $(ENVIRONMENT) #? format the code and sort its imports
 	@$(VENV)/bin/ruff check --fix-only --quiet .
@@ -77,6 +78,7 @@ format: $(ENVIRONMENT) #? format the code and sort its imports
 gen: $(ENVIRONMENT) #? write crds/, schemas/, the fields in docs/kinds/ and the operator's manifests
 	@$(RUN) -m callplane.apis.generate
 	@$(RUN) -m callplane.deployment.generate
+	@$(RUN) -m callplane.server.generate
 
 golden: $(ENVIRONMENT) #? accept changed golden plans, once you have looked at them (never in CI)
 	@CALLPLANE_ACCEPT_GOLDEN=1 $(RUN) -m pytest -q tests/golden

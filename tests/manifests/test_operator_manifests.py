@@ -130,6 +130,7 @@ def test_what_pods_read_of_traces_is_what_turns_them_on() -> None:
         }
         for pod in pods(objects.values())
         for container in pod["containers"]
+        if container["args"] != ["api"]
     ]
     assert len(environments) == 2
     for environment in environments:
@@ -268,7 +269,10 @@ def test_the_pod_is_told_settings_that_exist_and_probes_that_answer() -> None:
         names = {entry["name"] for entry in container["env"]}
         ours = {name for name in names if not name.startswith("OTEL_")}
         assert ours <= {PREFIX + name.upper() for name in settings_type.model_fields}
-        assert names - ours == {*traces.VARIABLES, *traces.SECRET_VARIABLES}
+        # The admin API has no traces.
+        traced = () if settings_type is ApiSettings else traces.VARIABLES.keys()
+        hidden = traces.SECRET_VARIABLES if traced else ()
+        assert names - ours == {*traced, *hidden}
         values = {entry["name"]: entry.get("value", "somewhere") for entry in container["env"]}
         settings = settings_type.from_environment({PREFIX + "PROBE_PORT": "8080", **values})
         assert settings.probe_host == "0.0.0.0"
@@ -296,6 +300,50 @@ def test_call_control_has_no_right_in_the_cluster_and_a_role_of_its_own() -> Non
         for pod in (operator, calls)
     ]
     assert keys == [{"uri"}, {"calls-uri"}]
+
+
+def test_roles_of_readers_are_given_and_never_come_along() -> None:
+    """Whoever may look at objects, or edit them, has not been told who has which number."""
+    objects = by_key(platform_objects.objects(Options()))
+    virtual = {"numbers", "numbers/history", "numbers/digits"}
+    virtual |= {f"callingaccounts/{each}" for each in ("pools", "statements", "postings")}
+    for body in objects.values():
+        if body["kind"] not in ("Role", "ClusterRole"):
+            continue
+        named = {each for rule in body["rules"] for each in rule["resources"]}
+        aggregated = any("aggregate-to" in label for label in body["metadata"]["labels"])
+        assert "*" not in named
+        assert not (aggregated and named & virtual), body["metadata"]["name"]
+        if named & virtual:
+            assert body["metadata"]["name"].endswith("-reader")
+
+
+def test_the_admin_api_may_ask_and_read_nothing() -> None:
+    objects = by_key(platform_objects.objects(Options()))
+    (role, own) = (
+        objects[f"{kind}/callplane-api"]["rules"]
+        for kind in ("ClusterRole/-", "Role/callplane-system")
+    )
+    allowed = {
+        (verb, resource, *rule.get("resourceNames", ["*"]))
+        for rule in (*role, *own)
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert allowed == {
+        ("create", "tokenreviews", "*"),
+        ("create", "subjectaccessreviews", "*"),
+        ("get", "namespaces", "kube-system"),
+        ("create", "events", "*"),
+        ("patch", "events", "*"),
+    }
+    pod = objects["Deployment/callplane-system/callplane-api"]["spec"]["template"]["spec"]
+    (key,) = {
+        entry["valueFrom"]["secretKeyRef"]["key"]
+        for entry in pod["containers"][0]["env"]
+        if "secretKeyRef" in entry.get("valueFrom", {})
+    }
+    assert key == "reader-uri"
 
 
 def test_every_kind_is_watched_and_its_status_written() -> None:

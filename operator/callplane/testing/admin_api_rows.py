@@ -63,8 +63,8 @@ def _statements(installation: str) -> Iterator[str]:
             f"'{held.change_id}', '{json.dumps(held.change)}', '{held.cause}', '{proposer}', "
             f"'{held.range_name}', 'held', '{AT}', '{DIGEST}', '', null, null, '[]', '[]')"
         )
-    for number, account in enumerate((ACCOUNT_A, ACCOUNT_B, ACCOUNT_B2), start=1):
-        yield from _books(number, account)
+    for nth, account in enumerate((ACCOUNT_A, ACCOUNT_B, ACCOUNT_B2), start=1):
+        yield from _books(nth, account)
 
 
 def _number(number: str, installation: str) -> Iterator[str]:
