@@ -32,6 +32,7 @@ from callplane.testing.admin_api_world import (
     Answered,
 )
 from callplane.testing.live_world import PLATFORM, LiveWorld
+from callplane.testing.token_issuer import TokenIssuer
 
 POD = {"pod_name": "api-of-test", "pod_uid": "uid-of-api", "namespace": PLATFORM.namespace}
 PATIENT = {"failed_attempts": "1000000", "show_numbers": "true", **POD}
@@ -240,6 +241,41 @@ def test_a_database_that_is_away_is_said_and_nothing_else(
         assert process.get(OWN_NUMBERS, tokens["no-rights"]).status == 403
     finally:
         process.stop()
+
+
+def test_people_of_an_issuer_come_in_by_their_groups(
+    live_world: LiveWorld, database_url: str, tokens: dict[str, str]
+) -> None:
+    issuer = TokenIssuer()
+    live_world.kubectl(
+        *("create", "rolebinding", "finance", "-n", TEAM_B),
+        *("--clusterrole=callplane-books-reader", "--group=oidc:finance"),
+    )
+    pools, numbers = (f"/v1/namespaces/{TEAM_B}/{each}" for each in ("pools", "numbers"))
+    with issuer.listening() as address:
+        process = admin_api_process.start(
+            live_world, "api-oidc", database_url=database_url, oidc_issuer=address
+        )
+        try:
+            assert process.get(pools, issuer.token()).status == 200
+            assert process.get(numbers, issuer.token()).status == 403
+            assert process.get(pools, issuer.token(groups=["guests"])).status == 403
+            assert process.get(pools, issuer.token(groups=["system:masters"])).status == 403
+            account = "system:serviceaccount:people-of-the-api:everything"
+            assert process.get(pools, issuer.token(sub=account, groups=[])).status == 403
+            bad = (
+                *(issuer.unsigned(), issuer.by_public_key(), issuer.token(aud="another")),
+                *(issuer.token(exp=1), issuer.token(header={"kid": "unknown"})),
+            )
+            assert [process.get(pools, token).status for token in bad] == [401] * len(bad)
+            # Once for the first token, and once for the unknown key.
+            assert issuer.asked.count("/keys") <= 2
+            # The cluster's own are as good as before.
+            assert process.get(pools, tokens["books-of-b"]).status == 200
+            users = [line["user"] for line in trail(process) if line["reason"] == "NotAllowed"]
+            assert users == ["oidc:ann"] * 3 + [f"oidc:{account}"]
+        finally:
+            process.stop()
 
 
 NOTHING_BEYOND = (

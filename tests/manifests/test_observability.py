@@ -17,6 +17,7 @@ from callplane.callcontrol.metrics import CallMetrics
 from callplane.callcontrol.sbc_watching import SbcLook, SbcWatcher
 from callplane.deployment import alerts, dashboards
 from callplane.engine.keyed_queue import Priority
+from callplane.server.metrics import ApiMetrics
 from callplane.telemetry import AccountFigures, Telemetry
 
 # What Prometheus itself adds to a scrape.
@@ -50,9 +51,11 @@ def exposed() -> Metrics:
     telemetry.spans_sent("sent", 1)
     telemetry.accounts_seen([AccountFigures("a/b", "GBP", {"used": 1}, {"posted": 1}, 0)])
     calls.spans_sent("sent", 1)
+    api = ApiMetrics()
+    api.requests.labels("/v1/numbers", "200").inc()
     return {
         sample.name: frozenset(sample.labels)
-        for used in (telemetry, calls)
+        for used in (telemetry, calls, api)
         for family in used.registry.collect()
         for sample in family.samples
     } | dashboards.RTPENGINE
@@ -157,7 +160,9 @@ def test_every_metric_that_a_process_declares_was_used_above() -> None:
     calls = CallMetrics().registry
     calls.register(watched())
     declared = {
-        family.name for registry in (Telemetry().registry, calls) for family in registry.collect()
+        family.name
+        for registry in (Telemetry().registry, calls, ApiMetrics().registry)
+        for family in registry.collect()
     }
     assert declared == used
 

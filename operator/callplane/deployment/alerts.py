@@ -174,6 +174,20 @@ ALERTS: tuple[Alert, ...] = (
         "No place of a peer answers an SBC; its calls take another way or fail.",
     ),
     Alert(
+        "CallplaneApiCannotDecide",
+        "sum(increase(callplane_api_unreviewed_total[10m])) > 0",
+        5,
+        "warning",
+        "The admin API answers 503: it cannot ask who somebody is or what they may see.",
+    ),
+    Alert(
+        "CallplaneApiRefusals",
+        "sum(increase(callplane_api_refusals_total[10m])) > 100",
+        5,
+        "warning",
+        "The admin API turns away many requests: somebody guesses tokens or has lost a right.",
+    ),
+    Alert(
         "CallplaneEmergencyCall",
         "sum(increase(callplane_emergency_calls_total[5m])) > 0",
         0,

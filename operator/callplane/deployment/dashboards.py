@@ -308,6 +308,31 @@ SBC = Dashboard(
     ),
 )
 
+ADMIN_API = Dashboard(
+    "callplane-api",
+    "Callplane: admin API",
+    (
+        Panel(
+            "Requests, a minute",
+            "short",
+            {"{{status}}": "sum by (status) (rate(callplane_api_requests_total[5m])) * 60"},
+        ),
+        Panel("Time of a request", "s", _quantiles("callplane_api_request_seconds")),
+        Panel(
+            "Requests turned away, a minute",
+            "short",
+            {"{{reason}}": "sum by (reason) (rate(callplane_api_refusals_total[5m])) * 60"},
+            "Who, what and where stand in the log of `callplane.audit`.",
+        ),
+        Panel(
+            "Requests nobody could decide about, a minute",
+            "short",
+            {"503": "sum(rate(callplane_api_unreviewed_total[5m])) * 60"},
+            "The API server, or the issuer of tokens, does not answer: nobody is let in.",
+        ),
+    ),
+)
+
 #: What a real rtpengine exposes of the series above, with their labels; the SIP tests ask one.
 RTPENGINE: dict[str, frozenset[str]] = {
     "rtpengine_sessions": frozenset({"type"}),
@@ -318,7 +343,7 @@ RTPENGINE: dict[str, frozenset[str]] = {
     "rtpengine_bytes_total": frozenset({"type"}),
 }
 
-DASHBOARDS: tuple[Dashboard, ...] = (PROVISIONING, CALLS, SBC)
+DASHBOARDS: tuple[Dashboard, ...] = (PROVISIONING, CALLS, SBC, ADMIN_API)
 
 
 def model(dashboard: Dashboard) -> Body:

@@ -114,6 +114,10 @@ class FrontDoor:
 
     def _count(self, scope: Scope, status: int, began: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
+        if route.startswith("/") and route != DOCUMENT_PATH:
+            # A route knows its own part of the path only.
+            where = "/namespaces/{namespace}" if "namespace" in scope["path_params"] else ""
+            route = f"/v1{where}{route}"
         metrics = self._door.metrics
         metrics.requests.labels(route, str(status)).inc()
         metrics.seconds.observe(self._clock.monotonic() - began)

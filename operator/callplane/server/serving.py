@@ -52,6 +52,8 @@ class Certificate:
             seen = (self.chain.stat().st_mtime, self.key.stat().st_mtime)
             if seen == self._read:
                 return False
+            # Tried apart first: a chain with another's key would break what is in use.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.chain, self.key)
             self.context.load_cert_chain(self.chain, self.key)
         except OSError as error:
             raise CertificateProblem(
@@ -91,7 +93,7 @@ async def serving(
             http="h11",
             h11_max_incomplete_event_size=HEAD_LIMIT_BYTES,
             log_config=None,
-            log_level="warning",
+            log_level="error",
             access_log=False,
             server_header=False,
             proxy_headers=False,

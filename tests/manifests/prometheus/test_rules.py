@@ -30,6 +30,7 @@ QUICK = 'callplane_provider_call_seconds_bucket{provider="teams",le="5"}'
 WAITING = 'callplane_call_records_waiting{instance="a"}'
 SBC_UP = 'callplane_sbc_up{instance="a",sbc="127.0.0.1:8448"}'
 PEER = 'callplane_sbc_peer_up{instance="a",sbc="127.0.0.1:8448",peer="teams"}'
+REFUSED = 'callplane_api_refusals_total{reason="UnknownToken"}'
 READ_AT = "callplane_call_tables_read_timestamp_seconds"
 
 
@@ -126,6 +127,10 @@ SCENES = {
     "CallplaneCallEntriesRefused": Scene(
         {"callplane_call_entries_refused": "1x120"}, {"callplane_call_entries_refused": "0x120"}
     ),
+    "CallplaneApiCannotDecide": Scene(
+        {"callplane_api_unreviewed_total": GROWING}, {"callplane_api_unreviewed_total": STILL}
+    ),
+    "CallplaneApiRefusals": Scene({REFUSED: "0+20x120"}, {REFUSED: "0+5x120"}),
     "CallplaneEmergencyCall": Scene(
         {"callplane_emergency_calls_total": GROWING}, {"callplane_emergency_calls_total": STILL}
     ),
