@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from callplane.clock import SystemClock
-from callplane.store import schema
+from callplane.store import examining, schema
 from callplane.store.books_ports import Outcome
 from callplane.store.books_postgres import PostgresBooks
 from callplane.testing.billing_builders import ACCOUNT
@@ -47,6 +47,8 @@ async def test_old_months_go_and_balances_stay(migrated_dsn: str) -> None:
             assert len(await books.postings(ACCOUNT, start)) == count
     finally:
         await books.close()
+    audited = examining.examine(migrated_dsn)
+    assert (audited.findings, audited.books.dropped, len(audited.books.months)) == ((), 2, 1)
     with psycopg.connect(migrated_dsn) as owner:
         keys = owner.execute("select attempt_id from books.leg_keys").fetchall()
         assert keys == [("recent",)]

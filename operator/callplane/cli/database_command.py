@@ -1,20 +1,28 @@
-"""`callplane database`: prepare the operator's database, with the rights of its schema's owner.
+"""`callplane database`: prepare the operator's database, with the rights of its schema's owner, and
+say whether one that was restored is whole.
 
-The operator itself runs with fewer: it may add to the history and never change it.
+The operator itself runs with fewer rights: it may add to the history and never change it.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from callplane.cli import connecting, output
+from callplane.cli import connecting, database_verifying, output
 from callplane.cli.connecting import DatabaseUrl
 from callplane.clock import SystemClock
+from callplane.errors import CallplaneError
+
+Against = Annotated[
+    Path | None,
+    typer.Option("--against", help="A record that --save made: what of it is not there?"),
+]
 
 group = typer.Typer(
-    help="The operator's database: bring its schema up to date, drop what is too old.",
+    help="The operator's database: bring its schema up to date, drop what is too old, verify it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -27,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 @group.callback()
 def _database() -> None:
-    """The operator's database: bring its schema up to date, drop what is too old."""
+    """The operator's database: bring its schema up to date, drop what is too old, verify it."""
 
 
 @group.command()
@@ -64,3 +72,48 @@ def retain(
     typer.echo(f"dropped {output.count(len(dropped), 'table')} of old months")
     for name in dropped:
         typer.echo(f"  {name}")
+
+
+@group.command()
+def verify(
+    database_url: DatabaseUrl = None,
+    against: Against = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", help="Write down what it holds, to be kept with the backup."),
+    ] = None,
+) -> None:
+    """Say whether a database is whole: schema, rights, history of numbers, and every balance.
+
+    Exit code 0 verified; 1 not whole; 2 whole, and something of the record is not there, as after
+    the restore of an older backup. Needs a role that may read everything.
+    """
+    url = connecting.required_database_url(database_url)
+    code = database_verifying.run(url, against=against, save=save)
+    if code:
+        raise typer.Exit(code)
+
+
+@group.command()
+def rehearse(
+    dump: Annotated[Path, typer.Argument(help="A dump of pg_dump --format=custom.")],
+    against: Against = None,
+) -> None:
+    """Restore a dump into a PostgreSQL of its own on this machine, verify it, throw it away.
+
+    Exit codes as of verify. The schema is brought to this program's version first, as the operator
+    would do. Needs the extra `sandbox`, and room for the database in the temporary folder.
+    """
+    from callplane.sandbox import rehearsals
+    from callplane.store import schema
+
+    if not dump.exists():
+        raise CallplaneError(f"{dump}: no such file or directory")
+    with rehearsals.server() as address:
+        roles = (schema.SERVICE_ROLE, schema.CALL_ROLE)
+        url = rehearsals.restored(address, dump, roles=roles)
+        connecting.say(f"restored {dump}")
+        schema.upgrade(url)
+        code = database_verifying.run(url, against=against, save=None)
+    if code:
+        raise typer.Exit(code)

@@ -1,0 +1,185 @@
+"""A whole database looked at: schema, rights, numbers, books, and an earlier record of them.
+
+Called by `callplane database verify` and `rehearse`: after a restore somebody has to say whether
+what came back is whole, and what of it is not there any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from callplane.errors import mask_number, scrub
+from callplane.store import books_audit, database_rights, schema
+from callplane.store.books_audit import BooksAudit, Comparison, MonthRecord, Standing
+from callplane.store.ports import Checkpoint, StoreUnavailable
+
+#: What the file of a record begins with; another number when its fields mean something else.
+FORMAT = 1
+
+# The last event of a number says where its row must be; free numbers have none.
+_NUMBERS_ASTRAY = """
+with last as (
+    select distinct on (number) number, to_state from register.number_events
+    order by number, sequence desc
+)
+select coalesce(n.number, last.number), coalesce(n.state, 'Free'), coalesce(last.to_state, 'Free')
+from register.numbers as n full join last using (number)
+where coalesce(n.state, 'Free') <> coalesce(last.to_state, 'Free') order by 1 limit %s
+"""
+_COUNTS = "select state, count(*) from register.numbers group by state order by state"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a database held at one moment, small enough to keep with every backup.
+
+    It has no numbers of people and no names but those of accounts.
+    """
+
+    taken_at: datetime
+    schema: str
+    head: Checkpoint
+    months: tuple[MonthRecord, ...]
+    statements: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """`findings` say what is not whole, `notes` what could not be looked at; `missing` what an
+    earlier record had and is not there, `comparisons` how its months stand.
+    """
+
+    version: str
+    numbers: Mapping[str, int]
+    books: BooksAudit
+    findings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    missing: tuple[str, ...] = field(default=())
+
+
+def examine(
+    dsn: str,
+    *,
+    record: Record | None = None,
+    service_role: str = schema.SERVICE_ROLE,
+    call_role: str = schema.CALL_ROLE,
+) -> Examination:
+    """Look at everything but the chain of the history, in one view of the database.
+
+    Needs the rights to read all of it. Raises SchemaMismatch and StoreUnavailable.
+    """
+    try:
+        with psycopg.connect(dsn, options="-c timezone=UTC -c statement_timeout=0") as session:
+            session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            session.read_only = True
+            return _examined(session, record, (service_role, call_role))
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"PostgreSQL: {scrub(str(error))}") from error
+
+
+def _examined(
+    session: psycopg.Connection, record: Record | None, roles: tuple[str, ...]
+) -> Examination:
+    version = _version(session)
+    books = books_audit.audit(session)
+    findings, notes = list(books.findings), []
+    for number, state, said in session.execute(
+        _NUMBERS_ASTRAY, (books_audit.FINDINGS_MAX,)
+    ).fetchall():
+        findings.append(f"{mask_number(number)} is {state}, and its history ends with {said}")
+    for role in roles:
+        if database_rights.exists(session, role):
+            findings += database_rights.objections(session, role)
+        else:
+            notes.append(f"there is no role {role} here, so its rights were not looked at")
+    comparisons: tuple[Comparison, ...] = ()
+    missing: list[str] = []
+    if record is not None:
+        comparisons = books_audit.compare(session, record.months, books)
+        findings += [one.text for one in comparisons if one.standing is Standing.CHANGED]
+        missing += [one.text for one in comparisons if one.standing is Standing.MISSING]
+        for number, digest in sorted(record.statements.items()):
+            if number not in books.statements:
+                missing.append(f"statement {number} is not there")
+            elif books.statements[number] != digest:
+                findings.append(f"statement {number} is another one than that of the record")
+    counts: dict[str, int] = dict(session.execute(_COUNTS).fetchall())
+    return Examination(
+        version, counts, books, tuple(findings), tuple(notes), comparisons, tuple(missing)
+    )
+
+
+def _version(session: psycopg.Connection) -> str:
+    try:
+        row = session.execute(schema.VERSION_QUERY).fetchone()
+    except psycopg.errors.UndefinedTable:
+        row = None
+    schema.check(None if row is None else row[0])
+    return schema.HEAD
+
+
+def recorded(found: Examination, head: Checkpoint, *, now: datetime) -> Record:
+    """What to keep of an examination."""
+    return Record(now, found.version, head, found.books.months, found.books.statements)
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """The file of a record."""
+    return {
+        "format": FORMAT,
+        "takenAt": record.taken_at.astimezone(UTC).isoformat(),
+        "schema": record.schema,
+        "numbersHead": {"position": record.head.position, "link": record.head.link},
+        "statements": {str(number): digest for number, digest in record.statements.items()},
+        "months": [
+            {
+                "account": month.account,
+                "start": month.start.astimezone(UTC).isoformat(),
+                "currency": month.currency,
+                "calls": month.calls,
+                "usedSeconds": month.used_seconds,
+                "graceSeconds": month.grace_seconds,
+                "postedMicros": month.posted_micros,
+                "postings": month.postings,
+                "lastId": month.last_id,
+                "digest": month.digest,
+            }
+            for month in record.months
+        ],
+    }
+
+
+def from_json(document: Mapping[str, Any]) -> Record:
+    """A record as it was kept. Raises ValueError, KeyError or TypeError for what is none."""
+    if document["format"] != FORMAT:
+        raise ValueError(f"its format is {document['format']}, and this program reads {FORMAT}")
+    head = document["numbersHead"]
+    return Record(
+        taken_at=datetime.fromisoformat(document["takenAt"]),
+        schema=document["schema"],
+        head=Checkpoint(int(head["position"]), head["link"]),
+        months=tuple(_months(document["months"])),
+        statements={int(number): digest for number, digest in document["statements"].items()},
+    )
+
+
+def _months(rows: list[Mapping[str, Any]]) -> Iterator[MonthRecord]:
+    for row in rows:
+        yield MonthRecord(
+            account=row["account"],
+            start=datetime.fromisoformat(row["start"]),
+            currency=row["currency"],
+            calls=row["calls"],
+            used_seconds=row["usedSeconds"],
+            grace_seconds=row["graceSeconds"],
+            posted_micros=row["postedMicros"],
+            postings=row["postings"],
+            last_id=row["lastId"],
+            digest=row["digest"],
+        )
