@@ -76,6 +76,17 @@ class Site:
                 return one["reason"], one["message"]
         return "", ""
 
+    def confirmed(self) -> bool:
+        """Do what the message asks for; False when it may ask again, with newer figures."""
+        reason, message = self.stalled()
+        if reason != "RegisterRestored":
+            return True
+        self.cluster.kubectl(
+            *("annotate", "--overwrite", "teamstenant/main", "-n", self.estate.platform),
+            f"callplane.dev/register-confirmed={message.rpartition(': ')[2]}",
+        )
+        return False
+
     def call(self, index: int, *, seconds: int = 61) -> None:
         """A call that Kamailio has written down and nobody was asked about."""
         self.calls += 1
@@ -143,13 +154,69 @@ def charged(database: str) -> int:
     return int(rows(database, "select count(*) from books.cdrs")[0][0])
 
 
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What was kept: the night's dump and record, and a record from just before the loss."""
+
+    dump: Path
+    night: Path
+    noon: Path
+    #: The number of somebody who has left after the night.
+    given_up: str
+
+
 def test_the_database_is_lost_and_comes_back_from_last_night(
     site: Site, run: Run, tmp_path: Path
 ) -> None:
+    kept = _lived_and_lost(site, run, tmp_path)
+    assigned, before = site.estate.assigned(), site.estate.mark()
+
+    # It comes back whole, and says what it lacks.
+    back = backups.restore(site.world.postgres, kept.dump)
+    url = f"--database-url={back}"
+    assert "verified" in run("database", "verify", url, "--against", kept.night)
+    said = run("database", "verify", url, "--against", kept.noon, code=2)
+    assert "of numbers are not there" in said
+    assert "3 calls, 183 s and 0.00 GBP are not there" in said
+    run("numbers", "verify", url)
+
+    with site.operating(back):
+        # Noticed: nothing is written until a person has looked.
+        polling.until(lambda: site.stalled()[0] == "RegisterRestored", "it is noticed", seconds=60)
+        site.people(7)
+        polling.stays(
+            lambda: site.estate.writes_since(before) == [], "nothing is written", seconds=4
+        )
+        free = _rebuilt(site, run, url, tmp_path / "free.txt")
+        polling.until(site.confirmed, "a person has looked")
+        # The seventh is written to, and nobody else; a number that rests is nobody's.
+        newest = polling.until(lambda: site.estate.number_of(7), "writes go on", seconds=60)
+        site.ready()
+        assert newest in free
+        assert newest not in (kept.given_up, *assigned)
+        now = site.estate.assigned()
+        assert now == {**assigned, newest: now[newest]}
+        assert site.estate.writes_since(before) == ["assignNumber"]
+
+        # Calls: the spool is read from its beginning, and what the books have is not taken again.
+        polling.until(lambda: _lines(back) >= 6, "every line is with call control")
+        site.mark.unlink()
+        with site.answering(back):
+            polling.until(lambda: charged(back) == 5, "the calls are in the books again")
+    audited = run("ledger", "audit", url, "--against", kept.noon)
+    assert "the same calls, minutes and money, posted anew" in audited
+    assert audited.endswith("verified\n")
+    # The history of numbers has gone on from the backup, and a new record begins here.
+    assert "link" in run("database", "verify", url, "--against", kept.noon, code=1)
+    assert "verified" in run("database", "verify", url, "--save", tmp_path / "new.json")
+
+
+def _lived_and_lost(site: Site, run: Run, folder: Path) -> Backup:
+    """A day, its backup, half a day more, and then no database."""
     world, estate = site.world, site.estate
     lost = world.postgres.create_database()
-
-    # A day, and its backup with the record of what it holds.
+    url = f"--database-url={lost}"
+    night, noon = folder / "night.json", folder / "noon.json"
     with site.operating(lost), site.answering(lost):
         site.people(1, 2, 3)
         site.ready()
@@ -157,15 +224,14 @@ def test_the_database_is_lost_and_comes_back_from_last_night(
         site.call(2)
         polling.until(lambda: charged(lost) == 2, "both calls are in the books")
         polling.until(lambda: not _unlinked(lost), "the history is chained")
-        night = tmp_path / "night.json"
-        run("database", "verify", f"--database-url={lost}", "--save", night)
-        file = backups.dump(world.postgres, lost, tmp_path / "night.dump")
+        run("database", "verify", url, "--save", night)
+        dump = backups.dump(world.postgres, lost, folder / "night.dump")
         [(known,)] = rows(lost, "select last_value from register.version")
 
         # What the backup does not have: three people more, one fewer, three calls.
         site.people(4, 5, 6)
         site.ready()
-        was_ben = estate.number_of(2)
+        given_up = str(estate.number_of(2))
         site.cluster.kubectl("delete", "teamsuser", "user-2", "-n", estate.team)
         polling.until(lambda: estate.number_of(2) is None, "the second has no number any more")
         for index in (1, 4, 5):
@@ -178,62 +244,28 @@ def test_the_database_is_lost_and_comes_back_from_last_night(
         polling.until(
             lambda: site.tenant().get("registerSequence", 0) > known, "the sequence is mirrored"
         )
-    polling.until(lambda: int(site.mark.read_text()) == site.spool.stat().st_size, "all is taken")
-    noon = tmp_path / "noon.json"
-    run("database", "verify", f"--database-url={lost}", "--save", noon)
-    assigned, before = estate.assigned(), estate.mark()
-    world.postgres.drop_database(lost)
-
-    # It comes back whole, and says what it lacks.
-    back = backups.restore(world.postgres, file)
-    url = f"--database-url={back}"
-    assert "verified" in run("database", "verify", url, "--against", night)
-    said = run("database", "verify", url, "--against", noon, code=2)
-    assert "of numbers are not there" in said
-    assert "3 calls, 183 s and 0.00 GBP are not there" in said
-    run("numbers", "verify", url)
-
-    with site.operating(back):
-        # Noticed: nothing is written until a person has looked.
-        polling.until(lambda: site.stalled()[0] == "RegisterRestored", "it is noticed", seconds=60)
-        site.people(7)
-        polling.stays(lambda: estate.writes_since(before) == [], "nothing is written", seconds=4)
-        # What is newer than the backup is found at the tenant, shown, and then written.
-        rebuild = ("numbers", "rebuild", f"{estate.platform}/main", url)
-        rebuild += (f"--kubeconfig={site.cluster.kubeconfig}",)
-        # Numbers that were free in the backup may have been given and given up since; of these
-        # people know that they were not.
-        free = tmp_path / "free.txt"
-        free.write_text("\n".join(estate.number(offset) for offset in range(50, 100)))
-        rebuild += (f"--known-free={free}",)
-        shown = " ".join(run(*rebuild).split())
-        assert "5 numbers are held by somebody in the tenant" in shown
-        assert "3 rows go Free → Assigned" in shown
-        assert "1 rows go Assigned → Quarantined" in shown
-        digest = shown.rpartition("--confirm ")[2]
-        run(*rebuild, "--confirm", digest)
-        confirmation = site.stalled()[1].rpartition(": ")[2]
-        site.cluster.kubectl(
-            *("annotate", "teamstenant/main", "-n", estate.platform),
-            f"callplane.dev/register-confirmed={confirmation}",
+        polling.until(
+            lambda: int(site.mark.read_text()) == site.spool.stat().st_size, "all is taken"
         )
-        # The seventh is written to, and nobody else; a number that rests is nobody's.
-        site.ready()
-        newest = estate.number_of(7)
-        assert newest in free.read_text().split()
-        assert newest not in (was_ben, *assigned)
-        assert estate.assigned() == {**assigned, newest: estate.assigned()[str(newest)]}
-        assert estate.writes_since(before) == ["assignNumber"]
+    run("database", "verify", url, "--save", noon)
+    world.postgres.drop_database(lost)
+    return Backup(dump, night, noon, given_up)
 
-        # Calls: the spool is read from its beginning, and what the books have is not taken again.
-        polling.until(lambda: _lines(back) >= 6, "every line is with call control")
-        site.mark.unlink()
-        with site.answering(back):
-            polling.until(lambda: charged(back) == 5, "the calls are in the books again")
-    again = run("database", "verify", url, "--against", noon, code=2)
-    assert "the same calls, minutes and money, posted anew" in again
-    assert "s and 0.00" not in again, "no call is missing"
-    assert "verified" in run("database", "verify", url, "--save", tmp_path / "new.json")
+
+def _rebuilt(site: Site, run: Run, url: str, free: Path) -> list[str]:
+    """What is newer than the backup is found at the tenant, shown, and then written. Returns the
+    numbers that people know to be free: others may have been given and given up since.
+    """
+    numbers = [site.estate.number(offset) for offset in range(50, 100)]
+    free.write_text("\n".join(numbers))
+    command = ("numbers", "rebuild", f"{site.estate.platform}/main", url)
+    command += (f"--kubeconfig={site.cluster.kubeconfig}", f"--known-free={free}")
+    shown = " ".join(run(*command).split())
+    assert "5 numbers are held by somebody in the tenant" in shown
+    assert "3 rows go Free → Assigned" in shown
+    assert "1 rows go Assigned → Quarantined" in shown
+    run(*command, "--confirm", shown.rpartition("--confirm ")[2])
+    return numbers
 
 
 def _unlinked(database: str) -> bool:

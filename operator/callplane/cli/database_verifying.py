@@ -1,4 +1,5 @@
-"""What `callplane database verify` and `rehearse` print about a database, and the record they keep.
+"""What `callplane database verify`, `database rehearse` and `ledger audit` print about a database,
+and the record they keep.
 
 A restore that nobody has checked is a hope. The answer is one line at the end, and an exit code.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,14 +35,32 @@ def run(url: str, *, against: Path | None, save: Path | None) -> int:
     with connecting.answering():
         found = examining.examine(url, record=record)
     chain, head, missing_links = asyncio.run(_chain(url, record))
-    problems = [*chain.details, *found.findings]
+    for line in _of_numbers(found, chain):
+        typer.echo(line)
+    _print_books(found, record)
     missing = list(found.missing)
     if missing_links:
         missing.insert(0, f"{output.count(missing_links, 'event')} of numbers are not there")
-    for line in _lines(found, chain):
-        typer.echo(line)
-    if record is not None:
-        _print_comparison(found, record)
+    problems = [*chain.details, *found.findings]
+    if save is not None and not problems:
+        kept = examining.to_json(examining.recorded(found, head, now=SystemClock().now()))
+        _write(save, json.dumps(kept, indent=1) + "\n")
+        typer.echo(f"recorded in {save}")
+    return _verdict(problems, missing)
+
+
+def run_books(url: str, *, against: Path | None) -> int:
+    """The same of the books alone: numbers may have taken another way since the record."""
+    from callplane.store import examining
+
+    record = None if against is None else _read(against)
+    with connecting.answering():
+        found = examining.examine_books(url, record=record)
+    _print_books(found, record)
+    return _verdict(found.findings, found.missing)
+
+
+def _verdict(problems: Sequence[str], missing: Sequence[str]) -> int:
     for text in problems:
         typer.echo(f"NOT WHOLE: {text}")
     for text in missing:
@@ -48,10 +68,6 @@ def run(url: str, *, against: Path | None, save: Path | None) -> int:
     if problems:
         typer.echo(f"not verified: {output.count(len(problems), 'finding')}")
         return NOT_WHOLE
-    if save is not None:
-        kept = examining.to_json(examining.recorded(found, head, now=SystemClock().now()))
-        _write(save, json.dumps(kept, indent=1) + "\n")
-        typer.echo(f"recorded in {save}")
     if missing:
         typer.echo("whole, and older than the record: what is missing came after this backup")
         return OLDER
@@ -70,25 +86,29 @@ async def _chain(url: str, record: Record | None) -> tuple[ChainReport, Checkpoi
         return report, head, beyond
 
 
-def _lines(found: Examination, chain: ChainReport) -> list[str]:
-    books = found.books
+def _of_numbers(found: Examination, chain: ChainReport) -> list[str]:
     numbers = ", ".join(f"{count:,} {state}" for state, count in found.numbers.items()) or "none"
-    accounts = len({month.account for month in books.months})
-    calls = sum(month.calls for month in books.months)
-    postings = sum(month.postings for month in books.months)
-    counts = ((accounts, "account"), (len(books.months), "month"), (calls, "call"))
     history = f"history of {output.count(chain.events, 'event')}, {chain.unlinked:,} not chained"
-    lines = [
-        f"schema: version {found.version}",
-        f"numbers: {numbers}; {history}",
-        f"books: {', '.join(output.count(*each) for each in (*counts, (postings, 'posting')))}",
-        f"statements: {len(books.statements):,}",
-    ]
+    return [f"schema: version {found.version}", f"numbers: {numbers}; {history}"]
+
+
+def _print_books(found: Examination, record: Record | None) -> None:
+    books = found.books
+    counts = (
+        (len({month.account for month in books.months}), "account"),
+        (len(books.months), "month"),
+        (sum(month.calls for month in books.months), "call"),
+        (sum(month.postings for month in books.months), "posting"),
+        (len(books.statements), "statement"),
+    )
+    typer.echo(f"books: {', '.join(output.count(*each) for each in counts)}")
     if books.dropped:
-        lines.append(
-            f"note: {output.count(books.dropped, 'month')} older than what is kept, not audited"
-        )
-    return [*lines, *(f"note: {text}" for text in found.notes)]
+        dropped = output.count(books.dropped, "month")
+        typer.echo(f"note: {dropped} older than what is kept, not audited")
+    for text in found.notes:
+        typer.echo(f"note: {text}")
+    if record is not None:
+        _print_comparison(found, record)
 
 
 def _print_comparison(found: Examination, record: Record) -> None:

@@ -14,7 +14,7 @@ import typer
 from callplane.billing import mediation
 from callplane.billing.mediation import Leg, RowError
 from callplane.billing.terms import Line
-from callplane.cli import connecting, output
+from callplane.cli import connecting, database_verifying, output
 from callplane.cli.call_tree import CallTree
 from callplane.cli.connecting import DatabaseUrl
 from callplane.cli.numbers_command import AsJson
@@ -278,6 +278,25 @@ async def _evidence(url: str, state: str) -> tuple[StoredSighting, ...]:
     async with connecting.evidence(url) as opened:
         await opened.match(now=SystemClock().now())
         return await opened.sightings(wanted)
+
+
+@group.command()
+def audit(
+    database_url: DatabaseUrl = None,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="A record of database verify --save: what is not there?"),
+    ] = None,
+) -> None:
+    """Say whether every balance follows from its postings, and every call was charged once.
+
+    Exit code 0 verified; 1 not whole; 2 whole, and something of the record is not there. Calls that
+    were handed in again after a restore count as there: the same calls, minutes and money.
+    """
+    url = connecting.required_database_url(database_url)
+    code = database_verifying.run_books(url, against=against)
+    if code:
+        raise typer.Exit(code)
 
 
 @group.command()

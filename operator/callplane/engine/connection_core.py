@@ -411,7 +411,9 @@ class ConnectionCore(abc.ABC):
         now = self.engine.clock.now()
         cached = self.engine.cache.get(self.key)
         mirrored = int(cached.status.get("registerSequence") or 0) if cached is not None else 0
-        await self.mirror.heartbeat(now=now, mirrored=0 if self.health.restored else mirrored)
+        # Right after a confirmation the object may still show what this register has not reached.
+        mirrored = 0 if self.health.restored else min(mirrored, self.mirror.sequence)
+        await self.mirror.heartbeat(now=now, mirrored=mirrored)
         return self.engine.settings.heartbeat_stale_seconds / 10
 
     def refresh_register(self) -> None:

@@ -244,6 +244,9 @@ def how_it_is(scope: Scope, runtime: ConnectionCore, *, word: str) -> NotKnown |
         )
     if health.restored:
         health.restored = _restored(scope, runtime, word=word)
+        if not health.restored:
+            # Confirmed: the next pass shows where the register is now.
+            scope.engine.queue.add(scope.key, Priority.DEPENDENCY)
     if health.restored:
         raise Stalled(Reason.REGISTER_RESTORED, health.restored)
     if health.register_problem:

@@ -43,6 +43,8 @@ def show(scope: Scope, runtime: ConnectionCore) -> None:
     """What waits for a person, who works the connection, and how fresh it is.
 
     The time of the last listing and the register's sequence: once a listing, at most once a minute.
+    But a sequence that lies ahead of the register, which a person has confirmed by now, goes at
+    once: it would ask for the next confirmation after every restart.
     """
     held = runtime.mirror.held_digests()
     scope.status["heldChanges"] = sum(len(rows) for rows in held.values())
@@ -56,7 +58,8 @@ def show(scope: Scope, runtime: ConnectionCore) -> None:
     if listed_at is None or runtime.health.restored:
         return
     shown = scope.cached.status.get("lastObservedTime")
-    if shown is not None:
+    is_behind = int(scope.cached.status.get("registerSequence") or 0) > runtime.mirror.sequence
+    if shown is not None and not is_behind:
         age = listed_at - datetime.fromisoformat(shown)
         if age < timedelta(seconds=FRESHNESS_SECONDS):
             return

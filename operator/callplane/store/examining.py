@@ -7,7 +7,8 @@ what came back is whole, and what of it is not there any more.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,16 +52,17 @@ class Record:
 @dataclass(frozen=True, slots=True)
 class Examination:
     """`findings` say what is not whole, `notes` what could not be looked at; `missing` what an
-    earlier record had and is not there, `comparisons` how its months stand.
+    earlier record had and is not there, `comparisons` how its months stand. `numbers` are counted
+    by state.
     """
 
     version: str
-    numbers: Mapping[str, int]
     books: BooksAudit
     findings: tuple[str, ...]
-    notes: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
-    missing: tuple[str, ...] = field(default=())
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    numbers: Mapping[str, int] = field(default_factory=dict)
 
 
 def examine(
@@ -74,45 +76,61 @@ def examine(
 
     Needs the rights to read all of it. Raises SchemaMismatch and StoreUnavailable.
     """
+    with _view(dsn) as session:
+        found = _books(session, record)
+        findings, notes = [*_numbers_astray(session), *found.findings], []
+        for role in (service_role, call_role):
+            if database_rights.exists(session, role):
+                findings += database_rights.objections(session, role)
+            else:
+                notes.append(f"there is no role {role} here, so its rights were not looked at")
+        counts: dict[str, int] = dict(session.execute(_COUNTS).fetchall())
+        return replace(found, numbers=counts, findings=tuple(findings), notes=tuple(notes))
+
+
+def examine_books(dsn: str, *, record: Record | None = None) -> Examination:
+    """Look at the books alone. Raises as `examine` does."""
+    with _view(dsn) as session:
+        return _books(session, record)
+
+
+@contextmanager
+def _view(dsn: str) -> Iterator[psycopg.Connection]:
     try:
         with psycopg.connect(dsn, options="-c timezone=UTC -c statement_timeout=0") as session:
             session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             session.read_only = True
-            return _examined(session, record, (service_role, call_role))
+            yield session
     except psycopg.OperationalError as error:
         raise StoreUnavailable(f"PostgreSQL: {scrub(str(error))}") from error
 
 
-def _examined(
-    session: psycopg.Connection, record: Record | None, roles: tuple[str, ...]
-) -> Examination:
+def _books(session: psycopg.Connection, record: Record | None) -> Examination:
     version = _version(session)
     books = books_audit.audit(session)
-    findings, notes = list(books.findings), []
-    for number, state, said in session.execute(
-        _NUMBERS_ASTRAY, (books_audit.FINDINGS_MAX,)
-    ).fetchall():
-        findings.append(f"{mask_number(number)} is {state}, and its history ends with {said}")
-    for role in roles:
-        if database_rights.exists(session, role):
-            findings += database_rights.objections(session, role)
-        else:
-            notes.append(f"there is no role {role} here, so its rights were not looked at")
-    comparisons: tuple[Comparison, ...] = ()
-    missing: list[str] = []
-    if record is not None:
-        comparisons = books_audit.compare(session, record.months, books)
-        findings += [one.text for one in comparisons if one.standing is Standing.CHANGED]
-        missing += [one.text for one in comparisons if one.standing is Standing.MISSING]
-        for number, digest in sorted(record.statements.items()):
-            if number not in books.statements:
-                missing.append(f"statement {number} is not there")
-            elif books.statements[number] != digest:
-                findings.append(f"statement {number} is another one than that of the record")
-    counts: dict[str, int] = dict(session.execute(_COUNTS).fetchall())
+    if record is None:
+        return Examination(version, books, books.findings)
+    comparisons = books_audit.compare(session, record.months, books)
+    findings = [one.text for one in comparisons if one.standing is Standing.CHANGED]
+    missing = [one.text for one in comparisons if one.standing is Standing.MISSING]
+    for number, digest in sorted(record.statements.items()):
+        if number not in books.statements:
+            missing.append(f"statement {number} is not there")
+        elif books.statements[number] != digest:
+            findings.append(f"statement {number} is another one than that of the record")
     return Examination(
-        version, counts, books, tuple(findings), tuple(notes), comparisons, tuple(missing)
+        version,
+        books,
+        findings=(*books.findings, *findings),
+        comparisons=comparisons,
+        missing=tuple(missing),
     )
+
+
+def _numbers_astray(session: psycopg.Connection) -> Iterator[str]:
+    found = session.execute(_NUMBERS_ASTRAY, (books_audit.FINDINGS_MAX,)).fetchall()
+    for number, state, said in found:
+        yield f"{mask_number(number)} is {state}, and its history ends with {said}"
 
 
 def _version(session: psycopg.Connection) -> str:

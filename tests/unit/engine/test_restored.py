@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from callplane.cluster.resource_kinds import callplane_kind
-from callplane.engine import holders
+from callplane.engine import holders, restorations
 from callplane.numbering.lifecycle import Cause, NumberState
 from callplane.store.ports import Commit
 from callplane.testing.engine_world import CONNECTION, EngineWorld, number
@@ -59,6 +59,36 @@ async def test_a_database_restored_from_yesterday_stops_writes_until_confirmed()
     assert world.number_of("ann") is None
     assert world.number_of("ben") is not None
     await world.stop()
+
+
+async def test_what_was_confirmed_is_not_asked_for_again_by_the_next_leader() -> None:
+    world = await converged()
+    yesterday = copy.deepcopy(world.register)
+    await world.declare("ben")
+    await world.settle(200)
+    await world.stop()
+    world.register = yesterday
+    await world.start()
+    await world.settle(200)
+    await confirm(world)
+    await world.settle(5)
+    # Somebody rebuilds rows, or another operator takes over, before the minute is over.
+    await world.stop()
+    await world.start()
+    await world.declare("ann", phoneNumber={"none": {}})
+    await world.settle(200)
+    status, reason, _ = await world.condition("TeamsTenant", "main", "Ready")
+    assert (status, reason) == ("True", "Succeeded")
+    assert world.number_of("ann") is None
+    await world.stop()
+
+
+async def test_a_restore_that_nobody_notices_fails_these_tests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(restorations, "problem", lambda *_, **__: "")
+    with pytest.raises(AssertionError):
+        await test_a_database_restored_from_yesterday_stops_writes_until_confirmed()
 
 
 async def test_a_cluster_restored_from_yesterday_stops_writes_until_confirmed() -> None:
