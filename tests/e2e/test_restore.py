@@ -16,6 +16,7 @@ import psycopg
 import pytest
 import yaml
 
+from callplane.callcontrol.recording import taken
 from callplane.cli import app
 from callplane.clock import SystemClock
 from callplane.sandbox import ports
@@ -245,7 +246,7 @@ def _lived_and_lost(site: Site, run: Run, folder: Path) -> Backup:
             lambda: site.tenant().get("registerSequence", 0) > known, "the sequence is mirrored"
         )
         polling.until(
-            lambda: int(site.mark.read_text()) == site.spool.stat().st_size, "all is taken"
+            lambda: taken(site.spool, site.mark) == site.spool.stat().st_size, "all is taken"
         )
     run("database", "verify", url, "--save", noon)
     world.postgres.drop_database(lost)
