@@ -4,6 +4,7 @@ has its page and every reason its runbook.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -13,16 +14,21 @@ import yaml
 
 from callplane.apis import kind_pages, parsing, registry
 from callplane.apis.reasons import Reason
+from callplane.deployment import alerts
 
 Texts = Mapping[PurePosixPath, str]
 
 LINK: Final = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
+ANCHORED: Final = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)#([^)\s]+)\)")
+HEADING: Final = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 VERB: Final = re.compile(r"(?:`|^)make ([a-z][a-z -]*)", re.MULTILINE)
 TARGET: Final = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 MANIFEST: Final = re.compile(
     r"^```yaml\n(apiVersion: callplane\.dev/.*?)^```", re.MULTILINE | re.DOTALL
 )
 REASON: Final = re.compile(r"^\| `([A-Za-z]+)` \|", re.MULTILINE)
+ROW: Final = re.compile(r"^\| `([A-Za-z]+)` \| *(.*?) *\| *(.*?) *\|$", re.MULTILINE)
+ALERT: Final = re.compile(r"^### (Callplane\w+)\n+(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
 RUNBOOKS: Final = PurePosixPath("docs/runbooks.md")
 
 
@@ -38,6 +44,26 @@ def dead_links(texts: Texts, root: Path) -> list[str]:
         for path, text in documents(texts).items()
         for target in LINK.findall(text)
         if not (root / path.parent / target).exists()
+    ]
+
+
+def anchors(text: str) -> frozenset[str]:
+    """What a page's headings are called in links: in lower case, hyphens for spaces, no marks."""
+    return frozenset(
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in HEADING.findall(text)
+    )
+
+
+def dead_anchors(texts: Texts) -> list[str]:
+    """Links into a page that has no such heading."""
+    pages = documents(texts)
+    known = {str(path): anchors(text) for path, text in pages.items()}
+    return [
+        f"{path}: {target}#{anchor}"
+        for path, text in pages.items()
+        for target, anchor in ANCHORED.findall(text)
+        if anchor not in known.get(os.path.normpath(path.parent / target if target else path), ())
     ]
 
 
@@ -107,8 +133,20 @@ def reasons_out_of_step(runbooks: str) -> list[str]:
     ]
 
 
+def helpless(runbooks: str) -> list[str]:
+    """Reasons and alerts whose entry does not say what to do."""
+    return [
+        *(name for name, meaning, todo in ROW.findall(runbooks) if not (meaning and todo)),
+        *(name for name, text in ALERT.findall(runbooks) if len(text.split()) < 15),
+    ]
+
+
 def test_links_lead_somewhere(texts: Texts, root: Path) -> None:
     assert dead_links(texts, root) == []
+
+
+def test_links_lead_to_headings(texts: Texts) -> None:
+    assert dead_anchors(texts) == []
 
 
 def test_verbs_exist(texts: Texts) -> None:
@@ -135,6 +173,14 @@ def test_pages_of_kinds_are_fresh(texts: Texts) -> None:
 
 def test_every_reason_has_a_runbook(texts: Texts) -> None:
     assert reasons_out_of_step(texts[RUNBOOKS]) == []
+
+
+def test_every_runbook_says_what_to_do(texts: Texts) -> None:
+    assert helpless(texts[RUNBOOKS]) == []
+    assert len(ROW.findall(texts[RUNBOOKS])) == len(Reason)
+    assert {name for name, _ in ALERT.findall(texts[RUNBOOKS])} == {
+        alert.name for alert in alerts.ALERTS
+    }
 
 
 def page(text: str) -> Texts:
@@ -181,3 +227,13 @@ def test_a_reason_without_a_runbook_is_caught(texts: Texts) -> None:
     twice = texts[RUNBOOKS] + "| `Foreign` | again | nothing |\n"
     assert reasons_out_of_step(lost) == ["Foreign is explained nowhere", "Alien is no reason"]
     assert reasons_out_of_step(twice) == ["Foreign is explained twice"]
+
+
+def test_a_runbook_that_says_nothing_is_caught() -> None:
+    assert helpless("| `Foreign` | somebody has it |  |\n") == ["Foreign"]
+    assert helpless("### CallplaneOddity\n\nSee above.\n\n## Next\n") == ["CallplaneOddity"]
+
+
+def test_a_link_to_no_heading_is_caught() -> None:
+    text = "# Some `words`, here\n[a](#some-words-here) [b](#nowhere) [c](page.md#else)\n"
+    assert dead_anchors(page(text)) == ["docs/page.md: #nowhere", "docs/page.md: page.md#else"]
