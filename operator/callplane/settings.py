@@ -18,7 +18,10 @@ class OperatorSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    database_url: str = Field(default="", description="PostgreSQL of the number register.")
+    database_url: str = Field(
+        default="",
+        description="PostgreSQL of the number register; file:///PATH is read for each session.",
+    )
     namespace: str = Field(default="default", description="Namespace of the operator's Lease.")
     identity: str = Field(default="", description="Name of this process in the Lease; unique.")
     workers: int = Field(default=32, ge=1, le=1000, description="Passes that run at one time.")
@@ -82,7 +85,8 @@ class CallControlSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: str = Field(
-        default="", description="PostgreSQL of the tables and the books, as call control's role."
+        default="",
+        description="PostgreSQL of the tables and the books, as call control's role; or file:///PATH.",
     )
     listen_url: str = Field(
         default="",

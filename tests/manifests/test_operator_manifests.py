@@ -179,6 +179,12 @@ def test_the_secret_for_development_has_every_key_that_pods_read(root: Path) -> 
         for entry in container["env"]
         if (wanted := entry.get("valueFrom", {}).get("secretKeyRef"))
         if not wanted.get("optional")
+    } | {
+        (volume["secret"]["secretName"], item["key"])
+        for pod in pods(platform_objects.objects(Options()))
+        for volume in pod["volumes"]
+        if "secret" in volume
+        for item in volume["secret"]["items"]
     }
     assert read == {(secret["metadata"]["name"], name) for name in secret["stringData"]}
 
@@ -291,15 +297,20 @@ def test_call_control_has_no_right_in_the_cluster_and_a_role_of_its_own() -> Non
     )
     keys = [
         {
-            entry["valueFrom"]["secretKeyRef"]["key"]
-            for container in pod["containers"]
-            for entry in container["env"]
-            if "secretKeyRef" in entry.get("valueFrom", {})
-            if not entry["valueFrom"]["secretKeyRef"].get("optional")
+            item["key"]
+            for volume in pod["volumes"]
+            if volume.get("secret", {}).get("secretName") == "callplane-database"
+            for item in volume["secret"]["items"]
         }
         for pod in (operator, calls)
     ]
     assert keys == [{"uri"}, {"calls-uri"}]
+    # As a file, which changes under the process; a variable would want a restart.
+    for pod in (operator, calls):
+        [container] = pod["containers"]
+        [address] = [one for one in container["env"] if one["name"] == "CALLPLANE_DATABASE_URL"]
+        [mount] = [one for one in container["volumeMounts"] if one["name"] == "database"]
+        assert address["value"] == f"file://{mount['mountPath']}/uri"
 
 
 def test_roles_of_readers_are_given_and_never_come_along() -> None:

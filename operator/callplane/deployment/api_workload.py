@@ -138,21 +138,25 @@ def _deployment(options: Options, selector: Body) -> Body:
                 **pod,
                 "automountServiceAccountToken": True,
                 "containers": [_container(options)],
-                "volumes": [workload.scratch(), {"name": "certificate", "secret": certificate}],
+                "volumes": [
+                    workload.scratch(),
+                    workload.database_volume(options.database_secret, READER_URI_KEY),
+                    {"name": "certificate", "secret": certificate},
+                ],
             },
         },
     }
 
 
 def _container(options: Options) -> Body:
-    container = workload.container("api", options)
+    container = workload.container("api", options, database=True)
     mount = {"name": "certificate", "mountPath": CERTIFICATE_FOLDER, "readOnly": True}
     return {
         **container,
         "volumeMounts": [*container["volumeMounts"], mount],
         "args": ["api"],
         "env": [
-            workload.from_secret("database_url", options.database_secret, READER_URI_KEY),
+            workload.database_address(),
             *(
                 {"name": workload.variable(field), "value": value}
                 for field, value in (

@@ -64,7 +64,10 @@ def _deployment(options: Options, selector: Body) -> Body:
                 **pod,
                 "automountServiceAccountToken": False,
                 "containers": [_container(options)],
-                "volumes": [workload.scratch()],
+                "volumes": [
+                    workload.scratch(),
+                    workload.database_volume(options.database_secret, CALLS_URI_KEY),
+                ],
             },
         },
     }
@@ -72,10 +75,10 @@ def _deployment(options: Options, selector: Body) -> Body:
 
 def _container(options: Options) -> Body:
     return {
-        **workload.container("callcontrol", options),
+        **workload.container("callcontrol", options, database=True),
         "args": ["callcontrol"],
         "env": [
-            workload.from_secret("database_url", options.database_secret, CALLS_URI_KEY),
+            workload.database_address(),
             {"name": workload.variable("probe_host"), "value": "0.0.0.0"},
             {"name": workload.variable("probe_port"), "value": str(PROBE_PORT)},
             *traces.environment(),

@@ -119,6 +119,7 @@ def pod(chosen: SbcPod, values: Sbc) -> Body:
                 },
             },
             workload.scratch(),
+            workload.database_volume(DATABASE_SECRET, CALLS_URI_KEY),
         ],
     }
 
@@ -209,7 +210,7 @@ def _call_control(chosen: SbcPod, values: Sbc) -> Body:
         "probe_host": "0.0.0.0",
         "probe_port": str(PROBE_PORT),
     }
-    found = workload.container("callcontrol", chosen.platform)
+    found = workload.container("callcontrol", chosen.platform, database=True)
     found["securityContext"] |= {
         "runAsNonRoot": True,
         "runAsUser": workload.USER,
@@ -223,7 +224,7 @@ def _call_control(chosen: SbcPod, values: Sbc) -> Body:
         **found,
         "args": ["callcontrol"],
         "env": [
-            workload.from_secret("database_url", DATABASE_SECRET, CALLS_URI_KEY),
+            workload.database_address(),
             *(
                 {"name": workload.variable(name), "value": value}
                 for name, value in settings.items()

@@ -21,6 +21,9 @@ USER = 65532
 HTTPS_PORTS = (443, 6443)
 POSTGRES_PORT = 5432
 DNS_PORT = 53
+#: Where the address of the database is in a pod, as a file.
+DATABASE_FOLDER = "/etc/callplane/database"
+DATABASE_FILE = "uri"
 
 
 def namespace(options: Options) -> Body:
@@ -97,10 +100,10 @@ def _pod(options: Options, selector: Body) -> Body:
         ],
         "containers": [
             {
-                **container("operator", options),
+                **container("operator", options, database=True),
                 "args": ["operator"],
                 "env": [
-                    from_secret("database_url", options.database_secret, URI_KEY),
+                    database_address(),
                     from_field("namespace", "metadata.namespace"),
                     from_field("identity", "metadata.name"),
                     # Probes and metrics come from outside the pod.
@@ -115,7 +118,7 @@ def _pod(options: Options, selector: Body) -> Body:
                 "readinessProbe": probe("/standbyz", periodSeconds=5, failureThreshold=2),
             }
         ],
-        "volumes": [scratch()],
+        "volumes": [scratch(), database_volume(options.database_secret, URI_KEY)],
     }
 
 
@@ -148,8 +151,32 @@ def scratch() -> Body:
     return {"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}
 
 
-def container(name: str, options: Options) -> Body:
-    """A container of our image, without its command."""
+def database_address() -> Body:
+    """The setting that says where the database's address is: in a file, so that a new password
+    needs no restart.
+    """
+    return {"name": variable("database_url"), "value": f"file://{DATABASE_FOLDER}/{DATABASE_FILE}"}
+
+
+def database_volume(secret: str, key: str) -> Body:
+    """One key of the database's Secret as a file. Without it the process waits, as it does for the
+    database, and what else is in the pod does not wait for it.
+    """
+    return {
+        "name": "database",
+        "secret": {
+            "secretName": secret,
+            "items": [{"key": key, "path": DATABASE_FILE}],
+            "optional": True,
+        },
+    }
+
+
+def container(name: str, options: Options, *, database: bool = False) -> Body:
+    """A container of our image, without its command; `database` says that it reads the address."""
+    mounts: list[Body] = [{"name": "scratch", "mountPath": "/tmp"}]
+    if database:
+        mounts.append({"name": "database", "mountPath": DATABASE_FOLDER, "readOnly": True})
     return {
         "name": name,
         "image": options.image,
@@ -163,7 +190,7 @@ def container(name: str, options: Options) -> Body:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "scratch", "mountPath": "/tmp"}],
+        "volumeMounts": mounts,
     }
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import psycopg
 
-from callplane.store import books_statements
+from callplane.store import addresses, books_statements
 from callplane.store.books_ports import Payer
 from callplane.store.call_tables import Dialog, Entry, Holders, Passage, StoredEntry
 from callplane.store.sessions import SessionLimits, Sessions, session_options
@@ -151,7 +151,7 @@ class PostgresCallTables:
         while True:
             try:
                 session = await psycopg.AsyncConnection.connect(
-                    self._listen_dsn, **session_options(self._limits)
+                    addresses.current(self._listen_dsn), **session_options(self._limits)
                 )
                 async with session:
                     await session.execute(_LISTEN)

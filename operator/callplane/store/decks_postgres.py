@@ -17,7 +17,7 @@ from callplane.billing.increments import Increment
 from callplane.billing.prices import LineKind, PricePart
 from callplane.billing.tariff import RateRow
 from callplane.errors import scrub
-from callplane.store import schema
+from callplane.store import addresses, schema
 from callplane.store.deck_ports import DeckHeader
 from callplane.store.ports import StoreUnavailable
 
@@ -86,7 +86,7 @@ class PostgresDecks:
         answer_seconds = answer_seconds or _ANSWER_SECONDS
         try:
             with psycopg.connect(
-                self._dsn,
+                addresses.current(self._dsn),
                 connect_timeout=2,
                 application_name="callplane",
                 options=f"-c timezone=UTC -c statement_timeout={answer_seconds * 1_000}",

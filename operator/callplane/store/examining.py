@@ -16,6 +16,7 @@ import psycopg
 
 from callplane.errors import mask_number, scrub
 from callplane.store import books_audit, database_rights, schema
+from callplane.store.addresses import current
 from callplane.store.books_audit import BooksAudit, Comparison, MonthRecord, Standing
 from callplane.store.ports import Checkpoint, StoreUnavailable
 
@@ -97,7 +98,8 @@ def examine_books(dsn: str, *, record: Record | None = None) -> Examination:
 @contextmanager
 def _view(dsn: str) -> Iterator[psycopg.Connection]:
     try:
-        with psycopg.connect(dsn, options="-c timezone=UTC -c statement_timeout=0") as session:
+        options = "-c timezone=UTC -c statement_timeout=0"
+        with psycopg.connect(current(dsn), options=options) as session:
             session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             session.read_only = True
             yield session

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 
 import psycopg
 
-from callplane.store import statements
+from callplane.store import addresses, statements
 from callplane.store.sessions import SessionLimits, session_options
 from callplane.values import ConnectionId
 
@@ -22,7 +22,9 @@ async def listen(
     """See `Register.listen`. Close the iterator (`aclose`) to give the session back."""
     while True:
         try:
-            session = await psycopg.AsyncConnection.connect(dsn, **session_options(limits))
+            session = await psycopg.AsyncConnection.connect(
+                addresses.current(dsn), **session_options(limits)
+            )
             async with session:
                 await session.execute(statements.LISTEN)
                 while True:

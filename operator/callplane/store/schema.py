@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from callplane.errors import CallplaneError, scrub
+from callplane.store import addresses
 from callplane.store.ports import StoreUnavailable
 
 HEAD = "0010"
@@ -71,6 +72,7 @@ def upgrade(
     config = Config()
     config.set_main_option("path_separator", "os")
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    dsn = _current(dsn)
     scheme, _, rest = dsn.partition("://")
     if scheme not in ("postgresql", "postgres"):
         raise ValueError("the database is named by a URI that begins with postgresql://")
@@ -115,7 +117,14 @@ def drop_months(dsn: str, *, keep: int, today: datetime) -> list[str]:
 
 def _guard(dsn: str) -> psycopg.Connection:
     try:
-        return psycopg.connect(dsn, autocommit=True)
+        return psycopg.connect(addresses.current(dsn), autocommit=True)
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"PostgreSQL: {scrub(str(error))}") from error
+
+
+def _current(dsn: str) -> str:
+    try:
+        return addresses.current(dsn)
     except psycopg.OperationalError as error:
         raise StoreUnavailable(f"PostgreSQL: {scrub(str(error))}") from error
 

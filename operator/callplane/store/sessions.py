@@ -19,7 +19,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from callplane.errors import scrub
-from callplane.store import schema
+from callplane.store import addresses, schema
 from callplane.store.ports import StoreUnavailable
 
 _UNAVAILABLE = (
@@ -64,7 +64,8 @@ class Sessions:
         self._schema_checked = False
         self._check: asyncio.Task[None] | None = None
         self._pool = AsyncConnectionPool(
-            dsn,
+            # Asked for each session: the password may have changed since the last one.
+            lambda: addresses.current(dsn),
             open=False,
             min_size=1,
             max_size=limits.sessions,
