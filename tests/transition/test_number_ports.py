@@ -12,13 +12,15 @@ from callplane.providers.inmemory.carrier_world import CarrierWorld
 from callplane.resources.carriers import NumberOnCarrier, Obstacle, PortState
 from callplane.testing.carrier_estate import declare_number, seed_carrier
 from callplane.testing.carrier_stage import ELSEWHERE, ON_SALE, OWNED
-from callplane.testing.engine_world import START, EngineWorld, Worlds
+from callplane.testing.engine_world import START, EngineWorld, Worlds, number
 from callplane.values import E164
 
 pytestmark = pytest.mark.looptime
 
 BUYS = {"enabled": True, "limit": {"numbers": 10}}
 DAY = 86_400.0
+# A port under way is looked at every half an hour.
+LOOK = 2_000.0
 TERMS = {
     "losingCarrier": "001",
     "losingCarrierName": "Northern Example Telecom",
@@ -65,7 +67,7 @@ async def test_a_port_waits_for_weeks_and_is_done(worlds: Worlds) -> None:
     assert "2026-11-20" in message
     assert await world.state(ELSEWHERE.text) == "PortingIn"
     world.carrier.move_port("port-1", state=PortState.DATED, due_on=datetime.date(2026, 11, 27))
-    await world.settle(2 * 3600)
+    await world.settle(LOOK)
     assert "2026-11-27" in (await ready(world))[1]
     status = await world.status("PhoneNumber", "main-line")
     assert (status["portIn"]["state"], status["portIn"]["dueOn"]) == ("Dated", "2026-11-27")
@@ -73,7 +75,7 @@ async def test_a_port_waits_for_weeks_and_is_done(worlds: Worlds) -> None:
     await world.settle(2 * DAY)
     assert (await ready(world))[0] == "False PortPending"
     world.carrier.move_port("port-1", state=PortState.DONE)
-    await world.settle(2 * 3600)
+    await world.settle(LOOK)
     assert (await ready(world))[0] == "Succeeded"
     assert asked(world) == 1
     assert await world.causes(ELSEWHERE.text) == ["PortIn", "Activate"]
@@ -187,3 +189,119 @@ async def test_a_port_whose_object_is_deleted_is_seen_to_its_end(worlds: Worlds)
     await world.delete("Carrier", "main")
     await world.settle(120)
     assert not await world.exists("Carrier", "main")
+
+
+# Numbers that somebody has
+
+
+async def used(worlds: Worlds, **spec: Any) -> tuple[EngineWorld, E164]:
+    """A number that Ann has in Teams, by another carrier so far."""
+    world = await worlds.make(("ann", "ben"))
+    line = E164(number(3))
+    world.carrier.portable = {line}
+    await seed_carrier(world, purchasing=BUYS, deletionLock=False, driftInterval="1h")
+    await world.delete("NumberRange", "london")
+    open_to_all = {"route": "DirectRouting", "allowedNamespaces": [{"selector": {}}]}
+    stated = {"e164": line.text, **open_to_all, **spec}
+    await world.apply("PhoneNumber", "main-line", stated)
+    await world.declare("ann", phoneNumber={"e164": line.text})
+    await world.settle(60)
+    assert await world.reason("ann") == "Succeeded"
+    return world, line
+
+
+async def bring(world: EngineWorld, line: E164, **terms: Any) -> None:
+    await declare_number(world, "main-line", line, acquisition="PortIn", portIn={**TERMS, **terms})
+    await world.settle(300)
+
+
+async def is_anns_all_the_while(world: EngineWorld, line: E164, *, writes: int) -> None:
+    assert world.number_of("ann") == line.text
+    assert await world.state(line.text) == "Assigned"
+    assert await world.reason("ann") == "Succeeded"
+    assert len(world.sent()) == writes, "nothing is written to the platform"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_number_that_somebody_has_comes_with_its_holder(
+    worlds: Worlds, restarts: bool
+) -> None:
+    world, line = await used(worlds)
+    writes = len(world.sent())
+    await bring(world, line)
+    assert (await ready(world))[0] == "False PortPending"
+    await is_anns_all_the_while(world, line, writes=writes)
+    if restarts:
+        await world.restart()
+        await world.settle(60)
+    world.carrier.move_port("port-1", state=PortState.DONE)
+    await world.settle(LOOK)
+    assert (await ready(world))[0] == "Succeeded"
+    assert line in world.carrier.owned
+    await is_anns_all_the_while(world, line, writes=writes)
+    assert asked(world) == 1
+    assert "PortIn" not in await world.causes(line.text)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_port_of_a_used_number_that_is_refused_leaves_it_where_it_is(
+    worlds: Worlds, restarts: bool
+) -> None:
+    world, line = await used(worlds)
+    writes = len(world.sent())
+    await bring(world, line)
+    world.carrier.move_port("port-1", state=PortState.REJECTED, detail="the account is closed")
+    await world.settle(LOOK)
+    if restarts:
+        await world.restart()
+        await world.settle(60)
+    reason, message = await ready(world)
+    assert reason == "False PortRejected"
+    assert "the account is closed" in message
+    assert asked(world) == 1, "it is asked again only when the object changes"
+    await is_anns_all_the_while(world, line, writes=writes)
+    await bring(world, line, account="A-5678")
+    assert asked(world) == 2
+    world.carrier.move_port("port-2", state=PortState.DONE)
+    await world.settle(LOOK)
+    assert (await ready(world))[0] == "Succeeded"
+    await is_anns_all_the_while(world, line, writes=writes)
+
+
+async def test_a_used_number_goes_from_one_carrier_to_another(worlds: Worlds) -> None:
+    """`carrierRef` does not change once it is set: its object goes, and another one comes."""
+    world, line = await used(worlds)
+    await seed_carrier(world, "old", type="BringYourOwn", account="0001")
+    await world.apply(
+        "PhoneNumber",
+        "at-the-old",
+        {
+            "e164": line.text,
+            "route": "DirectRouting",
+            "carrierRef": {"name": "old"},
+            "allowedNamespaces": [{"selector": {}}],
+        },
+    )
+    await world.delete("PhoneNumber", "main-line")
+    await world.settle(60)
+    await world.delete("PhoneNumber", "at-the-old")
+    await bring(world, line)
+    world.carrier.move_port("port-1", state=PortState.DONE)
+    await world.settle(LOOK)
+    assert (await ready(world))[0] == "Succeeded"
+    assert world.number_of("ann") == line.text
+    assert await world.reason("ann") == "Succeeded"
+    assert "Unassign" not in await world.causes(line.text)
+
+
+async def test_a_number_that_rests_comes_and_goes_on_resting(worlds: Worlds) -> None:
+    world, line = await used(worlds)
+    await world.delete("TeamsUser", "ann")
+    await world.settle(60)
+    assert await world.state(line.text) == "Quarantined"
+    await bring(world, line)
+    assert (await ready(world))[0] == "False PortPending"
+    world.carrier.move_port("port-1", state=PortState.DONE)
+    await world.settle(LOOK)
+    assert (await ready(world))[0] == "Succeeded"
+    assert await world.state(line.text) == "Quarantined"

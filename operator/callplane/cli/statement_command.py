@@ -22,6 +22,7 @@ from callplane.clock import SystemClock
 from callplane.desired.account_months import NumbersOnTheirWay
 from callplane.errors import CallplaneError
 from callplane.numbering.lifecycle import NumberState
+from callplane.plan.change import Operation
 from callplane.values import Period
 
 if TYPE_CHECKING:
@@ -128,11 +129,19 @@ async def _on_their_way(url: str) -> NumbersOnTheirWay:
     porting: set[str] = set()
     async with connecting.register(url) as register:
         for known in await register.connections():
-            for row in (await register.load(known.connection)).numbers:
+            state = await register.load(known.connection)
+            for row in state.numbers:
                 if row.state is NumberState.ORDERING:
                     ordering.add(row.number.text)
                 elif row.state is NumberState.PORTING_IN:
                     porting.add(row.number.text)
+            for intent in state.open_intents:
+                # A number that somebody has while it comes stays in the state that it is in.
+                match intent.change["op"]:
+                    case Operation.ORDER_NUMBER.value:
+                        ordering.add(intent.holder.user_id)
+                    case Operation.PORT_NUMBER_IN.value:
+                        porting.add(intent.holder.user_id)
     return NumbersOnTheirWay(ordering, porting)
 
 

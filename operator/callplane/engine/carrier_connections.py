@@ -17,6 +17,7 @@ from callplane.engine.keyed_queue import Priority
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.engine.snapshots import FamilySnapshot, ListingResult
 from callplane.numbering.lifecycle import NumberState
+from callplane.plan.change import Operation
 from callplane.providers.call_reports import CallReports
 from callplane.providers.carrier_protocol import CarrierAction, CarrierProvider
 from callplane.providers.protocol import ProviderError
@@ -85,10 +86,19 @@ class CarrierRuntime(ConnectionCore):
 
     @property
     def on_its_way(self) -> int:
-        """Numbers on order or being ported in."""
+        """Numbers on order or being ported in, also those that somebody has meanwhile."""
         rows = self.mirror.numbers.values()
         ordering = {row.number for row in rows if row.state in ON_ITS_WAY}
-        return len(ordering | self.buying)
+        return len(ordering | self.acquiring(*carrier_memory.ACQUISITIONS) | self.buying)
+
+    def acquiring(self, *operations: Operation) -> set[E164]:
+        """Numbers that were ordered, or whose port was asked for, and have not come yet."""
+        wanted = {operation.value for operation in operations}
+        return {
+            E164(intent.holder.user_id)
+            for intent in self.mirror.all_open_intents()
+            if intent.change["op"] in wanted
+        }
 
     @property
     def under_way(self) -> int:

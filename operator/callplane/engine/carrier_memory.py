@@ -26,7 +26,7 @@ ARRIVED = "arrived"
 TAKEN_OFF = "takenOff"
 #: What was refused at once, for which spec of which object: it is not asked for again.
 REFUSED = "refused"
-_ACQUISITIONS = frozenset({Operation.ORDER_NUMBER, Operation.PORT_NUMBER_IN})
+ACQUISITIONS = frozenset({Operation.ORDER_NUMBER, Operation.PORT_NUMBER_IN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def after(mirror: RegisterMirror, change: Change, *, now: datetime) -> Remembere
     if change.operation is Operation.RELEASE_NUMBER:
         return _kept(mirror, replace(row, applied={}, undone={}))
     applied = dict(row.applied)
-    if change.operation in _ACQUISITIONS:
+    if change.operation in ACQUISITIONS:
         applied.pop(REFUSED, None)
         applied[ARRIVED] = now.isoformat()
     elif change.after is None:

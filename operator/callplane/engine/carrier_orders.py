@@ -18,7 +18,7 @@ from callplane.engine import carrier_changes, carrier_drift, carrier_memory, car
 from callplane.engine.carrier_gathering import CarrierSide, check_incident, require
 from callplane.engine.scope import Scope
 from callplane.errors import Failed, Stalled, Verdict, Waiting
-from callplane.numbering.lifecycle import Cause, NumberState
+from callplane.numbering.lifecycle import HELD, Cause, NumberState
 from callplane.plan.change import Change
 from callplane.providers.carrier_protocol import CarrierAction, CarrierRefused
 from callplane.providers.protocol import ProviderError
@@ -44,6 +44,7 @@ CANDIDATES = 10
 # Of what is sold in place of a number, its neighbours are the most use.
 NEIGHBOUR_DIGITS = 3
 PURCHASE_WAIT_SECONDS = 120.0
+_SOMEBODYS = HELD | {NumberState.RESERVED, NumberState.QUARANTINED}
 
 _REASONS = {
     Obstacle.NUMBER_TAKEN: Reason.NUMBER_SOLD,
@@ -106,7 +107,9 @@ async def _buy(
     write = carrier_writing.Write(
         change,
         move=begin(scope, row, number, NumberState.ORDERING, Cause.ORDER),
-        undo=cancel(scope, number, NumberState.ORDERING, "the order was not placed"),
+        undo=None
+        if keeps_its_state(row)
+        else cancel(scope, number, NumberState.ORDERING, "the order was not placed"),
     )
 
     async def call(intent: Intent) -> NumberOrder:
@@ -141,7 +144,7 @@ async def settle(scope: Scope, side: CarrierSide, intent: Intent) -> None:
             f"the order of {number.masked} was sent and is not seen yet",
             after_seconds=FIRST_LOOK_SECONDS,
         )
-    undo = cancel(scope, number, NumberState.ORDERING, "the order was never seen")
+    undo = undone(scope, side, number, NumberState.ORDERING, "the order was never seen")
     await carrier_writing.close(scope, side, intent, undo=undo, detail="never seen")
 
 
@@ -149,17 +152,19 @@ async def _take(scope: Scope, side: CarrierSide, intent: Intent, order: NumberOr
     """What an order's state means. Raises Waiting while it pends, Stalled when it is rejected."""
     number = order.number
     if order.state is OrderState.ACCEPTED:
-        move = activate(scope, number, NumberState.ORDERING)
+        move = arrived(scope, side, number, NumberState.ORDERING)
         await carrier_writing.confirm(scope, side, intent, move=move)
         side.runtime.touch(number)
         return
     if order.state is OrderState.REJECTED:
         reason = reason_of(order.obstacle)
         detail = words(order.detail, order.code)
-        undo = cancel(scope, number, NumberState.ORDERING, rejection(scope, reason, detail))
+        text = rejection(scope, reason, detail)
+        undo = undone(scope, side, number, NumberState.ORDERING, text)
         await carrier_writing.close(
             scope, side, intent, IntentState.REFUSED, undo=undo, detail=detail
         )
+        await remember_refusal(scope, side, number, text)
         raise Stalled(reason, f"the carrier rejected the order of {number.masked}: {detail}")
     paper = order.obstacle is Obstacle.PAPERWORK
     said = words(order.detail, order.code)
@@ -318,8 +323,19 @@ def look_seconds(scope: Scope, intent: Intent) -> float:
     return FIRST_LOOK_SECONDS if age < FIRST_LOOKS_SECONDS else ORDER_LOOK_SECONDS
 
 
-def begin(scope: Scope, row: NumberRow | None, number: E164, to: NumberState, cause: Cause) -> Move:
-    """The number is on its way: nobody can have it meanwhile."""
+def keeps_its_state(row: NumberRow | None) -> bool:
+    """Is the number somebody's, or kept for somebody, while it comes to this carrier? Whoever has
+    it keeps it: only numbers of nobody go through the states of what is on its way.
+    """
+    return row is not None and row.state in _SOMEBODYS
+
+
+def begin(
+    scope: Scope, row: NumberRow | None, number: E164, to: NumberState, cause: Cause
+) -> Move | None:
+    """The number is on its way: nobody can have it meanwhile, unless somebody has it already."""
+    if keeps_its_state(row):
+        return None
     return Move(
         number=number,
         expected=row.state if row is not None else NumberState.FREE,
@@ -328,6 +344,23 @@ def begin(scope: Scope, row: NumberRow | None, number: E164, to: NumberState, ca
         declared_by=scope.declaring,
         range_name=f"{scope.key.namespace}/{scope.key.name}",
     )
+
+
+def undone(
+    scope: Scope, side: CarrierSide, number: E164, before: NumberState, reason: str
+) -> Move | None:
+    """What takes `begin` back; None where the number has kept its state."""
+    return cancel(scope, number, before, reason) if _is_in(side, number, before) else None
+
+
+def arrived(scope: Scope, side: CarrierSide, number: E164, before: NumberState) -> Move | None:
+    """What a number of nobody does when it has come; one of somebody is his as it was."""
+    return activate(scope, number, before) if _is_in(side, number, before) else None
+
+
+def _is_in(side: CarrierSide, number: E164, state: NumberState) -> bool:
+    row = side.runtime.mirror.numbers.get(number)
+    return row is not None and row.state is state
 
 
 def cancel(scope: Scope, number: E164, before: NumberState, reason: str) -> Move:

@@ -17,6 +17,7 @@ from callplane.desired import references
 from callplane.engine import (
     carrier_changes,
     carrier_gathering,
+    carrier_memory,
     carrier_numbers,
     carrier_orders,
     carrier_ports,
@@ -218,7 +219,8 @@ def _acquired(scope: Scope, side: CarrierSide, phone: PhoneNumber, row: NumberRo
             "PortIn, or correct carrierRef"
         )
         return _Found([], [Note(Level.BLOCKED, Reason.NUMBER_NOT_OWNED, text)])
-    if row is not None and row.state in ON_ITS_WAY:
+    is_asked_for = number in side.runtime.acquiring(*carrier_memory.ACQUISITIONS)
+    if is_asked_for or (row is not None and row.state in ON_ITS_WAY):
         text = f"{number.masked} is on its way to us"
         return _Found([], [Note(Level.WAITS, Reason.ORDER_PENDING, text)])
     connection, terms = side.runtime.connection, phone.spec.port_in

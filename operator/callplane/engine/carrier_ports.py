@@ -52,7 +52,9 @@ async def advance(
     write = carrier_writing.Write(
         change,
         move=carrier_orders.begin(scope, row, number, NumberState.PORTING_IN, Cause.PORT_IN),
-        undo=carrier_orders.cancel(
+        undo=None
+        if carrier_orders.keeps_its_state(row)
+        else carrier_orders.cancel(
             scope, number, NumberState.PORTING_IN, "the port was not asked for"
         ),
     )
@@ -141,7 +143,9 @@ async def settle(
             f"the port of {number.masked} was asked for and is not seen yet",
             after_seconds=carrier_orders.FIRST_LOOK_SECONDS,
         )
-    undo = carrier_orders.cancel(scope, number, NumberState.PORTING_IN, "the port was never seen")
+    undo = carrier_orders.undone(
+        scope, side, number, NumberState.PORTING_IN, "the port was never seen"
+    )
     await carrier_writing.close(scope, side, intent, undo=undo, detail="never seen")
 
 
@@ -155,7 +159,7 @@ async def _take(scope: Scope, side: CarrierSide, intent: Intent, port: PortIn) -
     number = port.number
     show(side, port)
     if port.state is PortState.DONE:
-        move = carrier_orders.activate(scope, number, NumberState.PORTING_IN)
+        move = carrier_orders.arrived(scope, side, number, NumberState.PORTING_IN)
         await carrier_writing.confirm(scope, side, intent, move=move)
         side.runtime.touch(number)
         return
@@ -163,15 +167,12 @@ async def _take(scope: Scope, side: CarrierSide, intent: Intent, port: PortIn) -
     if port.state in _ENDS:
         said = f"{said}; correct portIn (resubmits: {port.port_id})"
         reason = carrier_orders.reason_of(port.obstacle, Reason.PORT_REJECTED)
-        undo = carrier_orders.cancel(
-            scope,
-            number,
-            NumberState.PORTING_IN,
-            carrier_orders.rejection(scope, reason, said),
-        )
+        text = carrier_orders.rejection(scope, reason, said)
+        undo = carrier_orders.undone(scope, side, number, NumberState.PORTING_IN, text)
         await carrier_writing.close(
             scope, side, intent, IntentState.REFUSED, undo=undo, detail=said
         )
+        await carrier_orders.remember_refusal(scope, side, number, text)
         raise Stalled(
             reason,
             f"the port of {number.masked} was refused: {said}",

@@ -36,6 +36,7 @@ from callplane.engine.progress import UnreportedProgress
 from callplane.engine.reconcile import reconcile
 from callplane.engine.waiters import NumberWaiters
 from callplane.numbering.lifecycle import NumberState
+from callplane.plan.change import Operation
 from callplane.providers.carrier_protocol import CarrierProvider
 from callplane.providers.protocol import Provider
 from callplane.providers.registry import CarrierRegistry, Ingredients
@@ -299,9 +300,14 @@ class Engine:
     def _on_their_way(self) -> NumbersOnTheirWay:
         """Numbers at carriers that are not ours to use yet."""
         rows = [row for each in self.carriers.values() for row in each.mirror.numbers.values()]
+        ordering = {row.number for row in rows if row.state is NumberState.ORDERING}
+        porting_in = {row.number for row in rows if row.state is NumberState.PORTING_IN}
+        for each in self.carriers.values():
+            ordering |= each.acquiring(Operation.ORDER_NUMBER)
+            porting_in |= each.acquiring(Operation.PORT_NUMBER_IN)
         return NumbersOnTheirWay(
-            ordering={row.number.text for row in rows if row.state is NumberState.ORDERING},
-            porting_in={row.number.text for row in rows if row.state is NumberState.PORTING_IN},
+            ordering={number.text for number in ordering},
+            porting_in={number.text for number in porting_in},
         )
 
     def _standing(self, holder: HolderId, number: E164) -> TeamsIdentity | None:

@@ -34,7 +34,7 @@ from callplane.plan.gate import GateRow
 from callplane.resources.carriers import Balance, NumberOnCarrier, Price
 from callplane.resources.lines import NumberType, PolicyOnLine
 from callplane.resources.platforms import CallingConfiguration, NumberOnPlatform, Person
-from callplane.store.ports import HolderRow, NumberRow, RegisterState
+from callplane.store.ports import HolderRow, Intent, NumberRow, RegisterState
 from callplane.values import (
     E164,
     ConnectionId,
@@ -218,6 +218,7 @@ class Estate:
         kind: str = "Telnyx",
         balance_micros: int | None = 5_000_000,
         claims: Iterable[NumberRow] = (),
+        intents: Iterable[Intent] = (),
         **spec: Any,
     ) -> None:
         """An account with a carrier, declared and observed with these numbers."""
@@ -231,7 +232,7 @@ class Estate:
         }
         self.put("Carrier", name, content, namespace="platform")
         money = Balance(Price(balance_micros, "GBP")) if balance_micros is not None else None
-        state = RegisterState(tuple(claims), (), (), (), 1)
+        state = RegisterState(tuple(claims), (), tuple(intents), (), 1)
         self.carriers.append(
             CarrierObservation(
                 key=ObjectKey("Carrier", "platform", name),

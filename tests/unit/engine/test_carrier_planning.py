@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from callplane.engine import carrier_changes
 from callplane.numbering.lifecycle import NumberState
 from callplane.plan.document import Level, ObjectPlan
 from callplane.plan.rendering import describe
@@ -15,7 +16,7 @@ from callplane.resources.carriers import (
     NumberOnCarrier,
     TrunkRoute,
 )
-from callplane.store.ports import NumberRow
+from callplane.store.ports import Intent, NumberRow
 from callplane.testing.planning_builders import TAKEN_AT, Estate, number
 from callplane.values import ConnectionId
 
@@ -183,6 +184,30 @@ async def test_an_order_under_way_is_waited_for_and_not_placed_again() -> None:
     found = await planned(estate)
     assert effects(found) == []
     assert reasons(found) == [(Level.WAITS, "OrderPending")]
+
+
+async def test_a_port_of_a_number_that_somebody_has_is_waited_for_and_not_asked_for_again() -> None:
+    """The number stays its holder's, so that only what was sent shows that it is on its way."""
+    connection = ConnectionId("telnyx", "account-main")
+    change = carrier_changes.port_in(connection, number(150), losing_carrier="001")
+    sent = Intent(
+        change_id=change.change_id,
+        connection=connection,
+        epoch=1,
+        holder=carrier_changes.subject(connection, number(150)),
+        change=change.to_json(),
+        request_id="r-1",
+        sent_at=TAKEN_AT,
+    )
+    for intents, expected in (((sent,), []), ((), ["PortNumberIn"])):
+        estate = Estate()
+        estate.carrier("main", intents=intents, **BUYS)
+        estate.hire("anna", index=150)
+        estate.claim("anna", 150)
+        front(estate, acquisition="PortIn", portIn=TERMS)
+        found = await planned(estate)
+        assert [name for name, _, _ in effects(found)] == expected
+        assert ((Level.WAITS, "OrderPending") in reasons(found)) is bool(intents)
 
 
 async def test_a_number_that_is_there_already_is_not_bought() -> None:
