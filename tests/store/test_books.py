@@ -144,6 +144,7 @@ async def test_the_service_may_do_everything_that_evidence_and_notices_ask(
         for name in (
             "a_sighting_confirms_the_call_it_is_of",
             "whoever_was_active_counts_once_in_the_month",
+            "whatever_was_hosted_bears_its_fee_in_the_month",
             "a_feed_is_read_on_from_where_it_was",
         ):
             await evidence_contract.CHECKS[name](books, evidence)

@@ -231,6 +231,7 @@ def calls_dsn(database_dsn: str) -> str:
         "update books.evidence set state = 'Confirmed'",
         "insert into books.active_users select * from books.active_users",
         "update books.active_users set users = 0",
+        "insert into books.hosted_numbers select * from books.hosted_numbers",
         "insert into books.feed_positions select * from books.feed_positions",
         "insert into books.statements select * from books.statements",
         "insert into decks.prices select * from decks.prices",

@@ -47,6 +47,14 @@ class HostedNumber:
 
 
 @dataclass(frozen=True, slots=True)
+class Hosting:
+    """What was hosted at any moment of a month, as it was seen while the month ran."""
+
+    numbers: Sequence[HostedNumber] = ()
+    has_bolt_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Month:
     """What an account had in a month. `plans` lists (plan, price) once for each holder."""
 

@@ -112,7 +112,11 @@ async def _content(url: str, about: _Month, *, close: bool) -> dict[str, Any]:
         records = await month_statements.records(books, evidence, month)
         records = replace(records, users=(*records.users, *late))
         made = month_statements.made(
-            facts, records, card=about.card, on_their_way=await _on_their_way(url)
+            facts,
+            records,
+            card=about.card,
+            on_their_way=await _on_their_way(url),
+            runs=now < period.end,
         )
         if close:
             closed = await month_statements.close(books, month, made, now=now)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from callplane.apis.rate_cards import RateCard
-from callplane.billing import deck_comparing, reading, tariff
+from callplane.billing import deck_comparing, fees, reading, tariff
 from callplane.billing import notices as thresholds
 from callplane.clock import Clock
 from callplane.cluster.events import EventSubject, ObjectEvent
@@ -90,6 +90,7 @@ class AccountKeeping:
             await self._step(self.notices.deliver)
             if since_statements >= self._times.statement_seconds:
                 since_statements = 0.0
+                await self._step(self.note_hosting)
                 await self._step(self.note_users)
                 await self._step(self.close_months)
                 await self._step(self.redact)
@@ -103,6 +104,27 @@ class AccountKeeping:
             log.warning("accounts are kept later: %s", error)
         except Exception:
             log.exception("keeping of accounts failed and is tried again")
+
+    async def note_hosting(self) -> int:
+        """Write down what is hosted in this month; how many numbers were new to it, or changed?"""
+        now, new, on_their_way = self._clock.now(), 0, self._on_their_way()
+        for facts in self._facts():
+            account = facts.account
+            payer = Payer.at(facts.label, account.spec.currency, account.spec.time_zone, now)
+            package = fees.package_on(reading.packages(account), payer.day)
+            hosting = month_statements.hosting_now(facts, package, on_their_way)
+            noted = await self._stores.evidence.hosting(facts.label, payer.period.start)
+            known = set(noted.numbers) if noted is not None else set()
+            news = tuple(one for one in hosting.numbers if one not in known)
+            if noted is None or news or hosting.has_bolt_on > noted.has_bolt_on:
+                await self._stores.evidence.note_hosting(
+                    payer, replace(hosting, numbers=news), now=now
+                )
+            if any(one.each_micros for one in hosting.numbers):
+                # A month with fees is billed, whether anybody calls in it or not.
+                await self._stores.books.counters(payer)
+            new += len(news)
+        return new
 
     async def note_users(self) -> int:
         """Write down who is active in this month; how many were seen, new or not?"""

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from callplane.billing import fees, reading, statements
 from callplane.billing.active_users import PbxTrust, SeatPlatform
+from callplane.billing.fees import Hosting
 from callplane.billing.statements import FairUse, Section, Statement, StatementLine, Usage
 from callplane.billing.tariff import RateCard
 from callplane.billing.taxes import TaxTreatment, rate_on
@@ -51,6 +52,8 @@ class MonthRecords:
     calls: Sequence[CallRow]
     plans: Sequence[PlanHolder]
     users: Sequence[ActiveUser]
+    #: None: nobody looked at what was hosted while the month ran.
+    hosting: Hosting | None = None
 
 
 async def records(books: Books, evidence: EvidenceBook, month: AccountMonth) -> MonthRecords:
@@ -61,6 +64,7 @@ async def records(books: Books, evidence: EvidenceBook, month: AccountMonth) -> 
         await books.calls(*key),
         await books.plans(*key),
         await evidence.active_users(*key),
+        await evidence.hosting(*key),
     )
 
 
@@ -70,8 +74,11 @@ def made(
     *,
     card: RateCard | None,
     on_their_way: NumbersOnTheirWay = ON_THEIR_WAY,
+    runs: bool = False,
 ) -> Statement:
-    """The statement of a month as it is now. Raises CannotBeMade."""
+    """The statement of a month as it is now; `runs`: it is not over yet, so that what is declared
+    now is hosted in it. Raises CannotBeMade.
+    """
     declared, zone = facts.account, facts.account.spec.time_zone
     period = Period.of(found.month.period_start, zone)
     treatment = TaxTreatment(declared.spec.tax.treatment.value)
@@ -79,20 +86,17 @@ def made(
     package = fees.package_on(reading.packages(declared), last_day)
     plan_prices = _plan_prices(facts, found.plans)
     lines: list[StatementLine] = []
-    has_own_fees = any(one.each_micros for one in facts.numbers)
+    hosting = _hosting(facts, found, package, on_their_way, runs=runs)
+    has_own_fees = any(one.each_micros for one in hosting.numbers)
     if package is not None or plan_prices or has_own_fees:
         package = package or fees.Package(last_day)
         month = fees.Month(
-            numbers=[
-                one
-                for one in facts.numbers
-                if on_their_way.begun(one.number, package.hosting_starts)
-            ],
+            numbers=hosting.numbers,
             seats=_seats(found.users),
             plans=plan_prices,
-            has_bolt_on=facts.has_bolt_on,
+            has_bolt_on=hosting.has_bolt_on,
             # A bundle is sold over a hosted carrier alone.
-            is_hosted=facts.is_hosted or bool(plan_prices),
+            is_hosted=_is_hosted(facts, found, hosting, runs=runs) or bool(plan_prices),
         )
         lines += statements.fee_lines(fees.fees(package, month), treatment)
     lines += _call_lines(found, zone, treatment)
@@ -114,6 +118,45 @@ def made(
         sample_prices=card is not None and card.sample,
         fair_use=fair_use(found.users, found.calls),
     )
+
+
+def hosting_now(
+    facts: AccountFacts, package: fees.Package | None, on_their_way: NumbersOnTheirWay
+) -> Hosting:
+    """What is hosted now: what is declared, and has come as far as the package says."""
+    starts = package.hosting_starts if package is not None else fees.HostingStarts.ACCEPTANCE
+    numbers = tuple(one for one in facts.numbers if on_their_way.begun(one.number, starts))
+    return Hosting(numbers, facts.has_bolt_on)
+
+
+def _hosting(
+    facts: AccountFacts,
+    found: MonthRecords,
+    package: fees.Package | None,
+    on_their_way: NumbersOnTheirWay,
+    *,
+    runs: bool,
+) -> Hosting:
+    """What was hosted in a month: what was noted while it ran. What came after it is none of it,
+    and a number that has gone since is.
+    """
+    noted = found.hosting
+    if noted is not None and not runs:
+        return noted
+    now = hosting_now(facts, package, on_their_way)
+    if noted is None:
+        return now
+    numbers = {one.number: one for one in (*noted.numbers, *now.numbers)}
+    return Hosting(
+        tuple(numbers[number] for number in sorted(numbers)),
+        noted.has_bolt_on or now.has_bolt_on,
+    )
+
+
+def _is_hosted(facts: AccountFacts, found: MonthRecords, hosting: Hosting, *, runs: bool) -> bool:
+    """Was any carrier of the account one that we pay?"""
+    was = any(not one.byoc for one in hosting.numbers)
+    return was or ((runs or found.hosting is None) and facts.is_hosted)
 
 
 def _plan_prices(facts: AccountFacts, plans: Iterable[PlanHolder]) -> list[tuple[str, int]]:

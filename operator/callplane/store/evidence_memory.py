@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from callplane.billing.fees import Hosting
 from callplane.billing.matching import PATIENCE, TOLERANCE, Candidate, Sighting, assign
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.books_ports import Payer
@@ -20,6 +21,7 @@ class MemoryEvidence:
         self._sources: dict[str, str] = {}
         self._kept: dict[tuple[str, str], StoredSighting] = {}
         self._positions: dict[str, str] = {}
+        self._hosting: dict[tuple[str, datetime], Hosting] = {}
         self._active: dict[tuple[str, datetime], dict[tuple[str, str], ActiveUser]] = {}
 
     async def claim(
@@ -91,6 +93,21 @@ class MemoryEvidence:
     async def active_users(self, account: str, period_start: datetime) -> tuple[ActiveUser, ...]:
         month = self._active.get((account, period_start), {})
         return tuple(one for _, one in sorted(month.items()))
+
+    async def note_hosting(self, payer: Payer, hosting: Hosting, *, now: datetime) -> None:
+        key = (payer.account, payer.period.start)
+        known = self._hosting.get(key, Hosting())
+        numbers = {one.number: one for one in known.numbers}
+        for one in hosting.numbers:
+            byoc = one.byoc and numbers.get(one.number, one).byoc
+            numbers[one.number] = replace(one, byoc=byoc)
+        self._hosting[key] = Hosting(
+            tuple(numbers[number] for number in sorted(numbers)),
+            known.has_bolt_on or hosting.has_bolt_on,
+        )
+
+    async def hosting(self, account: str, period_start: datetime) -> Hosting | None:
+        return self._hosting.get((account, period_start))
 
     async def position(self, feed: str) -> str | None:
         return self._positions.get(feed)

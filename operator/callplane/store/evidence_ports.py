@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Protocol
 
 from callplane.billing.active_users import SeatPlatform
+from callplane.billing.fees import Hosting
 from callplane.billing.matching import Sighting
 from callplane.store.books_ports import Payer
 
@@ -79,6 +80,16 @@ class EvidenceBook(Protocol):
 
     async def active_users(self, account: str, period_start: datetime) -> tuple[ActiveUser, ...]:
         """Of one month, by platform and identity."""
+        ...
+
+    async def note_hosting(self, payer: Payer, hosting: Hosting, *, now: datetime) -> None:
+        """These were hosted in the payer's month. What was noted stays; the fee of a number is the
+        last that was noted, and one that was ever hosted for us is.
+        """
+        ...
+
+    async def hosting(self, account: str, period_start: datetime) -> Hosting | None:
+        """What was hosted in a month, by number; None: nobody looked at it while it ran."""
         ...
 
     async def position(self, feed: str) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from callplane.billing.active_users import SeatPlatform
+from callplane.billing.fees import HostedNumber, Hosting
 from callplane.billing.matching import PATIENCE, TOLERANCE, Candidate, Sighting, assign
 from callplane.store.books_ports import Payer
 from callplane.store.evidence_ports import ActiveUser, EvidenceState, StoredSighting
@@ -76,6 +77,26 @@ ACTIVE_USERS = """
 select platform, identity, evidence, users from books.active_users
 where account = %s and period_start = %s order by platform, identity
 """
+LOOKED_AT = """
+insert into books.hosting_looks values (%s, %s, %s, %s)
+on conflict (account, period_start) do update set bolt_on = true
+where excluded.bolt_on and not hosting_looks.bolt_on
+"""
+NOTE_HOSTED = """
+insert into books.hosted_numbers (account, period_start, first_seen_at, number, byoc, each_micros)
+select %s, %s, %s, number, byoc, each_micros
+from unnest(%s::text[], %s::boolean[], %s::bigint[]) as given (number, byoc, each_micros)
+order by number
+on conflict (account, period_start, number) do update
+set byoc = hosted_numbers.byoc and excluded.byoc, each_micros = excluded.each_micros
+where hosted_numbers.each_micros is distinct from excluded.each_micros
+    or (hosted_numbers.byoc and not excluded.byoc)
+"""
+HOSTED = """
+select number, byoc, each_micros from books.hosted_numbers
+where account = %s and period_start = %s order by number
+"""
+LOOKED = "select bolt_on from books.hosting_looks where account = %s and period_start = %s"
 POSITION = "select position from books.feed_positions where feed = %s"
 REMEMBER = """
 insert into books.feed_positions (feed, position, at) values (%s, %s, %s)
@@ -186,6 +207,29 @@ class PostgresEvidence:
             cursor = await session.execute(ACTIVE_USERS, (account, period_start))
             rows = await cursor.fetchall()
         return tuple(ActiveUser(SeatPlatform(platform), *rest) for platform, *rest in rows)
+
+    async def note_hosting(self, payer: Payer, hosting: Hosting, *, now: datetime) -> None:
+        month = (payer.account, payer.period.start)
+        once = {one.number: one for one in hosting.numbers}
+        columns = (
+            [*once],
+            [one.byoc for one in once.values()],
+            [one.each_micros for one in once.values()],
+        )
+        async with self._sessions.session() as session, session.transaction():
+            await session.execute(LOOKED_AT, (*month, hosting.has_bolt_on, now))
+            if once:
+                await session.execute(NOTE_HOSTED, (*month, now, *columns))
+
+    async def hosting(self, account: str, period_start: datetime) -> Hosting | None:
+        async with self._sessions.session() as session:
+            cursor = await session.execute(LOOKED, (account, period_start))
+            looked = await cursor.fetchone()
+            if looked is None:
+                return None
+            cursor = await session.execute(HOSTED, (account, period_start))
+            rows = await cursor.fetchall()
+        return Hosting(tuple(HostedNumber(*row) for row in rows), bool(looked[0]))
 
     async def position(self, feed: str) -> str | None:
         async with self._sessions.session() as session:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from callplane.billing.active_users import SeatPlatform
+from callplane.billing.fees import HostedNumber, Hosting
 from callplane.billing.matching import PATIENCE, TOLERANCE, Sighting
 from callplane.billing.mediation import SuspenseReason
 from callplane.callcontrol import intake
@@ -201,3 +202,24 @@ async def whoever_was_active_counts_once_in_the_month(books: Books, evidence: Ev
     assert (grown.users, grown.evidence) == (60, "declared")
     following = payer(setup=NOW + timedelta(days=30))
     assert await evidence.active_users(ACCOUNT, following.period.start) == ()
+
+
+@check
+async def whatever_was_hosted_bears_its_fee_in_the_month(
+    books: Books, evidence: EvidenceBook
+) -> None:
+    account, start = ACCOUNT, payer().period.start
+    assert await evidence.hosting(account, start) is None, "nobody has looked"
+    one, two, own = (HostedNumber(f"+44207946000{n}") for n in (1, 2, 3))
+    own = replace(own, byoc=True)
+    await evidence.note_hosting(payer(), Hosting(), now=NOW)
+    assert await evidence.hosting(account, start) == Hosting()
+    await evidence.note_hosting(payer(), Hosting((own, one), has_bolt_on=True), now=NOW)
+    # One goes, one comes, a fee changes, and a carrier becomes ours to pay.
+    later = (two, replace(own, byoc=False, each_micros=5))
+    await evidence.note_hosting(payer(), Hosting(later), now=LATER)
+    await evidence.note_hosting(payer(), Hosting((replace(own, each_micros=7),)), now=LATER)
+    found = await evidence.hosting(account, start)
+    assert found == Hosting((one, two, replace(own, byoc=False, each_micros=7)), has_bolt_on=True)
+    following = payer(setup=NOW + timedelta(days=30))
+    assert await evidence.hosting(account, following.period.start) is None

@@ -71,6 +71,60 @@ def put_deck(desk: Desk) -> None:
         staging.keep(DeckHeader(DIGEST, "GBP", 2, 2, BEGIN, BEGIN, BEGIN))
 
 
+def of_platform(kind: str, name: str, **spec: Any) -> tuple[ObjectKey, dict[str, Any]]:
+    metadata = {**body()["metadata"], "name": name, "uid": f"uid-{name}"}
+    return ObjectKey(kind, "sales", name), {
+        **body(),
+        "kind": kind,
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+async def test_r33_numbers_are_billed_in_the_months_in_which_they_were_there(desk: Desk) -> None:
+    """One goes before the month is closed, one comes after its end and before it is closed."""
+    secret = {"user": "api", "secretRef": {"name": "wholesale", "key": "password"}}
+    fee = {"amount": "0.5", "currency": "GBP"}
+    desk.cache.put(
+        *of_platform(
+            "Carrier", "wholesale", type="Simwood", account="1", credentials=secret, hostingFee=fee
+        )
+    )
+
+    def number(nth: int) -> tuple[ObjectKey, dict[str, Any]]:
+        return of_platform(
+            "PhoneNumber",
+            f"line-{nth}",
+            e164=f"+44207946010{nth}",
+            route="DirectRouting",
+            carrierRef={"name": "wholesale"},
+            accountRef={"name": "acme"},
+        )
+
+    for nth in (1, 2):
+        desk.cache.put(*number(nth))
+    assert [await desk.keeping.note_hosting() for _ in range(2)] == [2, 0]
+    december = datetime(2026, 12, 1, 9, tzinfo=NOW.tzinfo)
+    desk.clock.advance((december - NOW).total_seconds())
+    desk.cache.remove(number(1)[0])
+    desk.cache.put(*number(3))
+    assert await desk.keeping.note_hosting() == 2
+    desk.clock.advance(3 * 86_400)
+    assert await desk.keeping.close_months() == 1
+    (closed,) = await desk.books.statements(ACCOUNT)
+    assert [line["description"] for line in closed.document["lines"]] == [
+        "Hosting +442079460101",
+        "Hosting +442079460102",
+    ]
+    desk.clock.advance(31 * 86_400)
+    assert await desk.keeping.close_months() == 1
+    (_, closed) = sorted(await desk.books.statements(ACCOUNT), key=lambda one: one.period_start)
+    assert [line["description"] for line in closed.document["lines"]] == [
+        "Hosting +442079460102",
+        "Hosting +442079460103",
+    ]
+
+
 async def test_minutes_are_compared_with_the_prices_of_a_deck(desk: Desk) -> None:
     put_deck(desk)
     desk.cache.put(ObjectKey("RateCard", "sales", "standard"), deck_card())

@@ -16,7 +16,7 @@ from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.billing.active_users import SeatPlatform
 from callplane.billing.clip import Grant
-from callplane.billing.fees import HostingStarts
+from callplane.billing.fees import HostedNumber, Hosting, HostingStarts
 from callplane.billing.postings import balances, receivable_of
 from callplane.billing.statements import Statement
 from callplane.billing.tariff import RateCard
@@ -148,6 +148,33 @@ async def test_r33_each_hosted_number_has_one_line_assigned_or_not(ledger: Ledge
     made = await ledger.made(facts(*HOSTED, single, foreign))
     hosting = [line for line in lines(made) if line[0].startswith("Hosting")]
     assert hosting == [(f"Hosting +44207946010{n}", 1, 500_000) for n in range(5)]
+
+
+@pytest.mark.parametrize("runs", [True, False])
+async def test_r33_a_number_bears_its_fee_in_each_month_in_which_it_was_hosted(
+    ledger: Ledger, runs: bool
+) -> None:
+    """Whole, however long: one that has gone since counts, and one that came after does not."""
+    gone, stayed = HostedNumber("+442079460109"), HostedNumber("+442079460100")
+    noted = Hosting((stayed, gone))
+    await ledger.evidence.note_hosting(payer(), noted, now=NOW)
+    made = await ledger.made(facts(*HOSTED), runs=runs)
+    hosting = [line[0] for line in lines(made) if line[0].startswith("Hosting")]
+    came_since = [f"Hosting +44207946010{n}" for n in range(1, 5)] if runs else []
+    assert hosting == [
+        "Hosting +442079460100",
+        *(name for name in came_since),
+        "Hosting +442079460109",
+    ]
+
+
+async def test_r33_a_month_in_which_nothing_was_hosted_has_no_hosting(ledger: Ledger) -> None:
+    """It was looked at: what is declared now came later."""
+    await ledger.evidence.note_hosting(payer(), Hosting(), now=NOW)
+    user = ActiveUser(SeatPlatform.TEAMS, "anna", "listing")
+    await ledger.evidence.note_active(payer(), [user], now=NOW)
+    made = await ledger.made(facts(*HOSTED))
+    assert lines(made) == [("Platform", 1, 100_000_000)]
 
 
 @pytest.mark.parametrize(

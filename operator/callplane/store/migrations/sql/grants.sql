@@ -18,6 +18,7 @@ grant insert on books.postings, books.cdrs, books.leg_keys, books.account_period
     books.entitlements, books.reservations, books.statements, books.notices to {role};
 grant update on books.account_periods, books.entitlements, books.reservations to {role};
 grant update (caller, destination) on books.cdrs to {role};
+grant insert, update on books.hosting_looks, books.hosted_numbers to {role};
 grant insert, update on books.active_users, books.evidence, books.charging_sources,
     books.feed_positions, books.notice_deliveries to {role};
 grant insert, update, delete on books.plan_holders, books.suspense to {role};

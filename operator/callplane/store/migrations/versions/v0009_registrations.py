@@ -1,4 +1,4 @@
-"""Phones that were registered in a month."""
+"""Phones that were registered in a month, and numbers that were hosted in it."""
 
 from __future__ import annotations
 
