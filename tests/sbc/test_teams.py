@@ -123,6 +123,19 @@ async def test_the_carrier_hangs_up_although_teams_has_names_only(teams: TeamsWo
     assert len(host.requests("BYE")) == 1
 
 
+async def test_the_carrier_hangs_up_a_call_that_was_asked_about(teams: TeamsWorld) -> None:
+    """Another process of the SBC goes on with it than the one that took it."""
+    alpha, _, _ = await teams.world.carriers()
+    await teams.world.call_control(sbc_world.allow(60))
+    host = await teams.host()
+    call = await host.call(uri(OUTSIDE), teams.face, caller=USER)
+    assert call.status == 200
+    (invite,) = alpha.requests("INVITE")
+    bye = alpha.hang_up(invite)
+    assert (await alpha.transact(bye, teams.world.estate.core)).status == 200
+    assert len(host.requests("BYE")) == 1
+
+
 async def test_inbound_calls_reach_teams_by_its_name(teams: TeamsWorld) -> None:
     alpha, _, _ = await teams.world.carriers()
     host = await teams.host(dialling=False)
