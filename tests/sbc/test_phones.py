@@ -104,6 +104,30 @@ async def test_a_phone_registers_and_is_called(phones: PhonesWorld) -> None:
     await bob.methods("INVITE", "ACK", "BYE")
 
 
+async def test_a_phone_behind_a_router_that_translates_addresses(phones: PhonesWorld) -> None:
+    """It knows itself by an address that nobody else can reach, and is called, calls an emergency
+    service and hears of each end all the same.
+    """
+    bob = await phones.phone(BOB)
+    _, bravo, _ = carriers = await phones.world.carriers()
+    bob.contact_host = "192.0.2.31"
+    assert await phones.register(bob, BOB) == [401, 200]
+    call = await carriers[0].call(phones.world.uri(NUMBERS["bob"]), phones.world.estate.core)
+    assert call.status == 200
+    assert (await call.bye()).status == 200
+    await bob.methods("INVITE", "ACK", "BYE")
+    bob.received.clear()
+    carriers[0].received.clear()
+    assert (await phones.call(bob, "999")).status == 200
+    (invite,) = carriers[0].requests("INVITE")
+    ended = await carriers[0].transact(
+        carriers[0].hang_up(invite), phones.world.estate.core, seconds=3
+    )
+    assert ended.status == 200
+    await bob.methods("BYE")
+    assert bravo.received == []
+
+
 @pytest.mark.parametrize(
     "credentials",
     [
