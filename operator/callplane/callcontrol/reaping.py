@@ -48,35 +48,41 @@ class Reaper:
             if reservation.state is ReservationState.HELD:
                 await self.books.void(reservation.attempt_id)
                 continue
-            entry = self._presumed(reservation)
-            if entry is None:
-                log.error("an account is not known any more attempt=%s", reservation.attempt_id)
+            payer = await self._payer(reservation)
+            if payer is None:
+                log.error("an account has no such month attempt=%s", reservation.attempt_id)
             else:
-                entries.append(entry)
+                entries.append(_presumed(reservation, payer))
         if entries:
             await self.books.settle(entries, now=self.clock.now())
         return len(due)
 
-    def _presumed(self, reservation: Reservation) -> Entry | None:
-        account = self.directory.account(reservation.account)
-        if account is None:
-            return None
-        answered = reservation.answered_at or reservation.seen_at
-        seconds = Seconds.between(answered, reservation.seen_at).count
-        granted = reservation.granted
-        period = Period.of(reservation.period_start, account.zone)
-        return Entry(
-            attempt_id=reservation.attempt_id,
-            payer=Payer(reservation.account, account.currency, period, reservation.day),
-            line=reservation.line,
-            mode=reservation.mode,
-            settlement=settle(
-                min(seconds, granted.seconds),
-                granted,
-                pool=reservation.pool,
-                price=reservation.price,
-            ),
-            leg=None,
-            price=reservation.price,
-            granted_seconds=granted.seconds,
-        )
+    async def _payer(self, reservation: Reservation) -> Payer | None:
+        """Whose month holds it. An account that is not declared any more still has its months."""
+        name, start, day = reservation.account, reservation.period_start, reservation.day
+        account = self.directory.account(name)
+        if account is not None:
+            return Payer(name, account.currency, Period.of(start, account.zone), day)
+        for month in await self.books.months(name):
+            if month.period_start == start:
+                period = Period(day.year, day.month, "UTC", start, month.period_end)
+                return Payer(name, month.currency, period, day)
+        return None
+
+
+def _presumed(reservation: Reservation, payer: Payer) -> Entry:
+    answered = reservation.answered_at or reservation.seen_at
+    seconds = Seconds.between(answered, reservation.seen_at).count
+    granted = reservation.granted
+    return Entry(
+        attempt_id=reservation.attempt_id,
+        payer=payer,
+        line=reservation.line,
+        mode=reservation.mode,
+        settlement=settle(
+            min(seconds, granted.seconds), granted, pool=reservation.pool, price=reservation.price
+        ),
+        leg=None,
+        price=reservation.price,
+        granted_seconds=granted.seconds,
+    )

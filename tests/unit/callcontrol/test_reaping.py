@@ -62,6 +62,18 @@ async def test_a_call_that_never_came_about_holds_nothing_after_its_ring() -> No
     assert await desk.reaper.step() == 0
 
 
+async def test_what_is_held_for_an_account_that_is_gone_is_let_go() -> None:
+    """Its calls were up when it was deleted; nobody else's may wait behind them for ever."""
+    desk = Desk()
+    granted = await desk.reserve()
+    await desk.authoriser().answered(Started("a-1", "b-1", 1, 2), nowhere)
+    desk.directory.lines.clear()
+    await asyncio.sleep(granted.max_seconds + OVERTIME.total_seconds() + 60)
+    assert await desk.reaper.step() == 1
+    assert await desk.used_and_held() == (0, 0)
+    assert await desk.reaper.step() == 0
+
+
 def nowhere(_: Order) -> None:
     """An SBC that is gone."""
 
