@@ -134,6 +134,9 @@ class AccountKeeping:
         owners = {entry.name: entry.owner for entry in entries if entry.kind == LINE}
         said: dict[ObjectKey, str] = {}
         begun = {(one.account, one.period_start) for one in await self._stores.books.months()}
+        hosting = {
+            facts.label for facts in self._facts() if any(one.each_micros for one in facts.numbers)
+        }
         for cached, account in accounts_in(self._cache):
             label = f"{account.namespace}/{account.name}"
             payer = Payer.at(label, account.spec.currency, account.spec.time_zone, now)
@@ -156,7 +159,7 @@ class AccountKeeping:
                 for one in exceeded:
                     sentence = one.sentence(label, payer.period.label, account.spec.currency)
                     said[ObjectKey(*owners[one.about].split("/", 2))] = sentence
-            if users or account.spec.packages:
+            if users or account.spec.packages or label in hosting:
                 # A month with fees is billed, whether anybody calls in it or not.
                 await self._stores.books.counters(payer)
             seen += len(users)

@@ -158,15 +158,14 @@ async def test_a_deck_that_is_not_there_keeps_one_account_open(
     assert await desk.keeping.close_months() == 1
 
 
-async def test_a_fee_in_another_currency_keeps_one_account_open(
-    desk: Desk,
-) -> None:
+def put_hosted(desk: Desk, currency: str) -> None:
+    """Two numbers of a carrier with a hosting fee."""
     specs: dict[str, dict[str, Any]] = {
         "Carrier": {
             "type": "Simwood",
             "account": "1",
             "credentials": {"secretRef": {"name": "alpha", "key": "credentials"}},
-            "hostingFee": {"amount": "1", "currency": "EUR"},
+            "hostingFee": {"amount": "1", "currency": currency},
         },
         "NumberRange": {
             "first": "+442079460000",
@@ -180,6 +179,23 @@ async def test_a_fee_in_another_currency_keeps_one_account_open(
         metadata = {**body()["metadata"], "name": "alpha", "uid": f"uid-{kind}"}
         declared = {**body(), "kind": kind, "metadata": metadata, "spec": spec}
         desk.cache.put(ObjectKey(kind, "sales", "alpha"), declared)
+
+
+async def test_a_month_without_calls_is_billed_for_the_numbers_that_are_hosted(
+    desk: Desk,
+) -> None:
+    put_hosted(desk, "GBP")
+    await desk.keeping.note_users()
+    desk.clock.advance((datetime(2026, 12, 4, tzinfo=NOW.tzinfo) - NOW).total_seconds())
+    assert await desk.keeping.close_months() == 1
+    (closed,) = await desk.books.statements(ACCOUNT)
+    assert closed.document["net"] == "2.00"
+
+
+async def test_a_fee_in_another_currency_keeps_one_account_open(
+    desk: Desk,
+) -> None:
+    put_hosted(desk, "EUR")
     await past_closing(desk)
     assert await desk.keeping.close_months() == 1
     (event,) = desk.events.seen
