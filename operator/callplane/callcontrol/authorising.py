@@ -52,6 +52,8 @@ OVERTIME: Final = timedelta(seconds=120)
 EXTEND_AT: Final = 0.8
 #: Of a call that nothing counts: the SBC has a limit of its own.
 UNCOUNTED_SECONDS: Final = 14_400
+#: Of a call to an emergency or exempt service, which nobody ends: a year is for ever.
+SERVICE_SECONDS: Final = 31_536_000
 RETRY_SECONDS: Final = 1.0
 #: So long before its end a call goes on without the books, if it may.
 LAST_MOMENT_SECONDS: Final = 3.0
@@ -418,7 +420,7 @@ def _tell(started: Started, seconds: int, send: Send) -> bool:
 
 def _to_service(service: DialledMatch) -> Granted:
     """Nobody pays, and the caller is shown as the SBC has it."""
-    return Granted(UNCOUNTED_SECONDS, account="", reservation_id="", dialled=service.number)
+    return Granted(SERVICE_SECONDS, account="", reservation_id="", dialled=service.number)
 
 
 def _sent(attempt: Attempt) -> str:

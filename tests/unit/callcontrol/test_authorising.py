@@ -16,6 +16,7 @@ from callplane.callcontrol.authorising import (
     BOOKS_SECONDS,
     OVERTIME,
     RING,
+    SERVICE_SECONDS,
     UNCOUNTED_SECONDS,
     BooksAuthoriser,
 )
@@ -164,7 +165,7 @@ def questions_while_books_are_away() -> list[tuple[str, Authorise, dict[str, Any
         ),
         ("suspended", QUESTION, {"suspended": True}, "LineSuspended"),
         ("unknown", replace(QUESTION, caller="+442079460777"), {}, "UnknownLine"),
-        ("emergency", replace(QUESTION, dialled="999"), {}, UNCOUNTED_SECONDS),
+        ("emergency", replace(QUESTION, dialled="999"), {}, SERVICE_SECONDS),
     ]
 
 
@@ -346,7 +347,9 @@ async def test_a_service_is_passed_on_as_its_number_and_nobody_pays() -> None:
         desk.books, desk.authoriser.directory, desk.clock, {build.INGRESS: "9"}
     )
     granted = await authoriser.authorise(replace(QUESTION, dialled="9-999"))
-    assert granted == Granted(UNCOUNTED_SECONDS, account="", reservation_id="", dialled="999")
+    assert granted == Granted(SERVICE_SECONDS, account="", reservation_id="", dialled="999")
+    # Such a call has no longest duration: no SBC shall end it by what it was told.
+    assert timedelta(days=30).total_seconds() < SERVICE_SECONDS
     assert await desk.held() == 0
     # Where nobody dials a 9 to get out it is another number.
     other = await desk.authoriser.authorise(replace(QUESTION, dialled="9-112"))
