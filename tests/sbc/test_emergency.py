@@ -17,7 +17,7 @@ from callplane.testing.dialled_forms import Form
 from callplane.testing.kamailio_process import Kamailio, Mutation
 from callplane.testing.sbc_estates import LoopbackSbc
 from callplane.testing.sbc_world import SbcWorld
-from callplane.testing.sip_endpoint import answers
+from callplane.testing.sip_endpoint import Call, answers
 
 HELD = "+442079460001"
 #: Enough of the corpus for a mutant.
@@ -331,10 +331,20 @@ async def test_what_an_invitation_asks_of_proxies_keeps_nobody_from_a_service(
     pbx = await world.pbx()
     headers = (("Proxy-Require", "privacy"), ("Privacy", "id"))
     for dialled in ("999", "111"):
-        call = await pbx.call(world.uri(dialled), world.estate.core, headers=headers)
+        bravo.received.clear()
+        invite = pbx.begin(world.uri(dialled), caller=HELD, headers=headers)
+        call = Call(pbx, invite, world.estate.core, await pbx.transact(invite, world.estate.core))
         assert call.status == 200
-        assert (await call.bye()).status == 200
-    assert [one.all("Proxy-Require") for one in bravo.requests("INVITE")] == [[], []]
+        # Whoever asks once asks with every request of the call.
+        for method, number in (("ACK", 1), ("BYE", 2)):
+            request = pbx.in_dialog(call, method, number)
+            request = replace(request, headers=(*request.headers, *headers))
+            if method == "ACK":
+                pbx.send(request, world.estate.core)
+            else:
+                assert (await pbx.transact(request, world.estate.core)).status == 200
+        await bravo.methods("INVITE", "ACK", "BYE")
+        assert [one.all("Proxy-Require") for one in bravo.received] == [[], [], []]
     refused = await pbx.call(world.uri("+441614960123"), world.estate.core, headers=headers)
     assert refused.status == 400
 
@@ -442,7 +452,7 @@ def as_withheld_as_sent(files: dict[str, str]) -> dict[str, str]:
 
 def as_sane_as_others(files: dict[str, str]) -> dict[str, str]:
     """The mutant that looks at form before it looks at what was dialled."""
-    asked = '  if (is_method("INVITE") && !has_totag()) { route(ATTEMPT); route(SERVICE_OF); }\n'
+    asked = '  if (is_method("INVITE")) { route(ATTEMPT); route(SERVICE_OF); }\n'
     text = files["kamailio.cfg"]
     assert asked in text
     return {**files, "kamailio.cfg": text.replace(asked, "")}
