@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from callplane.callcontrol.messages import Authorise, Registered
 from callplane.sbc.model import Phone
-from callplane.testing import dialled_forms, sbc_estates, sbc_world
+from callplane.testing import dialled_forms, polling, sbc_estates, sbc_world
 from callplane.testing.kamailio_process import Kamailio
 from callplane.testing.sbc_estates import LoopbackSbc
 from callplane.testing.sbc_world import SbcWorld
@@ -126,6 +127,19 @@ async def test_a_phone_behind_a_router_that_translates_addresses(phones: PhonesW
     assert ended.status == 200
     await bob.methods("BYE")
     assert bravo.received == []
+
+
+async def test_a_call_of_such_a_phone_ends_on_both_sides_with_its_grant(
+    phones: PhonesWorld,
+) -> None:
+    bob = await phones.phone(BOB)
+    alpha, _, _ = await phones.world.carriers()
+    bob.contact_host = "192.0.2.31"
+    await phones.world.call_control(sbc_world.allow(2))
+    assert (await phones.call(bob, "+441614960123", BOB)).status == 200
+    await asyncio.to_thread(
+        polling.until, lambda: bob.requests("BYE") and alpha.requests("BYE"), "both are told"
+    )
 
 
 @pytest.mark.parametrize(

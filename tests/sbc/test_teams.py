@@ -136,6 +136,17 @@ async def test_the_carrier_hangs_up_a_call_that_was_asked_about(teams: TeamsWorl
     assert len(host.requests("BYE")) == 1
 
 
+async def test_a_call_of_teams_ends_on_both_sides_with_its_grant(teams: TeamsWorld) -> None:
+    alpha, _, _ = await teams.world.carriers()
+    await teams.world.call_control(sbc_world.allow(2))
+    host = await teams.host()
+    call = await host.call(uri(OUTSIDE), teams.face, caller=USER)
+    assert call.status == 200
+    await asyncio.to_thread(
+        polling.until, lambda: host.requests("BYE") and alpha.requests("BYE"), "both are told"
+    )
+
+
 async def test_inbound_calls_reach_teams_by_its_name(teams: TeamsWorld) -> None:
     alpha, _, _ = await teams.world.carriers()
     host = await teams.host(dialling=False)
