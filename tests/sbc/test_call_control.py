@@ -305,6 +305,16 @@ async def test_the_second_carrier_of_an_ordinary_call(world: SbcWorld) -> None:
     (record,) = await heard(stand_in, CallRecord)
     assert isinstance(record, CallRecord)
     assert record.duration_milliseconds < 3000
+    # It is passed over for a while, and not given up: nobody asks it by OPTIONS.
+    started = time.monotonic()
+    call = await (await world.pbx()).call(world.uri(DOMESTIC), world.estate.core, seconds=12)
+    assert call.status == 200
+    assert time.monotonic() - started < 3
+    assert len(alpha.requests("INVITE")) == 1
+    world.kamailio.rpc("htable.flush", "silent")
+    alpha.answering = answers(180, 200)
+    assert (await (await world.pbx()).call(world.uri(DOMESTIC), world.estate.core)).status == 200
+    assert len(alpha.requests("INVITE")) == 2
 
 
 def impatient(files: dict[str, str]) -> dict[str, str]:
