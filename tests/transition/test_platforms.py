@@ -13,7 +13,7 @@ from callplane.controller import probes
 from callplane.engine import claims, guarding
 from callplane.numbering.lifecycle import HELD
 from callplane.plan.change import Operation
-from callplane.providers.inmemory import Verb, lost_after_commit
+from callplane.providers.inmemory import Verb, World, lost_after_commit
 from callplane.resources.lines import NumberType, PolicyOnLine
 from callplane.resources.platforms import NumberOnPlatform
 from callplane.store import commits
@@ -245,6 +245,28 @@ async def test_a_crash_between_the_two_keeps_the_number_for_the_receiver(
     assert (await watch(world, seconds=200))[-1] == "webex"
     assert (world.number_of("ann"), WebexSide(world).number_of("ann")) == (None, number(1))
     assert not {"Unassign", "Abandon"} & set(await world.causes(1))
+
+
+async def test_a_number_is_kept_for_a_receiver_whose_platform_is_away(worlds: Worlds) -> None:
+    """Nobody can tell whether they still want it: it does not rest for ninety days meanwhile."""
+    world = await in_teams(worlds, platform=World(order_seconds=20.0))
+    await hand(world, ("webex", "teams"), to_webex=True)
+    await world.until(lambda: "UnassignNumber" in world.sent())
+    await world.kill()
+    nowhere = {"name": "nowhere", "key": "secret"}
+    app = {"clientId": "service-app", "clientSecretRef": nowhere, "refreshTokenRef": nowhere}
+    await WebexSide(world).seed_organization(credentials={"serviceApp": app})
+    await world.start()
+    await world.settle(120)
+    assert world.number_of("ann") is None
+    assert await world.state(1) == "Transferring"
+    assert await world.reason("ann") == "False DependencyNotReady"
+    await WebexSide(world).seed_organization()
+    await world.settle(300)
+    assert WebexSide(world).number_of("ann") == number(1)
+    assert await world.all_ready()
+    assert await world.all_ready("WebexUser")
+    assert "Abandon" not in await world.causes(1)
 
 
 async def test_two_people_on_two_platforms_swap(worlds: Worlds) -> None:

@@ -14,7 +14,13 @@ from datetime import timedelta
 from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.reasons import Reason
 from callplane.desired import references
-from callplane.desired.declarations import PersonObject, is_person
+from callplane.desired.declarations import (
+    PLATFORM_KINDS,
+    PersonObject,
+    is_person,
+    is_platform,
+    system_of,
+)
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.gathering import Gathered
 from callplane.engine.holders import claim_of_holder
@@ -29,6 +35,7 @@ from callplane.store.ports import Commit, Move, NumberRow
 from callplane.values import E164, DeclaringObject, HolderId, ObjectKey, Platform
 
 ASKING_LOOK_SECONDS = 0.2
+AWAY_LOOK_SECONDS = 15.0
 
 
 async def begin(scope: Scope, gathered: Gathered, row: NumberRow, *, receiver: HolderId) -> bool:
@@ -220,15 +227,30 @@ _TYPES_OF_OUR_TRUNKS = {
 def live_claimant(
     scope: Scope, gathered: Gathered, receiver: HolderId | None
 ) -> DeclaringObject | None:
-    """The object that declares the receiver, while it lives."""
+    """The object that declares the receiver, while it lives. Raises Waiting while the receiver's
+    platform is declared and not at work, for then nobody can tell.
+    """
     if receiver is None:
         return None
     runtime: ConnectionRuntime | None = gathered.runtime
     if receiver.connection != gathered.runtime.connection:
         runtime = scope.engine.runtime_on(receiver.connection)
     if runtime is None:
+        _check_away(scope, receiver)
         return None
     row = runtime.mirror.holders.get(receiver)
     if row is None or row.declared_by is None:
         return None
     return row.declared_by if scope.engine.live(row.declared_by.uid) is not None else None
+
+
+def _check_away(scope: Scope, receiver: HolderId) -> None:
+    for kind in PLATFORM_KINDS:
+        for cached in scope.engine.cache.of_kind(kind):
+            platform = cached.resource
+            if is_platform(platform) and system_of(platform) == receiver.connection:
+                raise Waiting(
+                    Reason.DEPENDENCY_NOT_READY,
+                    f"the number is kept for somebody on {cached.key}, which is not at work",
+                    after_seconds=AWAY_LOOK_SECONDS,
+                )
