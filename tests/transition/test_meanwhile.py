@@ -258,3 +258,31 @@ async def test_an_emergency_location_is_not_set_on_somebody_else_number(worlds: 
     row = world.platform.true.numbers[line]
     assert (row.holder_id, row.location_id) == (user_id("cid"), None)
     assert world.sent().count("SetEmergencyLocation") == 0
+
+
+async def test_somebody_declared_again_just_before_their_number_goes_keeps_it(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await worlds.make(tenant={"changeLimits": {"settle": "1s"}})
+    await world.declare("ann")
+    await world.settle()
+    read = InMemoryProvider.read_number
+    reading: list[E164] = []
+
+    async def slowly(provider: InMemoryProvider, wanted: E164) -> object:
+        reading.append(wanted)
+        seen = await read(provider, wanted)
+        await asyncio.sleep(5.0)
+        return seen
+
+    await world.delete("TeamsUser", "ann")
+    await world.settle(0.5)
+    monkeypatch.setattr(InMemoryProvider, "read_number", slowly)
+    # The leaver's pass has seen that nobody else declares her, and looks at the number once more.
+    await world.until(lambda: bool(reading))
+    await world.declare("ann", as_object="ann-again")
+    await world.settle(120)
+    assert "UnassignNumber" not in world.sent()
+    assert world.number_of("ann") == number(0)
+    assert not await world.exists("TeamsUser", "ann")
+    assert await world.reason("ann-again") == "Succeeded"

@@ -71,6 +71,7 @@ async def _carry_out(scope: Scope, gathered: Gathered, holder: HolderId, change:
         # Only now, so that no wait lies between what is compared, the fence and the send.
         if is_gated(change) or change.operation is Operation.SET_LOCATION:
             await _compare_before_write(scope, gathered, change)
+        _check_declares(scope, gathered, holder)
         intent = await _open_intent(scope, gathered, holder, change)
         answer = await _send(scope, gathered, intent, change)
     log.info("%s for %s: sent", intents.describe(change), scope.key)
@@ -123,6 +124,20 @@ async def _compare_before_write(scope: Scope, gathered: Gathered, change: Change
         f"{intents.describe(change)}: what it was planned on has changed; planning anew",
         after_seconds=STALE_LOOK_SECONDS,
     )
+
+
+def _check_declares(scope: Scope, gathered: Gathered, holder: HolderId) -> None:
+    """Whoever writes for a person still declares them: another object may have come meanwhile, and
+    what a leaver's object takes away is theirs then. Raises Waiting.
+    """
+    row = gathered.runtime.mirror.holders.get(holder)
+    owner = row.declared_by if row is not None else None
+    if owner is not None and owner.uid != scope.cached.uid:
+        raise Waiting(
+            Reason.PLAN_STALE,
+            f"{owner} declares the person now; planning anew",
+            after_seconds=STALE_LOOK_SECONDS,
+        )
 
 
 async def _open_intent(
