@@ -6,7 +6,15 @@ import pytest
 
 from callplane.cluster import api_errors
 from callplane.store.memory import MemoryRegister
-from callplane.testing.engine_world import CONNECTION, EngineWorld, Worlds, number, people, user_id
+from callplane.testing.engine_world import (
+    CONNECTION,
+    TENANT_ID,
+    EngineWorld,
+    Worlds,
+    number,
+    people,
+    user_id,
+)
 from callplane.values import E164, DeclaringObject
 
 pytestmark = pytest.mark.looptime
@@ -327,3 +335,38 @@ async def test_an_object_vanishes_while_its_deletion_settles(worlds: Worlds) -> 
     assert await world.gate_rows() == []
     assert world.number_of("ann") == number(0)
     assert (await world.status("TeamsTenant", "main"))["orphaned"] == 1
+
+
+async def test_a_tenant_under_its_id_in_other_letters_is_the_same_tenant(worlds: Worlds) -> None:
+    world = await one_user(worlds)
+    await world.seed_tenant(namespace="team-b", name="again", tenantId=TENANT_ID.upper())
+    await world.settle(60)
+    status, reason, message = await world.condition(
+        "TeamsTenant", "again", "Stalled", namespace="team-b"
+    )
+    assert (status, reason) == ("True", "ConnectionHeldElsewhere")
+    assert f"as {TENANT_ID}" in message
+    assert await world.reason("main", kind="TeamsTenant") == "Succeeded"
+
+
+async def test_a_tenant_made_anew_with_its_id_in_other_letters_loses_no_claim(
+    worlds: Worlds,
+) -> None:
+    world = await one_user(worlds)
+    await world.annotate("TeamsTenant", "main", {"callplane.dev/detach": "made anew"})
+    await world.delete("TeamsUser", "ann", namespace="team-a")
+    await world.delete("TeamsTenant", "main")
+    await world.settle(120)
+    assert await world.state(0) == "Assigned"
+    await world.apply_tenant(tenantId=TENANT_ID.upper())
+    await world.declare("ann", namespace="team-a")
+    await world.settle(120)
+    assert await world.reason("main", kind="TeamsTenant") == "False ConnectionHeldElsewhere"
+    uid = (await world.body("TeamsTenant", "main"))["metadata"]["uid"]
+    await world.annotate("TeamsTenant", "main", {"callplane.dev/force-delete": uid})
+    await world.delete("TeamsTenant", "main")
+    await world.settle(60)
+    await world.apply_tenant()
+    await world.settle(120)
+    assert await world.reason("ann", namespace="team-a") == "Succeeded"
+    assert world.number_of("ann") == number(0)

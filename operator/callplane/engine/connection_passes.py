@@ -29,12 +29,13 @@ from callplane.providers.protocol import AuthenticationFailed
 from callplane.providers.registry import Ingredients
 from callplane.status.conditions import NotKnown
 from callplane.store.ports import ConnectionRow, HeldElsewhere
-from callplane.values import ConnectionId, ObjectKey
+from callplane.values import ConnectionId, ObjectKey, Platform
 
 SECRET_LOOK_SECONDS = 15.0
 IN_USE_LOOK_SECONDS = 30.0
 HELD_ELSEWHERE_LOOK_SECONDS = 30.0
 REGISTER_LOOK_SECONDS = 5.0
+_NAMED_BY_GUID = frozenset({Platform.TEAMS.value, Platform.WEBEX.value})
 
 Runtime = TypeVar("Runtime", bound=ConnectionCore)
 
@@ -164,6 +165,7 @@ async def _start(
 async def _hold(scope: Scope, connection: ConnectionId, *, word: str) -> ConnectionRow:
     """Hold the connection in the register. Raises Stalled while somebody else works it."""
     engine = scope.engine
+    await _check_letters(scope, connection, word=word)
     # A leader that was paused and overtaken must not take the connection back from its successor.
     write_ahead.check_fence(scope)
     held = await engine.register.hold_connection(
@@ -186,6 +188,27 @@ async def _hold(scope: Scope, connection: ConnectionId, *, word: str) -> Connect
         f"{held.row.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC); it is taken over when that heartbeat "
         "ends, or by callplane connections take",
     )
+
+
+async def _check_letters(scope: Scope, connection: ConnectionId, *, word: str) -> None:
+    """A GUID in capitals is the same GUID, and to the register another system: two gates, and
+    claims that nobody finds. Raises Stalled where it knows the id in other letters.
+    """
+    if connection.provider not in _NAMED_BY_GUID:
+        return
+    register, asked = scope.engine.register, connection.external_id
+    worked = {row.connection.external_id for row in await register.connections()}
+    for other in sorted(worked | {asked.lower(), asked.upper()}):
+        if other == asked or other.lower() != asked.lower():
+            continue
+        state = await register.load(ConnectionId(connection.provider, other))
+        if other in worked or state.numbers or state.holders:
+            scope.engine.queue.add_later(scope.key, Priority.RETRY, HELD_ELSEWHERE_LOOK_SECONDS)
+            raise Stalled(
+                Reason.CONNECTION_HELD_ELSEWHERE,
+                f"the number register knows this {word} as {other}, in other letters; state its id "
+                "so, or it would be another one there",
+            )
 
 
 def _restored(scope: Scope, runtime: ConnectionCore, *, word: str) -> str:
