@@ -129,9 +129,10 @@ class ConnectionCore(abc.ABC):
         # Tells whether the credentials in use are still those that the spec names.
         self.fingerprint = ""
         self.secrets: tuple[SecretKeyRef, ...] = ()
-        # The register's sequence when this came to work, and the one that the connection's status
-        # is known to have shown.
+        # The register's sequence when this came to work, the highest that was seen in this process
+        # before, and the one that the connection's status is known to have shown.
         self.found_sequence = 0
+        self.seen_sequence = 0
         self.known_shown = 0
         # Objects whose deletion a person answered with Detach.
         self.detach_answers: set[ObjectKey] = set()

@@ -71,7 +71,9 @@ async def bring_to_work(
     runtime = place.at_work.get(scope.key)
     credentials = await _credentials(scope, connection, runtime)
     dropped: list[SecretKeyRef] = []
+    seen = 0
     if runtime is not None:
+        seen = max(runtime.mirror.sequence, runtime.seen_sequence)
         has_changed = runtime.fingerprint != credentials.fingerprint
         if has_changed:
             named = {reference.name for reference in credentials.values}
@@ -80,7 +82,7 @@ async def bring_to_work(
             await stop(place.at_work, scope.key)
             runtime = None
     if runtime is None:
-        runtime = await _start(scope, connection, credentials, place)
+        runtime = await _start(scope, connection, credentials, place, seen=seen)
     if dropped:
         await secrets_in_use.free(scope, dropped)
     return runtime
@@ -122,6 +124,8 @@ async def _start(
     connection: PlatformObject | Carrier,
     credentials: Credentials,
     place: Workplace[Runtime],
+    *,
+    seen: int,
 ) -> Runtime:
     engine = scope.engine
     held = await _hold(scope, place.system, word=place.word)
@@ -154,6 +158,7 @@ async def _start(
     runtime.fingerprint = credentials.fingerprint
     runtime.secrets = tuple(credentials.values)
     runtime.found_sequence = mirror.sequence
+    runtime.seen_sequence = seen
     runtime.known_shown = held.mirrored
     runtime.health.restored = _restored(scope, runtime, word=place.word)
     await secrets_in_use.keep(scope, credentials.values)
@@ -216,7 +221,11 @@ def _restored(scope: Scope, runtime: ConnectionCore, *, word: str) -> str:
     when neither is.
     """
     return restorations.problem(
-        scope, found=runtime.found_sequence, known_shown=runtime.known_shown, what=word
+        scope,
+        found=runtime.found_sequence,
+        seen=runtime.seen_sequence,
+        known_shown=runtime.known_shown,
+        what=word,
     )
 
 
@@ -270,6 +279,8 @@ def how_it_is(scope: Scope, runtime: ConnectionCore, *, word: str) -> NotKnown |
         if not health.restored:
             # Confirmed: the next pass shows where the register is now.
             scope.engine.queue.add(scope.key, Priority.DEPENDENCY)
+            # A person has looked: the register counts from here on.
+            runtime.seen_sequence = 0
     if health.restored:
         raise Stalled(Reason.REGISTER_RESTORED, health.restored)
     if health.register_problem:

@@ -17,6 +17,7 @@ from callplane.plan.gate import GateRow, GateStatus
 from callplane.store.ports import (
     Commit,
     Committed,
+    EpochLost,
     HolderRow,
     Intent,
     IntentState,
@@ -32,6 +33,12 @@ from callplane.values import E164, ConnectionId, HolderId, ObjectKey
 
 class ReadAnew(StoreUnavailable):
     """The register was away and has been read anew: look again, this time at what is true."""
+
+
+class WentBack(EpochLost):
+    """The register shows less than it did: it was restored under us, or a standby that was behind
+    has taken over. What we know is of another time, and so is our epoch.
+    """
 
 
 class RegisterMirror:
@@ -61,6 +68,7 @@ class RegisterMirror:
         self._groups = CommitGroups(self._send, self._take_committed)
         self._handed = handed
         self._is_uncertain = False
+        self._went_back = ""
         # What the last reading has seen of what others did, and what we have removed since then.
         self._read_up_to = 0
         self._gone: dict[E164 | HolderId, int] = {}
@@ -69,15 +77,28 @@ class RegisterMirror:
         self._intents: dict[HolderId, dict[str, Intent]] = {}
 
     async def load(self) -> None:
-        """Everything, once; then `refresh` by version."""
-        self._take_whole(await self._register.load(self.connection))
+        """Everything, once; then `refresh` by version. Raises WentBack."""
+        known = self.sequence
+        state = await self._register.load(self.connection)
+        self._check_not_back(known, state.sequence)
+        self._take_whole(state)
+
+    def _check_not_back(self, known: int, shown: int) -> None:
+        """Once found, it stays so until the connection starts anew."""
+        if shown < known:
+            self._went_back = f"the register is at {shown} and was at {known}"
+        if self._went_back:
+            raise WentBack(self._went_back)
 
     async def refresh(self) -> set[HolderId]:
         """What others have changed since, an administrator say; returns the holders it touches.
 
         Our own commits go on meanwhile: what one of them has left is newer than what is read here.
+        Raises WentBack.
         """
+        known = self.sequence
         state = await self._register.load(self.connection, since=self._read_up_to)
+        self._check_not_back(known, state.sequence)
         numbers = [row for row in state.numbers if self._is_news(row.number, row.version)]
         holders = [row for row in state.holders if self._is_news(row.holder, row.version)]
         for number in state.removed_numbers:
@@ -131,16 +152,22 @@ class RegisterMirror:
         await self._groups.close()
 
     async def _send(self, commit: Commit, now: datetime) -> Committed:
+        known = self.sequence
+        self._check_not_back(known, known)
         if self._is_uncertain:
             await self.load()
             self._is_uncertain = False
             raise ReadAnew("the register has been read anew after it was away")
         try:
-            return await self._register.commit(self.connection, commit, epoch=self.epoch, now=now)
+            committed = await self._register.commit(
+                self.connection, commit, epoch=self.epoch, now=now
+            )
         except StoreUnavailable:
             # It may have been committed: what the next commit is built on has to be read first.
             self._is_uncertain = True
             raise
+        self._check_not_back(known, committed.sequence)
+        return committed
 
     def _take_committed(self, commit: Commit, committed: Committed) -> None:
         for move in commit.moves:

@@ -9,15 +9,16 @@ from callplane.engine.object_cache import REGISTER_CONFIRMED
 from callplane.engine.scope import Scope
 
 
-def problem(scope: Scope, *, found: int, known_shown: int, what: str) -> str:
+def problem(scope: Scope, *, found: int, seen: int, known_shown: int, what: str) -> str:
     """Why nothing is written: register or cluster is older than what they said to each other. Empty
     when neither is, or when a person has confirmed it.
 
     `found` is the register's sequence as it was when the connection came to work: what is committed
-    since then makes no old register a new one. `known_shown` is the sequence that this object's
+    since then makes no old register a new one. `seen` is the highest that this process has seen of
+    it before, 0 where it has not. `known_shown` is the sequence that this object's
     status is known to have held; `what` is the connection in a word.
     """
-    shown = int(scope.cached.status.get("registerSequence") or 0)
+    shown = max(int(scope.cached.status.get("registerSequence") or 0), seen)
     standing = _standing(scope)
     if found >= shown >= known_shown and not standing:
         return ""

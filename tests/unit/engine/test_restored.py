@@ -171,3 +171,44 @@ async def test_a_restored_register_is_one_also_for_the_next_process() -> None:
     await world.settle(200)
     assert world.number_of("ann") is None
     await world.stop()
+
+
+async def test_a_database_restored_under_a_running_operator_stops_writes_as_well() -> None:
+    world = await converged()
+    yesterday = copy.deepcopy(world.register)
+    await world.declare("ben")
+    await world.settle(30)
+    vars(world.register).update(vars(yesterday))
+    await world.settle(60)
+    await world.declare("ann", phoneNumber={"none": {}})
+    await world.settle(200)
+    _, reason, message = await world.condition("TeamsTenant", "main", "Stalled")
+    assert reason == "RegisterRestored"
+    assert "callplane numbers rebuild" in message
+    assert world.number_of("ann") == number(0)
+    await confirm(world)
+    await world.settle(200)
+    assert await world.reason("main", kind="TeamsTenant") == "Succeeded"
+    assert world.number_of("ann") is None
+    assert world.number_of("ben") is not None
+    # What was confirmed is not asked again when the connection starts anew.
+    await world.change_secret(b"new")
+    world.accepted_secret = b"new"
+    await world.settle(200)
+    assert await world.reason("main", kind="TeamsTenant") == "Succeeded"
+    await world.stop()
+
+
+async def test_the_last_commits_are_lost_and_the_next_one_notices() -> None:
+    """A standby that was behind takes over while a pass writes."""
+    world = await converged()
+    yesterday = copy.deepcopy(world.register)
+    await world.declare("ben")
+    await world.until(lambda: world.number_of("ben") is not None)
+    await world.settle(1)
+    vars(world.register).update(vars(yesterday))
+    await world.declare("ann", phoneNumber={"none": {}})
+    await world.settle(60)
+    assert await world.reason("main", kind="TeamsTenant") == "False RegisterRestored"
+    assert world.number_of("ann") == number(0)
+    await world.stop()
