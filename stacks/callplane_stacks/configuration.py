@@ -13,9 +13,21 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Protocol, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][\w.-]{0,127}|@sha256:[0-9a-f]{64})")
+GROUP = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+")
+#: Whoever may write kinds of these has the whole cluster in the end.
+TOO_MUCH = ("k8s.io", "fluxcd.io", "argoproj.io", "pulumi.com")
+PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"
 
 Cidr = Annotated[IPv4Network | IPv6Network, BeforeValidator(ip_network)]
 Cidr4 = Annotated[IPv4Network, BeforeValidator(IPv4Network)]
@@ -25,6 +37,12 @@ def _pinned(image: str) -> str:
     if not IMAGE.fullmatch(image) or image.endswith(":latest"):
         raise ValueError(f"{image!r} needs a tag other than latest, or a digest")
     return image
+
+
+def _tame(group: str) -> str:
+    if not GROUP.fullmatch(group) or f".{group}".endswith(tuple(f".{each}" for each in TOO_MUCH)):
+        raise ValueError(f"{group!r} is no group of kinds that tenants may have")
+    return group
 
 
 Image = Annotated[str, AfterValidator(_pinned)]
@@ -76,13 +94,64 @@ class GitOpsProgram(StrEnum):
     ARGO_CD = "ArgoCD"
 
 
+# No password in it: what it takes to read it is a Secret.
+Repository = Annotated[str, Field(pattern=r"^(https://[^\s@]+|ssh://([\w.-]+@)?[^\s@]+)$")]
+Group = Annotated[str, AfterValidator(_tame)]
+
+
+class SecretKey(Part):
+    """Where a secret is, which never stands in a configuration itself."""
+
+    name: Name
+    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$")]
+
+
+class PulumiOperator(Part):
+    """The repository of the stacks themselves, which the Pulumi Kubernetes Operator keeps up."""
+
+    namespace: Name = "callplane-stacks"
+    repository: Repository
+    # One of both: a branch is followed, a commit is what was reviewed.
+    branch: str = ""
+    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
+    folder: str = "stacks/kubernetes"
+    stack: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+){0,2}$")]
+    # Where the state is, and what encrypts the secrets in it.
+    backend: Annotated[str, Field(pattern=r"^(s3|azblob|gs|https)://")]
+    secrets_provider: Annotated[
+        str, Field(pattern=r"^((awskms|azurekeyvault|gcpkms|hashivault)://.+)?$")
+    ] = ""
+    environment: dict[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], SecretKey] = {}
+    # A token for https, a private key for ssh. Flux wants a Secret of its own form instead.
+    credentials: SecretKey | None = None
+    workspace_image: Image
+    # What a stack may do in the cluster; whoever can write to that repository can do it.
+    cluster_role: str
+    resync_seconds: Annotated[int, Field(ge=60, le=86_400)] = 300
+    # Look and never touch, as a rehearsal.
+    preview: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> PulumiOperator:
+        if bool(self.branch) == bool(self.commit):
+            raise ValueError("needs a branch or a commit, and not both")
+        if not self.secrets_provider and PASSPHRASE not in self.environment:
+            raise ValueError(f"needs secrets_provider, or {PASSPHRASE} in environment")
+        return self
+
+
 class GitOps(Part):
     """The tenants' repository."""
 
     program: GitOpsProgram = GitOpsProgram.FLUX
-    repository: Annotated[str, Field(pattern=r"^(https|ssh)://")]
+    repository: Repository
     branch: str = "main"
     path: str = "./tenants"
+    # In the program's namespace, in the form that the program wants.
+    credentials_secret: Name | None = None
+    # What the repository may hold beside objects of ours and namespaces.
+    also_groups: tuple[Group, ...] = ()
+    stacks: PulumiOperator | None = None
 
 
 class OnCluster(Part):

@@ -1,41 +1,102 @@
-"""GitOps: Flux or Argo CD pointed at the tenants' repository."""
+"""GitOps: Flux or Argo CD pointed at the tenants' repository, with the rights of tenants only.
+
+Either program could do anything to the cluster. What comes from the tenants' repository may write
+objects of ours, namespaces, and what the configuration adds; so a commit there cannot give anybody
+rights. With Flux an account of its own does the writing, with Argo CD a project says what may be.
+"""
 
 from __future__ import annotations
 
+from callplane.apis.model import GROUP
 from callplane.deployment import gitops as health
+from callplane_stacks import pulumi_operator
+from callplane_stacks.configuration import GitOps as Chosen
 from callplane_stacks.configuration import GitOpsProgram, OnCluster
 from callplane_stacks.objects import Body, Component, labelled
 
 COMPONENT = "gitops"
 NAME = "callplane-tenants"
 FLUX_NAMESPACE, ARGO_CD_NAMESPACE = "flux-system", "argocd"
+IN_CLUSTER = "https://kubernetes.default.svc"
+#: With which account each program writes what tenants' repositories hold.
+ACCOUNTS = {
+    GitOpsProgram.FLUX: f"system:serviceaccount:{FLUX_NAMESPACE}:{NAME}",
+    GitOpsProgram.ARGO_CD: (
+        f"system:serviceaccount:{ARGO_CD_NAMESPACE}:argocd-application-controller"
+    ),
+}
 
 
 class GitOps(Component):
-    """The tenants' repository as a source, and what applies it."""
+    """The tenants' repository, and that of the stacks: as sources, and what applies them."""
 
 
 def objects(configuration: OnCluster) -> list[Body]:
     """The objects of the chosen program, which itself is there already."""
-    if configuration.gitops.program is GitOpsProgram.FLUX:
-        return _flux(configuration)
-    return [_argo_cd(configuration)]
-
-
-def _flux(configuration: OnCluster) -> list[Body]:
     chosen = configuration.gitops
+    stacks = pulumi_operator.objects(chosen)
+    if chosen.program is GitOpsProgram.FLUX:
+        return [*_tenants_rights(chosen), *_flux(chosen), *stacks]
+    return [*_argo_cd(chosen), *stacks]
+
+
+def _tenants_rights(chosen: Chosen) -> list[Body]:
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": labelled(NAME, COMPONENT, FLUX_NAMESPACE),
+            # It is impersonated; nothing runs as it.
+            "automountServiceAccountToken": False,
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": labelled(NAME, COMPONENT),
+            "rules": [
+                {
+                    "apiGroups": [GROUP, *chosen.also_groups],
+                    "resources": ["*"],
+                    "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
+                },
+                {
+                    # A namespace takes everything in it along: nobody deletes one by a commit.
+                    "apiGroups": [""],
+                    "resources": ["namespaces"],
+                    "verbs": ["get", "list", "watch", "create", "update", "patch"],
+                },
+            ],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": labelled(NAME, COMPONENT),
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": NAME,
+            },
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": FLUX_NAMESPACE}],
+        },
+    ]
+
+
+def _flux(chosen: Chosen) -> list[Body]:
     judged = health.flux()["spec"]
+    source: Body = {
+        "url": chosen.repository,
+        "ref": {"branch": chosen.branch},
+        "interval": "1m",
+        "timeout": "1m",
+    }
+    if chosen.credentials_secret is not None:
+        source["secretRef"] = {"name": chosen.credentials_secret}
     return [
         {
             "apiVersion": "source.toolkit.fluxcd.io/v1",
             "kind": "GitRepository",
             "metadata": labelled(NAME, COMPONENT, FLUX_NAMESPACE),
-            "spec": {
-                "url": chosen.repository,
-                "ref": {"branch": chosen.branch},
-                "interval": "1m",
-                "timeout": "1m",
-            },
+            "spec": source,
         },
         {
             "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
@@ -43,6 +104,7 @@ def _flux(configuration: OnCluster) -> list[Body]:
             "metadata": labelled(NAME, COMPONENT, FLUX_NAMESPACE),
             "spec": {
                 **judged,
+                "serviceAccountName": NAME,
                 "sourceRef": {"kind": "GitRepository", "name": NAME},
                 "path": chosen.path,
                 "interval": "10m",
@@ -54,24 +116,39 @@ def _flux(configuration: OnCluster) -> list[Body]:
     ]
 
 
-def _argo_cd(configuration: OnCluster) -> Body:
-    chosen = configuration.gitops
-    return {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "Application",
-        "metadata": labelled(NAME, COMPONENT, ARGO_CD_NAMESPACE),
-        "spec": {
-            "project": "default",
-            "source": {
-                "repoURL": chosen.repository,
-                "targetRevision": chosen.branch,
-                "path": chosen.path.removeprefix("./"),
-                "directory": {"recurse": True},
-            },
-            "destination": {"server": "https://kubernetes.default.svc"},
-            "syncPolicy": {
-                "automated": {"prune": True, "selfHeal": True},
-                "syncOptions": ["ServerSideApply=true"],
+def _argo_cd(chosen: Chosen) -> list[Body]:
+    """The project and the application. Credentials are a repository Secret of Argo CD's own."""
+    ours = [{"group": group, "kind": "*"} for group in (GROUP, *chosen.also_groups)]
+    return [
+        {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "AppProject",
+            "metadata": labelled(NAME, COMPONENT, ARGO_CD_NAMESPACE),
+            "spec": {
+                "description": "What tenants of Callplane may have applied.",
+                "sourceRepos": [chosen.repository],
+                "destinations": [{"server": IN_CLUSTER, "namespace": "*"}],
+                "clusterResourceWhitelist": [{"group": "", "kind": "Namespace"}],
+                "namespaceResourceWhitelist": ours,
             },
         },
-    }
+        {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": labelled(NAME, COMPONENT, ARGO_CD_NAMESPACE),
+            "spec": {
+                "project": NAME,
+                "source": {
+                    "repoURL": chosen.repository,
+                    "targetRevision": chosen.branch,
+                    "path": chosen.path.removeprefix("./"),
+                    "directory": {"recurse": True},
+                },
+                "destination": {"server": IN_CLUSTER},
+                "syncPolicy": {
+                    "automated": {"prune": True, "selfHeal": True},
+                    "syncOptions": ["ServerSideApply=true"],
+                },
+            },
+        },
+    ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from callplane.deployment import platform_objects
-from callplane.deployment.options import GITOPS_ACCOUNTS, Options
+from callplane.deployment.options import Options
+from callplane_stacks import gitops
 from callplane_stacks.configuration import OnCluster
 from callplane_stacks.objects import Body, Component
 
@@ -20,7 +21,7 @@ def options(configuration: OnCluster) -> Options:
         image=chosen.image,
         replicas=chosen.replicas,
         secret_names=chosen.secret_names,
-        gitops_accounts=chosen.gitops_accounts or GITOPS_ACCOUNTS,
+        gitops_accounts=chosen.gitops_accounts or (gitops.ACCOUNTS[configuration.gitops.program],),
         traces_endpoint=chosen.traces_endpoint,
         traces_ratio=f"{chosen.traces_ratio:.6f}",
     )

@@ -54,6 +54,10 @@ def images_are_pinned(kind: str, properties: Properties) -> Iterator[str]:
     images = [str(container.get("image")) for container in _containers(kind, properties)]
     if kind.endswith(":Cluster"):
         images.append(str((properties.get("spec") or {}).get("imageName")))
+    # Not the engine's own resource, whose type ends in the same way.
+    if kind.startswith("kubernetes:pulumi.com/"):
+        template = (properties.get("spec") or {}).get("workspaceTemplate") or {}
+        images.append(str((template.get("spec") or {}).get("image")))
     for image in images:
         if "@sha256:" not in image and not re.search(r":(?!latest$)[\w.-]+$", image):
             yield f"image {image} is not pinned"

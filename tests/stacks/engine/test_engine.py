@@ -16,6 +16,7 @@ from pulumi import automation
 import foreign_kinds
 import sample_stack
 from callplane_stacks import gitops, objects
+from callplane_stacks.configuration import GitOpsProgram
 from callplane_stacks.kubernetes import ledger_database, observability, sbc
 from callplane_stacks.objects import KubernetesObject
 from workshop import Cluster, Workshop
@@ -111,6 +112,28 @@ def test_drift_is_seen_by_a_refresh_and_repaired_by_the_next_run(
     assert (repaired["update"], repaired["create"]) == (2, 1)
     assert cluster.get("deployment", "callplane-operator", PLATFORM)["spec"]["replicas"] == 2
     assert changes(stack.refresh()).keys() == {"same"}
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_commit_of_tenants_gives_nobody_rights(cluster: Cluster) -> None:
+    """What the API server lets the account do that writes what the tenants' repository holds."""
+    account = gitops.ACCOUNTS[GitOpsProgram.FLUX]
+
+    def may(verb: str, *what: str) -> bool:
+        asked = ("auth", "can-i", verb, *what, "--as", account)
+        return cluster.kubectl(*asked, check=False).strip().endswith("yes")
+
+    assert may("create", "teamsusers.callplane.dev", "-n", "sales")
+    assert may("delete", "phonenumbers.callplane.dev", "-n", "sales")
+    assert may("create", "namespaces")
+    assert not may("delete", "namespaces")
+    for kind in ("secrets", "pods", "deployments.apps", "serviceaccounts", "configmaps"):
+        assert not may("create", kind, "-n", "sales")
+        assert not may("get", kind, "-n", "callplane-system")
+    for kind in ("clusterrolebindings.rbac.authorization.k8s.io", "crds"):
+        assert not may("create", kind)
+    assert not may("create", "kustomizations.kustomize.toolkit.fluxcd.io", "-n", "flux-system")
+    assert not may("impersonate", "serviceaccounts", "-n", "flux-system")
 
 
 def test_of_the_sbcs_pods_one_may_go_at_a_time(cluster: Cluster, stack: automation.Stack) -> None:

@@ -2,7 +2,7 @@
 
 Nothing is kept that is not declared, so that a field we misspell is refused as the real definition
 would refuse it. Sources: CloudNativePG 1.30, Barman Cloud plugin 0.14, cert-manager 1.17,
-external-dns, Prometheus operator 0.80, Flux 2.6, Argo CD 3.1.
+external-dns, Prometheus operator 0.80, Flux 2.6, Argo CD 3.1, Pulumi Kubernetes Operator 2.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ KEY = fields("name", "key", name=TEXT, key=TEXT)
 STORAGE = fields(size=TEXT, storageClass=TEXT, resizeInUseVolumes=FLAG)
 SELECTOR = fields(matchLabels=TEXTS)
 ENDPOINT = fields(port=TEXT, path=TEXT, interval=TEXT)
+GROUP_KIND = fields("group", "kind", group=TEXT, kind=TEXT)
+FROM_SECRET = fields("type", type=TEXT, secret=fields("name", "key", name=TEXT, key=TEXT))
 HEALTH = fields(
     "apiVersion", "kind", apiVersion=TEXT, kind=TEXT, inProgress=TEXT, failed=TEXT, current=TEXT
 )
@@ -129,7 +131,13 @@ SPECS: dict[tuple[str, str, str], Schema] = {
         groups=[fields("name", name=TEXT, rules=[ALERT])]
     ),
     ("source.toolkit.fluxcd.io", "v1", "GitRepository"): fields(
-        "url", "interval", url=TEXT, ref=fields(branch=TEXT), interval=TEXT, timeout=TEXT
+        "url",
+        "interval",
+        url=TEXT,
+        ref=fields(branch=TEXT, commit=TEXT),
+        interval=TEXT,
+        timeout=TEXT,
+        secretRef=NAMED,
     ),
     ("kustomize.toolkit.fluxcd.io", "v1", "Kustomization"): fields(
         "interval",
@@ -143,6 +151,49 @@ SPECS: dict[tuple[str, str, str], Schema] = {
         prune=FLAG,
         wait=FLAG,
         healthCheckExprs=[HEALTH],
+        serviceAccountName=TEXT,
+    ),
+    ("argoproj.io", "v1alpha1", "AppProject"): fields(
+        description=TEXT,
+        sourceRepos=[TEXT],
+        destinations=[fields(server=TEXT, namespace=TEXT, name=TEXT)],
+        clusterResourceWhitelist=[GROUP_KIND],
+        namespaceResourceWhitelist=[GROUP_KIND],
+    ),
+    ("pulumi.com", "v1", "Stack"): fields(
+        "stack",
+        stack=TEXT,
+        projectRepo=TEXT,
+        repoDir=TEXT,
+        branch=TEXT,
+        commit=TEXT,
+        gitAuth=fields(
+            accessToken=FROM_SECRET, sshAuth=fields("sshPrivateKey", sshPrivateKey=FROM_SECRET)
+        ),
+        fluxSource=fields(
+            "sourceRef",
+            sourceRef=fields(
+                *("apiVersion", "kind", "name"), apiVersion=TEXT, kind=TEXT, name=TEXT
+            ),
+            dir=TEXT,
+        ),
+        backend=TEXT,
+        secretsProvider=TEXT,
+        envRefs={"type": "object", "additionalProperties": FROM_SECRET},
+        serviceAccountName=TEXT,
+        refresh=FLAG,
+        preview=FLAG,
+        continueResyncOnCommitMatch=FLAG,
+        resyncFrequencySeconds=NUMBER,
+        useLocalStackOnly=FLAG,
+        destroyOnFinalize=FLAG,
+        workspaceTemplate=fields(
+            spec=fields(
+                image=TEXT,
+                securityProfile={"type": "string", "enum": ["baseline", "restricted"]},
+                resources=fields(requests=TEXTS, limits=TEXTS),
+            )
+        ),
     ),
     ("argoproj.io", "v1alpha1", "Application"): fields(
         "project",

@@ -28,6 +28,11 @@ def instances(**change: object) -> dict[str, Any]:
     return {"instances": [{**first, **change}, *rest]}
 
 
+def stacks(**change: object) -> dict[str, Any]:
+    """The sample's GitOps with the repository of the stacks changed."""
+    return {"gitops": {"stacks": {**sample_stack.document()["gitops"]["stacks"], **change}}}
+
+
 def test_the_sample_can_be() -> None:
     assert reasons(sample_stack.document()) == []
 
@@ -52,6 +57,19 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("image", {"platform": {"image": "callplane"}}, "platform.image"),
     ("collector", {"platform": {"traces_endpoint": "collector:4318"}}, "platform.traces_endpoint"),
     ("ratio", {"platform": {"traces_ratio": 2}}, "platform.traces_ratio"),
+    (
+        "password in url",
+        {"gitops": {"repository": "https://me:it@git.example.com/a"}},
+        "gitops",
+    ),
+    ("rights of all", {"gitops": {"also_groups": ["rbac.authorization.k8s.io"]}}, "no group of"),
+    ("another flux", {"gitops": {"also_groups": ["kustomize.toolkit.fluxcd.io"]}}, "no group of"),
+    ("core kinds", {"gitops": {"also_groups": ["apps"]}}, "no group of kinds"),
+    ("no source", stacks(branch=""), "needs a branch or a commit"),
+    ("two sources", stacks(commit="0" * 40), "needs a branch or a commit"),
+    ("no key", stacks(secrets_provider=""), "PULUMI_CONFIG_PASSPHRASE in environment"),
+    ("workspace", stacks(workspace_image="callplane-stacks:latest"), "workspace_image"),
+    ("secret itself", stacks(environment={"TOKEN": "secret"}), "environment.TOKEN"),
     ("few servers", {"database": {"instances": 1}}, "database.instances"),
 ]
 

@@ -15,7 +15,7 @@ from callplane.deployment import platform_objects, sbc_pod, traces
 from callplane.deployment.options import CALLS_URI_KEY
 from callplane.sbc import rendering
 from callplane.settings import PREFIX, CallControlSettings
-from callplane_stacks import firewall, platform_component, policies
+from callplane_stacks import firewall, gitops, platform_component, policies, pulumi_operator
 from callplane_stacks.kubernetes import ledger_database, observability, sbc
 from callplane_stacks.objects import resource_name, type_token
 from recording import Registered
@@ -370,13 +370,80 @@ def test_either_gitops_program_follows_the_repository(program: str) -> None:
     made = recording.record(lambda: sample_stack.declare(gitops={"program": program}))
     text = json.dumps([each.plain for each in made])
     assert "https://git.example.com/voice/tenants" in text
+    assert "https://git.example.com/voice/stacks" in text
     kinds = {each.kind.rpartition(":")[2] for each in made}
     wanted: dict[str, set[str]] = {
         "Flux": {"GitRepository", "Kustomization"},
-        "ArgoCD": {"Application"},
+        "ArgoCD": {"Application", "AppProject"},
     }
     assert wanted[program] <= kinds
     assert not kinds & (wanted["Flux"] | wanted["ArgoCD"]) - wanted[program]
+    assert "Stack" in kinds
+
+
+def test_tenants_write_what_is_theirs_and_approve_as_one_account() -> None:
+    """`tests/stacks/engine` asks the API server what that account may do."""
+    for program, account in gitops.ACCOUNTS.items():
+        made = recording.record(
+            lambda program=program: sample_stack.declare(gitops={"program": program.value})
+        )
+        bodies = {each.name: each.plain for each in made if each.kind.startswith("kubernetes:")}
+        policies_said = str([each for name, each in bodies.items() if "admissionpol" in name])
+        named = r"system:serviceaccount:(?:flux-system|argocd):[\w-]+"
+        found = set(re.findall(named, policies_said))
+        assert found == {account}
+    project = bodies["appproject.argocd.callplane-tenants"]["spec"]
+    assert project["sourceRepos"] == ["https://git.example.com/voice/tenants"]
+    assert [each["group"] for each in project["namespaceResourceWhitelist"]] == [
+        "callplane.dev",
+        "external-secrets.io",
+    ]
+    assert project["clusterResourceWhitelist"] == [{"group": "", "kind": "Namespace"}]
+
+
+@pytest.mark.parametrize("program", ["Flux", "ArgoCD"])
+@pytest.mark.parametrize(
+    ("repository", "place"),
+    [
+        ("https://git.example.com/voice/stacks", ("accessToken",)),
+        ("ssh://git@git.example.com/voice/stacks", ("sshAuth", "sshPrivateKey")),
+    ],
+)
+def test_the_stacks_are_kept_up_from_their_own_repository(
+    program: str, repository: str, place: tuple[str, ...]
+) -> None:
+    stacks = sample_stack.document()["gitops"]["stacks"] | {"repository": repository}
+    stacks |= {"branch": "", "commit": "a" * 40}
+    chosen = sample_stack.inputs(gitops={"program": program, "stacks": stacks}).configuration
+    bodies = {each["kind"]: each for each in pulumi_operator.objects(chosen.gitops)}
+    spec = bodies["Stack"]["spec"]
+    secret = {"type": "Secret", "secret": {"name": "stacks-repository", "key": "password"}}
+    if program == "Flux":
+        source = bodies["GitRepository"]
+        assert source["metadata"]["namespace"] == bodies["Stack"]["metadata"]["namespace"]
+        assert source["spec"]["url"] == repository
+        assert source["spec"]["ref"] == {"commit": "a" * 40}
+        assert source["spec"]["secretRef"] == {"name": "stacks-repository"}
+        assert spec["fluxSource"]["sourceRef"]["name"] == source["metadata"]["name"]
+        assert spec["fluxSource"]["dir"] == "stacks/kubernetes"
+        assert "projectRepo" not in spec
+    else:
+        assert "GitRepository" not in bodies
+        assert (spec["projectRepo"], spec["commit"]) == (repository, "a" * 40)
+        found = spec["gitAuth"]
+        for step in place:
+            found = found[step]
+        assert found == secret
+    assert (sample_stack.ROOT / "stacks/kubernetes/Pulumi.yaml").is_file()
+    assert spec["envRefs"].keys() == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert all(each["type"] == "Secret" for each in spec["envRefs"].values())
+    assert spec["destroyOnFinalize"] is False
+    assert not {"config", "secrets", "accessTokenSecret"} & spec.keys()
+
+
+def test_without_a_repository_of_the_stacks_somebody_runs_them() -> None:
+    chosen = sample_stack.inputs(gitops={"stacks": None}).configuration
+    assert pulumi_operator.objects(chosen.gitops) == []
 
 
 def test_every_alert_of_a_stack_has_a_runbook() -> None:
