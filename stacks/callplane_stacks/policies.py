@@ -159,7 +159,8 @@ def guards(kind: str, properties: Properties) -> list[str]:
         found += ["pods-are-bounded", "only-calls-use-the-hosts-network"]
         # A Job does not stay, so nobody asks it how it is.
         found += [] if kind.endswith(":Job") else ["pods-are-probed"]
-    if _pod(kind, properties) is not None or kind.endswith(":Cluster"):
+    runs_stacks = kind.startswith("kubernetes:pulumi.com/")
+    if _pod(kind, properties) is not None or kind.endswith(":Cluster") or runs_stacks:
         found.append("images-are-pinned")
     if kind.startswith("kubernetes:postgresql.cnpg.io") and kind.endswith(":Cluster"):
         found.append("databases-are-safe")

@@ -10,7 +10,7 @@ import pytest
 
 import sample_stack
 from callplane.deployment import admission, platform_objects
-from callplane_stacks import cloud_policies, platform_component, policies
+from callplane_stacks import cloud_policies, gitops, platform_component, policies
 from callplane_stacks.kubernetes import ledger_database, sbc
 from callplane_stacks.objects import type_token
 
@@ -24,6 +24,7 @@ def stack_objects() -> dict[str, Body]:
         *platform_objects.objects(platform_component.options(inputs.configuration)),
         *ledger_database.objects(inputs.configuration, sample_stack.PASSWORDS),
         *sbc.objects(inputs.configuration, inputs.sbcs, "postgresql://calls@db/callplane"),
+        *gitops.objects(inputs.configuration),
     ]
     # Secrets hold values that only an engine can read; no policy looks at them.
     found = {body["kind"]: body for body in bodies if body["kind"] != "Secret"}
@@ -61,6 +62,11 @@ CASES: list[tuple[str, str, Change]] = [
     ("images-are-pinned", "Deployment", lambda b: container(b).update(image="callplane:latest")),
     ("images-are-pinned", "StatefulSet", lambda b: container(b).update(image="a.example:5000/k")),
     ("images-are-pinned", "Cluster", lambda b: b["spec"].update(imageName="postgresql")),
+    (
+        "images-are-pinned",
+        "Stack",
+        lambda b: b["spec"]["workspaceTemplate"]["spec"].update(image="pulumi/pulumi"),
+    ),
     ("only-calls-use-the-hosts-network", "Deployment", lambda b: pod(b).update(hostNetwork=True)),
     ("databases-are-safe", "Cluster", lambda b: b["spec"].update(instances=1)),
     ("databases-are-safe", "Cluster", lambda b: b["spec"]["postgresql"].pop("synchronous")),
