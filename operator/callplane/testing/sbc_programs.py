@@ -16,11 +16,11 @@ from pathlib import Path
 from callplane.sandbox import locations
 from callplane.testing.debian_packages import NotAvailable, Packages
 
+#: The image of an SBC has the same, but for the one that only places calls (`tests/manifests`).
 PACKAGES = (
     "kamailio",
     "kamailio-extra-modules",
     "kamailio-tls-modules",
-    "kamailio-utils-modules",
     "sip-tester",
     "rtpengine-daemon",
 )
