@@ -75,7 +75,12 @@ async def test_kamailio_starts_as_in_its_pod(estate: LoopbackSbc, kamailio: Kama
             call = await caller.call(f"sip:999@127.0.0.1:{estate.ports.core}", estate.core)
             assert call.status == 200
             assert (await call.bye()).status == 200
-    assert b"log_write_cdr" in kamailio.spool.read_bytes()
+            await asyncio.to_thread(
+                polling.until,
+                lambda: b"log_write_cdr" in kamailio.spool.read_bytes(),
+                "the spool has the record",
+                seconds=10,
+            )
 
 
 def test_rtpengine_starts_as_in_its_pod(estate: LoopbackSbc) -> None:
