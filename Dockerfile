@@ -5,14 +5,18 @@ ARG PYTHON=python:3.11.14-slim-bookworm
 
 FROM ${PYTHON} AS build
 WORKDIR /src
-COPY requirements/callplane.txt requirements/callplane.txt
-# The whole lock is installed into one folder, apart from the Python of the image.
-RUN python -m venv /opt/callplane \
+COPY requirements/build.txt requirements/image.txt requirements/
+# What runs is installed into one folder, apart from the Python of the image; what builds the wheel into
+# another, which stays behind.
+RUN python -m venv /opt/build \
+    && /opt/build/bin/pip install --no-cache-dir --disable-pip-version-check \
+       --require-hashes --requirement requirements/build.txt \
+    && python -m venv /opt/callplane \
     && /opt/callplane/bin/pip install --no-cache-dir --disable-pip-version-check \
-       --require-hashes --requirement requirements/callplane.txt
+       --require-hashes --requirement requirements/image.txt
 COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY operator operator
-RUN /opt/callplane/bin/python -m hatchling build --target wheel --directory /dist \
+RUN /opt/build/bin/python -m hatchling build --target wheel --directory /dist \
     && /opt/callplane/bin/pip install --no-cache-dir --disable-pip-version-check \
        --no-deps --no-index /dist/*.whl
 

