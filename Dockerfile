@@ -16,6 +16,7 @@ RUN python -m venv /opt/build \
        --require-hashes --requirement requirements/image.txt
 COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY operator operator
+COPY manifests/tenants manifests/tenants
 RUN /opt/build/bin/python -m hatchling build --target wheel --directory /dist \
     && /opt/callplane/bin/pip install --no-cache-dir --disable-pip-version-check \
        --no-deps --no-index /dist/*.whl

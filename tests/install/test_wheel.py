@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import re
 import subprocess
 import sys
-import sysconfig
-import venv
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +13,7 @@ import pytest
 import typer.main
 
 from callplane.cli import app
+from callplane.testing import clean_installs
 
 ROOT: Final = Path(__file__).parents[2]
 IMPORTED: Final = (
@@ -41,15 +38,7 @@ IMPORTED: Final = (
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from this checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (built,) = folder.glob("*.whl")
-    return built
+    return clean_installs.build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +82,12 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     wanted = {name.removeprefix("operator/") for name in listing.split() if (ROOT / name).is_file()}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    held = {name for name in names if ".dist-info/" not in name}
+    data = {name for name in names if ".data/" in name}
+    held = {name for name in names - data if ".dist-info/" not in name}
     assert held == wanted
+    tree = {path.name for path in (ROOT / "manifests/tenants").rglob("*") if path.is_file()}
+    assert {name.rpartition("/")[2] for name in data} == tree
+    assert all(".data/data/share/callplane/tenants/" in name for name in data)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
@@ -107,40 +100,14 @@ def test_the_installed_command_answers(installed: Path) -> None:
     assert "Usage" in run(installed, "-m", "callplane.cli.app", "--help")
 
 
-def locked() -> set[str]:
-    """The packages that the image installs."""
-    text = (ROOT / "requirements/image.txt").read_text(encoding="utf-8")
-    return set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
-
-
-def only(packages: set[str], folder: Path) -> Path:
-    """A folder that shows these packages of this environment, and no others."""
-    folder.mkdir()
-    site = Path(sysconfig.get_path("purelib"))
-    for found in importlib.metadata.distributions(path=[str(site)]):
-        if re.sub(r"[-_.]+", "-", found.name).lower() not in packages:
-            continue
-        for top in {path.parts[0] for path in found.files or ()} - {"..", "bin", "__pycache__"}:
-            if not (folder / top).exists():
-                (folder / top).symlink_to(site / top)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program as the image has it: the wheel and the packages of `requirements/image.txt`.
 
     They are shown from this environment and named by a path file; no other package is.
     """
-    folder = tmp_path_factory.mktemp("clean")
-    venv.create(folder, symlinks=True)
-    purelib = sysconfig.get_path("purelib", vars={"base": str(folder)})
-    shown = only(locked(), folder / "packages")
-    Path(purelib, "dependencies.pth").write_text(f"{shown}\n")
-    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python")]
-    quiet = ["--quiet", "--no-deps", "--no-index", "--force-reinstall", "--ignore-installed"]
-    subprocess.run([*pip, "install", *quiet, str(wheel)], check=True)
-    return folder / "bin" / "callplane"
+    packages = clean_installs.locked("image")
+    return clean_installs.install(wheel, packages, tmp_path_factory.mktemp("clean"))
 
 
 def test_the_images_packages_are_enough_for_what_it_runs(clean: Path) -> None:

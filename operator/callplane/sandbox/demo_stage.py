@@ -189,9 +189,9 @@ def opened(
     page: Page, clock: Clock, *, keep: bool, report: Callable[[str], None]
 ) -> Iterator[Stage]:
     """A stage for the length of a block; afterwards nothing runs, unless told to keep it."""
-    tree = locations.CHECKOUT / "manifests" / TREE
-    if not tree.is_dir():
-        raise SandboxError(f"the demo plays on {tree}, which only a checkout has")
+    tree = locations.example_tree()
+    if tree is None:
+        raise SandboxError("the example tree that the demo plays on is not installed")
     options = UpOptions(
         throw_away=True,
         components=(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,6 +38,13 @@ def tools_folder() -> Path | None:
     """The pinned Go modules; None outside a checkout."""
     folder = CHECKOUT / "tools"
     return folder if (folder / "kubernetes" / "go.mod").exists() else None
+
+
+def example_tree() -> Path | None:
+    """The example tree of tenants, in the checkout or as the wheel brought it; None without it."""
+    installed = Path(sysconfig.get_path("data")) / "share" / "callplane" / "tenants"
+    places = (CHECKOUT / "manifests" / "tenants", installed)
+    return next((place for place in places if place.is_dir()), None)
 
 
 def python_path(environment: Mapping[str, str] = os.environ) -> str:
