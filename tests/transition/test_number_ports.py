@@ -194,7 +194,7 @@ async def test_a_port_whose_object_is_deleted_is_seen_to_its_end(worlds: Worlds)
 # Numbers that somebody has
 
 
-async def used(worlds: Worlds, **spec: Any) -> tuple[EngineWorld, E164]:
+async def used(worlds: Worlds, *, named: bool = False, **spec: Any) -> tuple[EngineWorld, E164]:
     """A number that Ann has in Teams, by another carrier so far."""
     world = await worlds.make(("ann", "ben"))
     line = E164(number(3))
@@ -204,7 +204,8 @@ async def used(worlds: Worlds, **spec: Any) -> tuple[EngineWorld, E164]:
     open_to_all = {"route": "DirectRouting", "allowedNamespaces": [{"selector": {}}]}
     stated = {"e164": line.text, **open_to_all, **spec}
     await world.apply("PhoneNumber", "main-line", stated)
-    await world.declare("ann", phoneNumber={"e164": line.text})
+    by_name = {"phoneNumberRef": {"name": "main-line", "namespace": "default"}}
+    await world.declare("ann", phoneNumber=by_name if named else {"e164": line.text})
     await world.settle(60)
     assert await world.reason("ann") == "Succeeded"
     return world, line
@@ -222,14 +223,21 @@ async def is_anns_all_the_while(world: EngineWorld, line: E164, *, writes: int) 
     assert len(world.sent()) == writes, "nothing is written to the platform"
 
 
+@pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize("restarts", [False, True])
 async def test_a_number_that_somebody_has_comes_with_its_holder(
-    worlds: Worlds, restarts: bool
+    worlds: Worlds, restarts: bool, named: bool
 ) -> None:
-    world, line = await used(worlds)
+    world, line = await used(worlds, named=named)
     writes = len(world.sent())
     await bring(world, line)
     assert (await ready(world))[0] == "False PortPending"
+    await is_anns_all_the_while(world, line, writes=writes)
+    # Somebody else who wants it is told whose it is, and not to wait for the carrier.
+    by_name = {"phoneNumberRef": {"name": "main-line", "namespace": "default"}}
+    await world.declare("ben", phoneNumber=by_name if named else {"e164": line.text})
+    await world.settle(60)
+    assert await world.reason("ben") == "False NumberTaken"
     await is_anns_all_the_while(world, line, writes=writes)
     if restarts:
         await world.restart()

@@ -128,7 +128,8 @@ async def stock_of(scope: Scope, declared: PhoneNumberSource, platform: Platform
     if declared.phone_number_ref is not None:
         phone = await consenting(scope, "PhoneNumber", declared.phone_number_ref)
         assert isinstance(phone, PhoneNumber)
-        acquiring.check(scope, phone)
+        if not _somebody_has(scope, E164(phone.spec.e164)):
+            acquiring.check(scope, phone)
         return _stock_of(phone, platform)
     number = E164(declared.e164 or "")
     labels = await scope.engine.labels_of(scope.key.namespace)
@@ -359,6 +360,12 @@ async def secure(
     if await transfers.begin(scope, gathered, row, receiver=holder):
         return runtime.mirror.numbers.get(number)
     raise _taken(scope, number, row)
+
+
+def _somebody_has(scope: Scope, number: E164) -> bool:
+    """On any platform that is worked here: whoever has a number keeps it while it is ported."""
+    runtimes = scope.engine.connections.values()
+    return any(_is_in_use(runtime.mirror.numbers.get(number)) for runtime in runtimes)
 
 
 def _is_in_use(row: NumberRow | None) -> bool:
