@@ -77,7 +77,8 @@ async def _look_after(
     if side.writable:
         _clear(scope, "drift")
     if not side.runtime.can(CarrierAction.LIST):
-        return await _declared_only(scope, side, phone, number)
+        require_what_is_asked(side, phone)
+        return None
     with step("observe"):
         observed = await _look(scope, side, number)
     _show(scope, observed)
@@ -85,11 +86,11 @@ async def _look_after(
     if observed is None:
         return await _acquire(scope, side, phone, row)
     await carrier_memory.seen(side.runtime.mirror, number, now=scope.engine.clock.now())
-    if row is not None and row.state in ON_ITS_WAY and not _is_pending(observed):
+    if row is not None and row.state in ON_ITS_WAY and not is_pending(observed):
         # A crash between the carrier's answer and ours, or an order placed by hand.
         move = carrier_orders.activate(scope, number, row.state)
         await side.runtime.mirror.commit(Commit(moves=(move,)), now=scope.engine.clock.now())
-    if _is_pending(observed):
+    if is_pending(observed):
         said = observed.state_text or observed.state.value
         raise Waiting(
             Reason.ORDER_PENDING,
@@ -112,7 +113,7 @@ async def _look_after(
     return Succeeded("", differences=unwritten) if unwritten else None
 
 
-def _is_pending(observed: NumberOnCarrier) -> bool:
+def is_pending(observed: NumberOnCarrier) -> bool:
     return observed.state in (CarrierNumberState.PENDING, CarrierNumberState.UNKNOWN)
 
 
@@ -133,11 +134,7 @@ async def _acquire(
     if acquisition is Acquisition.PORT_IN:
         return await carrier_ports.advance(scope, side, phone, row)
     await side.runtime.gate.withdraw(scope.key)
-    raise Stalled(
-        Reason.NUMBER_NOT_OWNED,
-        f"Carrier {side.carrier.namespace}/{side.carrier.name} does not have {number.masked} for "
-        "us; state acquisition Order or PortIn, or correct carrierRef",
-    )
+    raise Stalled(Reason.NUMBER_NOT_OWNED, missing_alone(side, number))
 
 
 def _wait_for_reads(side: CarrierSide, number: E164) -> None:
@@ -158,10 +155,10 @@ def _wait_for_reads(side: CarrierSide, number: E164) -> None:
     )
 
 
-async def _declared_only(
-    scope: Scope, side: CarrierSide, phone: PhoneNumber, number: E164
-) -> Succeeded | None:
-    """A carrier that cannot be asked: the manifest is the evidence, and the rest is by hand."""
+def require_what_is_asked(side: CarrierSide, phone: PhoneNumber) -> None:
+    """A carrier that cannot be asked: the manifest is the evidence, and the rest is by hand. Raises
+    Stalled with the step for what it asks for.
+    """
     needed = {
         Acquisition.ORDER: CarrierAction.ORDER,
         Acquisition.PORT_IN: CarrierAction.PORT_IN,
@@ -170,7 +167,6 @@ async def _declared_only(
         carrier_gathering.require(side, needed)
     if phone.spec.release_policy is ReleasePolicy.RELEASE:
         carrier_gathering.require(side, CarrierAction.RELEASE)
-    return None
 
 
 async def _settle(scope: Scope, side: CarrierSide, phone: PhoneNumber, number: E164) -> None:
@@ -291,13 +287,24 @@ async def look_after_range(
     unwritten = await carrier_settings.keep(scope, side, detailed, settings)
     settings.check()
     if missing:
-        shown = ", ".join(number.masked for number in missing[:RANGE_MISSING_SHOWN])
-        raise Stalled(
-            Reason.NUMBER_NOT_OWNED,
-            f"Carrier {side.carrier.namespace}/{side.carrier.name} does not have "
-            f"{len(missing)} of these numbers for us: {shown}",
-        )
+        raise Stalled(Reason.NUMBER_NOT_OWNED, missing_of_range(side, missing))
     return Succeeded("", differences=unwritten[:RANGE_MISSING_SHOWN]) if unwritten else None
+
+
+def missing_of_range(side: CarrierSide, missing: Sequence[E164]) -> str:
+    """What is said of numbers that the carrier of their range does not have."""
+    shown = ", ".join(number.masked for number in missing[:RANGE_MISSING_SHOWN])
+    name = f"Carrier {side.carrier.namespace}/{side.carrier.name}"
+    return f"{name} does not have {len(missing)} of these numbers for us: {shown}"
+
+
+def missing_alone(side: CarrierSide, number: E164) -> str:
+    """What is said of a number that is Owned by its manifest and not at the carrier."""
+    name = f"Carrier {side.carrier.namespace}/{side.carrier.name}"
+    return (
+        f"{name} does not have {number.masked} for us; state acquisition Order or PortIn, or "
+        "correct carrierRef"
+    )
 
 
 def _own_numbers(scope: Scope, side: CarrierSide, found: NumberRange) -> Sequence[E164]:

@@ -34,14 +34,11 @@ from callplane.plan.change import Change
 from callplane.plan.document import Level, Note, ObjectPlan, PlannedChange
 from callplane.plan.gate_policy import is_gated
 from callplane.providers.carrier_protocol import CarrierAction
-from callplane.resources.carriers import CarrierNumberState, NumberOffer, NumberOnCarrier
+from callplane.resources.carriers import NumberOffer, NumberOnCarrier
 from callplane.store.ports import NumberRow
 from callplane.values import E164, ObjectKey
 
 AtCarrier = NumberRange | PhoneNumber
-#: How many missing numbers a note names.
-MISSING_SHOWN = 10
-_NOT_IN_USE_YET = frozenset({CarrierNumberState.PENDING, CarrierNumberState.UNKNOWN})
 
 
 def note_of(verdict: Verdict) -> Note:
@@ -138,8 +135,7 @@ async def _of_range(
                 rows.append(row)
     said = await _settings(world, scope, side, rows, found)
     if missing:
-        shown = ", ".join(number.masked for number in missing[:MISSING_SHOWN])
-        text = f"{_name(side)} does not have {len(missing)} of these numbers for us: {shown}"
+        text = carrier_numbers.missing_of_range(side, missing)
         said.notes.append(Note(Level.BLOCKED, Reason.NUMBER_NOT_OWNED, text))
     return said
 
@@ -178,12 +174,12 @@ async def _of_number(
     number = E164(phone.spec.e164)
     row = world.row_of(number)
     if not side.runtime.can(CarrierAction.LIST):
-        _require_what_is_asked(side, phone)
+        carrier_numbers.require_what_is_asked(side, phone)
         return _Found([], [])
     observed = side.runtime.known(number)
     if observed is None:
         return _acquired(scope, side, phone, row)
-    if observed.state in _NOT_IN_USE_YET:
+    if carrier_numbers.is_pending(observed):
         said = observed.state_text or observed.state.value
         text = f"{number.masked} is not in use at the carrier yet: {said}"
         return _Found([], [Note(Level.WAITS, Reason.ORDER_PENDING, text)])
@@ -196,17 +192,6 @@ async def _of_number(
     return found
 
 
-def _require_what_is_asked(side: CarrierSide, phone: PhoneNumber) -> None:
-    needed = {
-        Acquisition.ORDER: CarrierAction.ORDER,
-        Acquisition.PORT_IN: CarrierAction.PORT_IN,
-    }.get(phone.spec.acquisition)
-    if needed is not None:
-        carrier_gathering.require(side, needed)
-    if phone.spec.release_policy is ReleasePolicy.RELEASE:
-        carrier_gathering.require(side, CarrierAction.RELEASE)
-
-
 def _acquired(scope: Scope, side: CarrierSide, phone: PhoneNumber, row: NumberRow | None) -> _Found:
     """The account does not have the number."""
     number = E164(phone.spec.e164)
@@ -214,10 +199,7 @@ def _acquired(scope: Scope, side: CarrierSide, phone: PhoneNumber, row: NumberRo
         return _Found([], [Note(Level.INFO, Reason.RELEASED, f"{number.masked} was given back")])
     acquisition = phone.spec.acquisition
     if acquisition is Acquisition.OWNED:
-        text = (
-            f"{_name(side)} does not have {number.masked} for us; state acquisition Order or "
-            "PortIn, or correct carrierRef"
-        )
+        text = carrier_numbers.missing_alone(side, number)
         return _Found([], [Note(Level.BLOCKED, Reason.NUMBER_NOT_OWNED, text)])
     is_asked_for = number in side.runtime.acquiring(*carrier_memory.ACQUISITIONS)
     if is_asked_for or (row is not None and row.state in ON_ITS_WAY):

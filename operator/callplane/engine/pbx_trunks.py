@@ -25,16 +25,17 @@ from callplane.engine import (
     holder_locations,
     holders,
     leaving,
+    number_stocks,
     reservations,
     transfers,
 )
-from callplane.engine.claims import Stock
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.gathering import Gathered
 from callplane.engine.intents import quarantine_days
 from callplane.engine.keyed_queue import Priority
 from callplane.engine.number_ranges import refuse
+from callplane.engine.number_stocks import Stock
 from callplane.engine.object_cache import CachedObject
 from callplane.engine.scope import Gone, Scope
 from callplane.errors import Stalled, Verdict, Waiting
@@ -158,18 +159,18 @@ async def wanted_numbers(scope: Scope, gathered: Gathered, trunk: PbxTrunk) -> W
     found = Wanted()
     for reference in trunk.spec.number_range_refs:
         try:
-            stock = await claims.stock_of(
+            stock = await number_stocks.stock_of(
                 scope, PhoneNumberSource(range_ref=reference), Platform.SIP
             )
-            claims.check_use(stock, gathered, is_service=False)
+            number_stocks.check_use(stock, gathered, is_service=False)
             found.ranges.append(stock)
         except (Stalled, Waiting) as verdict:
             found.problems.append(verdict)
             found.is_whole = False
     for text in trunk.spec.numbers:
         try:
-            stock = await claims.stock_of(scope, PhoneNumberSource(e164=text), Platform.SIP)
-            claims.check_use(stock, gathered, is_service=False)
+            stock = await number_stocks.stock_of(scope, PhoneNumberSource(e164=text), Platform.SIP)
+            number_stocks.check_use(stock, gathered, is_service=False)
             found.named[E164(text)] = stock
         except (Stalled, Waiting) as verdict:
             found.problems.append(verdict)
