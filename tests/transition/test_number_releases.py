@@ -15,7 +15,7 @@ from callplane.resources.lines import NumberType
 from callplane.resources.platforms import NumberOnPlatform
 from callplane.testing.carrier_estate import declare_number, seed_carrier, seed_location
 from callplane.testing.carrier_stage import ON_SALE, OWNED
-from callplane.testing.engine_world import START, EngineWorld, Worlds, number, user_id
+from callplane.testing.engine_world import SECRET, START, EngineWorld, Worlds, number, user_id
 from callplane.testing.sip_side import SipSide
 from callplane.values import E164
 
@@ -232,6 +232,10 @@ async def test_nothing_is_released_while_a_tenant_does_not_answer(worlds: Worlds
     assert line in world.carrier.owned
     assert await reason(world) == "False ReleaseWaiting"
     assert "an answer of TeamsTenant default/main" in await needs(world)
+    world.accepted_secret = SECRET
+    await world.settle(1200)
+    assert await reason(world) == "Released"
+    assert world.carrier.released == [line]
 
 
 @pytest.mark.parametrize("named", ["numbers", "emergencyCallbackNumber"])

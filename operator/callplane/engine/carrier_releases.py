@@ -162,8 +162,10 @@ async def _check_nobody(scope: Scope, side: CarrierSide, number: E164) -> None:
         )
         if has_it:
             missing.append(Missing(f"that its holder in {runtime.key} gives the number up"))
-    if missing:
+    if any(each.until is None for each in missing):
         await side.runtime.gate.withdraw(scope.key)
+    if missing:
+        # An approval outlasts a platform that is away for a while.
         _show(scope, missing)
         raise _verdict(scope, number, missing)
 
