@@ -106,6 +106,9 @@ class CallControlSettings(BaseModel):
     rpc_sockets: tuple[str, ...] = Field(
         default=(), description="Their local sockets in the same order, to show them as metrics."
     )
+    certificates: tuple[str, ...] = Field(
+        default=(), description="Their certificates in the same order; a renewed one is loaded."
+    )
     source: str = Field(
         default="sbc", description="Name of these SBCs in the books; another for each group."
     )
@@ -137,7 +140,7 @@ class CallControlSettings(BaseModel):
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> CallControlSettings:
         """Read `CALLPLANE_<FIELD>`; fields that are lists are separated by commas."""
-        lists = ("sbcs", "spools", "rpc_sockets", "outside_lines")
+        lists = ("sbcs", "spools", "rpc_sockets", "certificates", "outside_lines")
         values: dict[str, object] = {}
         for name in cls.model_fields:
             text = environment.get(PREFIX + name.upper())

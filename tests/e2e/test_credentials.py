@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callplane.testing import polling
-from callplane.testing.estates import CLIENT_ID
+from callplane.testing.estates import CLIENT_ID, SECRET
 from callplane.testing.live_world import LiveWorld
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -35,6 +35,26 @@ def test_secret_missing_then_wrong_then_right(live_world: LiveWorld) -> None:
     live_world.apply(estate.secret())
     live_world.ready(estate, seconds=60)
     assert len(estate.assigned()) == 5
+
+
+def test_secret_is_rotated_and_nothing_stands_still(live_world: LiveWorld) -> None:
+    estate = live_world.estate()
+    live_world.apply(*estate.base(driftInterval="2s"), estate.user(1))
+    live_world.ready(estate)
+
+    def reason() -> str:
+        return live_world.condition("teamstenant", "main", namespace=estate.platform)[1]
+
+    # The vendor takes both while the Secret changes, then the older one goes.
+    estate.control.set_application(client_id=CLIENT_ID, secrets=[SECRET, "newer"])
+    live_world.apply(estate.secret("newer"))
+    live_world.look_again(estate)
+    polling.stays(lambda: reason() == "Succeeded", "nobody waits", seconds=3)
+    estate.control.set_application(client_id=CLIENT_ID, secrets=["newer"])
+    estate.control.revoke_tokens()
+    live_world.apply(estate.user(2))
+    polling.until(lambda: estate.number_of(2), "the new secret is in use", seconds=60)
+    assert reason() == "Succeeded"
 
 
 def test_secret_that_expires_while_people_have_numbers(live_world: LiveWorld) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from callplane.callcontrol.kamailio_rpc import KamailioRpc
+from callplane.callcontrol.renewing import CertificateFollower
 from callplane.clock import SystemClock
 from callplane.testing import dialled_forms, polling, sbc_estates, sbc_world, sip_certificates
 from callplane.testing.kamailio_process import Kamailio
@@ -214,3 +216,27 @@ async def test_old_tls_is_refused(teams: TeamsWorld, version: ssl.TLSVersion) ->
         context.minimum_version = context.maximum_version = version
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await asyncio.open_connection(*teams.face, ssl=context, server_hostname=FQDN)
+
+
+async def test_a_renewed_certificate_is_loaded_and_calls_go_on(
+    teams: TeamsWorld, tmp_path: Path
+) -> None:
+    """As call control has it loaded; who is connected stays so, who connects sees the new one."""
+    host = await teams.host()
+    clock = SystemClock()
+    follower = CertificateFollower(KamailioRpc(tmp_path / "rpc.sock"), tmp_path / "tls.crt", clock)
+    follower.look()
+    first = await asyncio.to_thread(_shown, teams)
+    sip_certificates.make(tmp_path, clock.now(), sbc_name=FQDN)
+    follower.look()
+    assert await asyncio.to_thread(_shown, teams) == first
+    follower.look()
+    assert await asyncio.to_thread(_shown, teams) != first
+    await teams.world.carriers()
+    call = await host.call(uri("999"), teams.face, caller="+442079460001")
+    assert call.status == 200
+
+
+def _shown(teams: TeamsWorld) -> str:
+    """The certificate that the SBC shows to whoever connects now."""
+    return ssl.get_server_certificate(teams.face)

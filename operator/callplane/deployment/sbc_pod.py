@@ -29,6 +29,7 @@ DATABASE_SECRET = "callplane-database"
 #: Where Kamailio's log, which is the spool of call records, lies in its pod.
 SPOOL_FOLDER = "/var/spool/callplane"
 SPOOL = f"{SPOOL_FOLDER}/sbc.log"
+PUBLIC_CERTIFICATE = "/etc/callplane/certificate"
 #: The feed of SBCs that charge as one; each has a name of its own in it.
 FEED = "sbc"
 OWNER = f"{workload.USER}:{workload.USER}"
@@ -107,6 +108,15 @@ def pod(chosen: SbcPod, values: Sbc) -> Body:
                 "certificate",
                 {"secret": {"name": f"{chosen.name}-tls"}},
                 {"configMap": {"name": chosen.trust_bundle}},
+            ),
+            _projected(
+                "public-certificate",
+                {
+                    "secret": {
+                        "name": f"{chosen.name}-tls",
+                        "items": [{"key": "tls.crt", "path": "tls.crt"}],
+                    }
+                },
             ),
             {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
             # On the node, so that the next pod takes what this one could not. No volume that would
@@ -202,6 +212,7 @@ def _call_control(chosen: SbcPod, values: Sbc) -> Body:
         "sbcs": str(values.call_control),
         "spools": SPOOL,
         "rpc_sockets": _socket(values),
+        "certificates": f"{PUBLIC_CERTIFICATE}/tls.crt",
         "source": f"{FEED}:{chosen.name}",
         "outside_lines": ",".join(
             f"{trunk.name}={trunk.outside_line}" for trunk in values.trunks if trunk.outside_line
@@ -220,6 +231,8 @@ def _call_control(chosen: SbcPod, values: Sbc) -> Body:
     found["volumeMounts"] += [
         _mount("run", values.folders.run, read_only=False),
         _mount("spool", SPOOL_FOLDER, read_only=False),
+        # To see that it was renewed; the key is Kamailio's alone.
+        _mount("public-certificate", PUBLIC_CERTIFICATE),
     ]
     return {
         **found,

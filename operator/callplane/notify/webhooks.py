@@ -47,9 +47,15 @@ class WebhookMessage:
 
 
 def signature(secret: bytes, body: bytes, *, at_seconds: int) -> str:
-    """The value of the header, for senders and for receivers to compare with."""
+    """The value of the header, for senders and for receivers to compare with.
+
+    Each line of the secret is a key and gives a signature, so that a receiver who knows one of them
+    is served while the key changes.
+    """
     signed = f"{at_seconds}.".encode() + body
-    return f"t={at_seconds}, v1={hmac.new(secret, signed, hashlib.sha256).hexdigest()}"
+    keys = [line for line in secret.splitlines() if line] or [secret]
+    made = [f"v1={hmac.new(key, signed, hashlib.sha256).hexdigest()}" for key in keys]
+    return ", ".join([f"t={at_seconds}", *made])
 
 
 class WebhookSender:

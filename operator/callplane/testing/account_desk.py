@@ -69,13 +69,14 @@ class Secrets:
     def __init__(self) -> None:
         self.is_there = True
         self.error: Exception | None = None
+        self.value = b"secret\n"
 
     async def read(self, *, namespace: str, name: str, key: str) -> SecretReading:
         if self.error is not None:
             raise self.error
         if not self.is_there:
             return SecretMissing(namespace, name)
-        return SecretFound(SecretValue(b"secret\n"), "1", "uid-2")
+        return SecretFound(SecretValue(self.value), "1", "uid-2")
 
 
 class Events:

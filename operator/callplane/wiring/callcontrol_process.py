@@ -32,12 +32,13 @@ from callplane.callcontrol.metrics import CallMetrics, CountingAuthoriser, Count
 from callplane.callcontrol.outage_flags import OutageFlags
 from callplane.callcontrol.probing import Probes
 from callplane.callcontrol.reaping import Reaper
+from callplane.callcontrol.renewing import CertificateFollower
 from callplane.callcontrol.rescuing import Rescuer, TablesNotes
 from callplane.callcontrol.running import SbcPlace, running
 from callplane.callcontrol.sbc_watching import SbcWatcher
 from callplane.callcontrol.tables_directory import TablesDirectory
 from callplane.callcontrol.trimming import SpoolTrimmer
-from callplane.clock import SystemClock
+from callplane.clock import Clock, SystemClock
 from callplane.errors import CallplaneError
 from callplane.settings import CallControlSettings
 from callplane.store.books_postgres import PostgresBooks
@@ -223,7 +224,8 @@ class Parts:
             if each is not None
         ]
         beside = [reaper.run(), rescuer.run(), self.watcher.run(), self._gauge(conversation)]
-        return [*beside, *(each.run() for each in trimmers)]
+        renewed = [each.run() for each in certificates(settings, self.clock)]
+        return [*beside, *renewed, *(each.run() for each in trimmers)]
 
     def problem(self, stop: asyncio.Event) -> str:
         """Why the process is not ready; empty when it is."""
@@ -268,6 +270,16 @@ def sockets(settings: CallControlSettings) -> dict[str, KamailioRpc]:
         address: KamailioRpc(Path(path))
         for address, path in zip(settings.sbcs, settings.rpc_sockets, strict=False)
     }
+
+
+def certificates(settings: CallControlSettings, clock: Clock) -> list[CertificateFollower]:
+    """Who has renewed certificates loaded. Raises CallplaneError."""
+    if len(settings.certificates) > len(settings.rpc_sockets):
+        raise CallplaneError("CALLPLANE_CERTIFICATES names more files than there are sockets")
+    return [
+        CertificateFollower(KamailioRpc(Path(socket_path)), Path(file), clock)
+        for socket_path, file in zip(settings.rpc_sockets, settings.certificates, strict=False)
+    ]
 
 
 def outside_lines_of(entries: Sequence[str]) -> dict[str, str]:

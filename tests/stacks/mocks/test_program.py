@@ -112,6 +112,21 @@ def test_every_role_signs_in_with_a_password_of_its_own(objects: list[Registered
     assert all(kept[name]["type"] == "kubernetes.io/basic-auth" for name in named.values())
 
 
+def database_keys(pod: dict[str, Any], container: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a container reads of Secrets, by variables and as the file of an address."""
+    found = [
+        (wanted["name"], wanted["key"])
+        for variable in container.get("env", ())
+        if (wanted := variable.get("valueFrom", {}).get("secretKeyRef"))
+        if not wanted.get("optional")
+    ]
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    volumes = [each["secret"] for each in pod["volumes"] if each["name"] == "database"]
+    if "database" in mounted:
+        found += [(one["secretName"], item["key"]) for one in volumes for item in one["items"]]
+    return found
+
+
 def test_each_container_signs_in_to_the_database_as_its_own_role(
     objects: list[Registered],
 ) -> None:
@@ -124,13 +139,11 @@ def test_each_container_signs_in_to_the_database_as_its_own_role(
     for each in (*of_kind(objects, "Deployment"), *of_kind(objects, "StatefulSet")):
         pod, place = each.plain["spec"]["template"]["spec"], each.plain["metadata"]["namespace"]
         for container in (*pod.get("initContainers", ()), *pod["containers"]):
-            for variable in container.get("env", ()):
-                # What a container is told to read and nobody made would keep it from starting.
-                wanted = variable.get("valueFrom", {}).get("secretKeyRef")
-                if wanted is not None and not wanted.get("optional"):
-                    uri = secrets[place, wanted["name"]]["stringData"][wanted["key"]]
-                    assert found.setdefault(container["name"], uri) == uri
-                    told.append(each.name)
+            # What a container is told to read and nobody made would keep it from starting.
+            for secret, key in database_keys(pod, container):
+                uri = secrets[place, secret]["stringData"][key]
+                assert found.setdefault(container["name"], uri) == uri
+                told.append(each.name)
     # Four containers of the platform, and call control beside either SBC.
     assert len(told) == 6
     beside = secrets["callplane-sbc", sbc_pod.DATABASE_SECRET]["stringData"]
@@ -208,7 +221,14 @@ def test_call_control_runs_beside_each_sbc_and_kamailio_needs_none_of_it(
         assert {each["image"] for each in pod["initContainers"]} == {pod["containers"][0]["image"]}
         kamailio, _, calls = pod["containers"]
         assert (kamailio["name"], calls["name"]) == ("kamailio", "callcontrol")
-        assert sbc_pod.DATABASE_SECRET not in json.dumps([kamailio, pod["volumes"]])
+        assert "database" not in {each["name"] for each in kamailio["volumeMounts"]}
+        (volume,) = (each for each in pod["volumes"] if each["name"] == "database")
+        assert volume["secret"]["optional"] is True
+        # The key of the certificate is Kamailio's alone.
+        (shown,) = (each for each in pod["volumes"] if each["name"] == "public-certificate")
+        (source,) = shown["projected"]["sources"]
+        assert [item["key"] for item in source["secret"]["items"]] == ["tls.crt"]
+        assert "certificate" not in {each["name"] for each in calls["volumeMounts"]}
         assert calls["image"] == inputs.configuration.platform.image
         assert calls["args"] == ["callcontrol"]
         told = {each["name"]: each.get("value", "somewhere") for each in calls["env"]}

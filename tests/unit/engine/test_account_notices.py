@@ -48,6 +48,16 @@ async def test_what_accounts_have_used_is_shown_with_every_look_at_the_books(des
     assert value("callplane_account_micros", {**money, "part": "ceiling"}) == 20_000
 
 
+async def test_a_changed_key_signs_the_next_notice(desk: Desk) -> None:
+    await desk.spend(2)
+    await desk.round()
+    desk.secrets.value = b"newer\nsecret\n"
+    desk.cache.put(KEY, body("0.03"))
+    await desk.spend(1, "more")
+    await desk.round()
+    assert [one.secret for one in desk.receiver.seen] == [b"secret", b"newer\nsecret"]
+
+
 async def test_a_raise_arms_the_notice_again(desk: Desk) -> None:
     await desk.spend(2)
     assert await desk.round() == 1

@@ -75,6 +75,14 @@ async def test_what_arrives_is_signed_over_time_and_body() -> None:
     assert other != headers["callplane-signature"]
 
 
+def test_while_a_key_changes_either_is_served() -> None:
+    first, second = (
+        webhooks.signature(key, b"{}", at_seconds=1_700_000_000) for key in (b"newer", b"older")
+    )
+    both = webhooks.signature(b"newer\nolder\n", b"{}", at_seconds=1_700_000_000)
+    assert both == f"{first}, {second.partition(', ')[2]}"
+
+
 @pytest.mark.parametrize(
     "status", ["500 Oops", "429 Slow Down", "404 Not Found", "302 Found"], ids=lambda s: s[:3]
 )
