@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 
 import pulumi
-from pulumi_aws import kms, s3
+import pulumi_aws.kms as kms
+import pulumi_aws.s3 as s3
 
 from callplane_stacks.aws.network import tags
 

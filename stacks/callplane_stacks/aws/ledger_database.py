@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pulumi
-from pulumi_aws import ec2, kms, rds, vpc
+import pulumi_aws.ec2 as ec2
+import pulumi_aws.kms as kms
+import pulumi_aws.rds as rds
+import pulumi_aws.vpc as vpc
 
 from callplane_stacks import database_roles
 from callplane_stacks.aws.configuration import Configuration

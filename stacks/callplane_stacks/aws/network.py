@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi_aws import ec2
+import pulumi_aws.ec2 as ec2
 
 from callplane_stacks.aws.configuration import Configuration
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_aws import cloudwatch
+import pulumi_aws.cloudwatch as cloudwatch
 
 from callplane_stacks.aws.configuration import Configuration
 from callplane_stacks.aws.network import tags

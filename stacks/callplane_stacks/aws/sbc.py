@@ -12,7 +12,10 @@ import json
 from collections.abc import Mapping
 
 import pulumi
-from pulumi_aws import ec2, iam, route53, vpc
+import pulumi_aws.ec2 as ec2
+import pulumi_aws.iam as iam
+import pulumi_aws.route53 as route53
+import pulumi_aws.vpc as vpc
 
 from callplane.sbc.model import Sbc as Values
 from callplane_stacks import cloud_init, machine_rules, machine_sbc

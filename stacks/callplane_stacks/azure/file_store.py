@@ -6,7 +6,9 @@ import uuid
 from collections.abc import Mapping
 
 import pulumi
-from pulumi_azure_native import authorization, managedidentity, storage
+import pulumi_azure_native.authorization as authorization
+import pulumi_azure_native.managedidentity as managedidentity
+import pulumi_azure_native.storage as storage
 
 from callplane_stacks.azure.configuration import Configuration
 from callplane_stacks.azure.network import Network, tags

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi_azure_native import dbforpostgresql
+import pulumi_azure_native.dbforpostgresql as dbforpostgresql
 
 from callplane_stacks import database_roles
 from callplane_stacks.azure.configuration import Configuration

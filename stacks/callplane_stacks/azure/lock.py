@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi_azure_native import authorization
+import pulumi_azure_native.authorization as authorization
 
 
 def locked(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import network, privatedns, resources
+import pulumi_azure_native.network as network
+import pulumi_azure_native.privatedns as privatedns
+import pulumi_azure_native.resources as resources
 
 from callplane_stacks.azure.configuration import Configuration
 

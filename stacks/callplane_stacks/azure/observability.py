@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import monitor
+import pulumi_azure_native.monitor as monitor
 
 from callplane_stacks.azure.configuration import Configuration
 from callplane_stacks.azure.network import Network, tags

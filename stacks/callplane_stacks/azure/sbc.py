@@ -13,7 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import pulumi
-from pulumi_azure_native import compute, dns, managedidentity, network
+import pulumi_azure_native.compute as compute
+import pulumi_azure_native.dns as dns
+import pulumi_azure_native.managedidentity as managedidentity
+import pulumi_azure_native.network as network
 
 from callplane.sbc.model import Sbc as Values
 from callplane_stacks import cloud_init, machine_rules, machine_sbc
