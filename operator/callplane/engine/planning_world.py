@@ -190,7 +190,8 @@ class ForgetfulRegister:
                 changed.append(after)
             if move.cause == Cause.ALLOCATE and move.expected is NumberState.FREE:
                 self.allocated.add(move.number)
-        return Committed(tuple(changed), tuple(commit.holders), 0)
+        # Never less than it was: a register that goes back stops whoever works on it.
+        return Committed(tuple(changed), tuple(commit.holders), self._state.sequence)
 
 
 class PlanningWorld:
