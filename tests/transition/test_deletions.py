@@ -173,6 +173,37 @@ async def test_a_range_waits_for_its_claims_and_rests_block_nothing(worlds: Worl
     assert await world.state(0) == "Quarantined"
 
 
+async def test_a_range_renamed_with_its_people_in_one_commit(worlds: Worlds) -> None:
+    """The old one goes, and numbers rest as the one that holds them now says."""
+    world = await worlds.make()
+    await world.declare("ann")
+    await world.declare("ben", phoneNumber={"e164": number(5)})
+    await world.settle()
+    await world.seed_range("city", quarantine={"days": 365})
+    await world.declare("ann", phoneNumber={"rangeRef": {"name": "city", "namespace": "default"}})
+    await world.delete("NumberRange", "london")
+    await world.settle(120)
+    assert not await world.exists("NumberRange", "london")
+    assert world.sent() == ["AssignNumber", "AssignNumber"]
+    assert await world.all_ready()
+    await world.delete("TeamsUser", "ann")
+    await world.settle(60)
+    row = await world.row(0)
+    assert row is not None
+    assert row.quarantined_until is not None
+    assert (row.quarantined_until - world.clock.now()).days >= 364
+
+
+async def test_a_range_that_is_still_named_stays_beside_another_one(worlds: Worlds) -> None:
+    world = await worlds.make()
+    await world.declare("ann")
+    await world.settle()
+    await world.seed_range("city")
+    await world.delete("NumberRange", "london")
+    await world.settle(120)
+    assert await world.reason("london", kind="NumberRange") == "False InUse"
+
+
 async def test_quarantine_outlives_its_range(worlds: Worlds) -> None:
     world = await worlds.make(tenant={"driftInterval": "1h"})
     await world.seed_range(quarantine={"days": 2})

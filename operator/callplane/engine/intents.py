@@ -178,8 +178,9 @@ def _moves_of(
 
 
 def quarantine_days(scope: Scope, row: NumberRow) -> int:
-    """Days of rest as the range or number says; the default when it is gone. The register calls a
-    range and a PhoneNumber of one name the same: then the latter counts for its own number only.
+    """Days of rest as the range or number says, or the one that has taken its place; the default
+    when there is none. The register calls a range and a PhoneNumber of one name the same: then the
+    latter counts for its own number only.
     """
     namespace, _, name = row.range_name.partition("/")
     found: list[Any] = []
@@ -188,6 +189,10 @@ def quarantine_days(scope: Scope, row: NumberRow) -> int:
         spec: Any = getattr(cached.resource, "spec", None) if cached is not None else None
         if spec is not None:
             found.append(spec)
+    if not found:
+        others = scope.engine.cache.holding(row.number)
+        found = [getattr(each.resource, "spec", None) for each in others]
+        found = [spec for spec in found if spec is not None]
     own = [spec for spec in found if getattr(spec, "e164", None) == row.number.text]
     chosen = next(iter(own or found), None)
     return int(chosen.quarantine.days) if chosen is not None else DEFAULT_QUARANTINE_DAYS

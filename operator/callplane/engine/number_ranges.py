@@ -6,9 +6,11 @@ from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
 from callplane.cluster import finalizers
+from callplane.desired import references
 from callplane.engine import carrier_numbers, gathering, redirects, reservations, stock_forecast
 from callplane.engine.finalizing import ensure_finalizer
 from callplane.engine.keyed_queue import Priority
+from callplane.engine.object_cache import CachedObject
 from callplane.engine.scope import Gone, Scope
 from callplane.errors import Stalled, Waiting
 from callplane.numbering.lifecycle import HELD, NumberState
@@ -148,7 +150,8 @@ async def _leave(scope: Scope, rows: list[NumberRow]) -> None:
     """The range waits for claims that an object of this cluster declares.
 
     Numbers at rest keep their dates and block nothing; a claim that was let go waits for its holder
-    to be declared again, with or without the range.
+    to be declared again, with or without the range. Where another range holds the number and the
+    object does not name this one, that one has taken its place.
     """
     if not finalizers.has_finalizer(scope.cached.body, finalizers.PROVIDER_CLEANUP):
         return
@@ -157,7 +160,7 @@ async def _leave(scope: Scope, rows: list[NumberRow]) -> None:
         for row in rows
         if row.state in HELD
         and row.declared_by is not None
-        and scope.engine.cache.by_uid(row.declared_by.uid) is not None
+        and _relies_on(scope, row.number, scope.engine.cache.by_uid(row.declared_by.uid))
     ]
     if live:
         shown = ", ".join(row.number.masked for row in live[:10])
@@ -169,3 +172,12 @@ async def _leave(scope: Scope, rows: list[NumberRow]) -> None:
     await finalizers.remove(
         scope.engine.objects, scope.engine.kind(scope.key.kind), body=scope.cached.body
     )
+
+
+def _relies_on(scope: Scope, number: E164, declaring: CachedObject | None) -> bool:
+    if declaring is None:
+        return False
+    if declaring.resource is None or scope.key in references.targets(declaring.resource):
+        return True
+    holding = scope.engine.cache.holding(number)
+    return all(each.key == scope.key or each.is_deleting for each in holding)
