@@ -17,6 +17,7 @@ from typing import Any
 from zlib import crc32
 
 from callplane.billing import mediation
+from callplane.billing.decision import service_dialled
 from callplane.billing.matching import family, sighting_of
 from callplane.billing.mediation import Leg, SuspenseReason
 from callplane.billing.quotes import RefusalReason
@@ -215,7 +216,7 @@ async def _entries(
                 entry = pinned(leg, reservation, account)
         else:
             line = _line(leg, lines)
-            if line is not None and line.ingress == leg.ingress:
+            if line is not None and _may_be_of(leg, line):
                 entry = await tariff.rate(leg, line)
         if isinstance(entry, Entry):
             entries.append(entry)
@@ -224,6 +225,15 @@ async def _entries(
             reason = _UNRATED[entry] if isinstance(entry, RefusalReason) else entry
             held.append(suspended_leg(leg, reason))
     return entries
+
+
+def _may_be_of(leg: Leg, line: Line) -> bool:
+    """Nobody is charged for what came by another connection than his. What is never charged came by
+    a carrier, or shows the number of its site.
+    """
+    return (
+        line.ingress == leg.ingress or leg.inbound or service_dialled(leg.destination) is not None
+    )
 
 
 def suspended_leg(leg: Leg, reason: SuspenseReason | RefusalReason) -> Suspended:

@@ -114,6 +114,30 @@ async def test_what_cannot_be_rated_waits_and_is_taken_when_it_can() -> None:
     assert call.pool_seconds == 60
 
 
+async def test_what_is_free_whoever_calls_leaves_suspense_whatever_way_it_went() -> None:
+    """An inbound call comes in by a carrier, and an emergency service sees the number of the site,
+    whose line is on another connection.
+    """
+    books = await with_pool(300)
+    inbound = replace(
+        leg("inbound", 60),
+        inbound=True,
+        ingress="alpha",
+        caller="+442079460999",
+        destination=CALLER,
+    )
+    emergency = replace(
+        leg("emergency", 60), ingress="trunks/site", dialled="999", destination="999"
+    )
+    first = await intake.take(books, [inbound, emergency], lines={}, now=LATER)
+    assert first.suspended == {SuspenseReason.UNKNOWN_LINE: 2}
+    report = await intake.replay(books, lines=LINES, now=LATER)
+    assert (report.settled, report.suspended) == (2, {})
+    assert await books.suspended() == ()
+    counters = await books.counters(payer())
+    assert (counters.used_seconds, counters.posted_micros) == (0, 0)
+
+
 async def test_a_leg_survives_suspense_as_it_was() -> None:
     books = MemoryBooks()
     one = leg("one", 60)
