@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -127,6 +127,18 @@ async def test_a_phone_behind_a_router_that_translates_addresses(phones: PhonesW
     assert ended.status == 200
     await bob.methods("BYE")
     assert bravo.received == []
+
+
+async def test_a_phone_that_does_not_ask_for_it_is_answered_where_it_speaks_from(
+    phones: PhonesWorld,
+) -> None:
+    """Its router has another port for it than its Via says, and it knows no rport."""
+    bob = await phones.phone(BOB)
+    invite = bob.begin(f"sip:999@{REALM}")
+    via = invite.get("Via").replace(f":{bob.address[1]};", ":9;")
+    others = tuple(header for header in invite.headers if header[0] != "Via")
+    invite = replace(invite, headers=(("Via", via), *others))
+    assert (await bob.transact(invite, phones.face, seconds=3)).status == 407
 
 
 async def test_a_call_of_such_a_phone_ends_on_both_sides_with_its_grant(
