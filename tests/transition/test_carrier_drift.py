@@ -242,7 +242,7 @@ async def test_a_number_that_came_is_forgotten_once_it_was_seen(worlds: Worlds) 
     await world.restart()
     world.carrier.take(ON_SALE[0])
     await world.settle(3 * 3600)
-    assert await world.reason("wanted", kind="PhoneNumber") == "False NumberSold"
+    assert await world.reason("wanted", kind="PhoneNumber") == "False NumberNotOwned"
     assert world.carrier.purchases == [ON_SALE[0]]
 
 

@@ -245,6 +245,31 @@ async def remembered(world: EngineWorld) -> list[HolderRow]:
     ]
 
 
+async def test_a_number_that_was_ours_and_has_gone_is_not_bought_again(worlds: Worlds) -> None:
+    """Nobody has asked for that: only a new wish buys it once more."""
+    world = await estate(worlds)
+    await order(world)
+    await world.settle(600)
+    assert await ready(world) == "Succeeded"
+    del world.carrier.owned[WANTED]
+    world.carrier.offer([WANTED])
+    await world.settle(3600)
+    assert await ready(world) == "False NumberNotOwned"
+    assert "not bought or ported again by itself" in await message(world)
+    await order(world, description="something else about it")
+    await world.restart()
+    await world.settle(3600)
+    assert await ready(world) == "False NumberNotOwned"
+    assert bought(world) == 1
+    # Somebody looked, and wants it again.
+    await order(world, acquisition="Owned")
+    await world.settle(60)
+    await order(world)
+    await world.settle(600)
+    assert await ready(world) == "Succeeded"
+    assert bought(world) == 2
+
+
 async def test_a_number_that_was_sold_shows_what_else_there_is(worlds: Worlds) -> None:
     world = await estate(worlds)
     world.carrier.sell(WANTED)

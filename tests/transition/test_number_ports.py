@@ -191,6 +191,24 @@ async def test_a_port_whose_object_is_deleted_is_seen_to_its_end(worlds: Worlds)
     assert not await world.exists("Carrier", "main")
 
 
+async def test_a_number_that_was_ported_away_is_not_brought_back(worlds: Worlds) -> None:
+    """Whoever ported it away had a reason; to ask for it again would be to take it from them."""
+    world = await estate(worlds)
+    await port(world)
+    await world.settle(120)
+    world.carrier.move_port("port-1", state=PortState.DONE)
+    await world.settle(LOOK)
+    assert (await ready(world))[0] == "Succeeded"
+    del world.carrier.owned[ELSEWHERE]
+    await world.settle(LOOK)
+    await world.restart()
+    await world.settle(LOOK)
+    reason, said = await ready(world)
+    assert reason == "False NumberNotOwned"
+    assert "does not show it any more" in said
+    assert asked(world) == 1
+
+
 # Numbers that somebody has
 
 

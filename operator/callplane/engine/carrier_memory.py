@@ -26,6 +26,8 @@ ARRIVED = "arrived"
 TAKEN_OFF = "takenOff"
 #: What was refused at once, for which spec of which object: it is not asked for again.
 REFUSED = "refused"
+#: For which object (its UID) the number was ours: it is not bought or ported for it a second time.
+HAD_FOR = "hadFor"
 ACQUISITIONS = frozenset({Operation.ORDER_NUMBER, Operation.PORT_NUMBER_IN})
 
 
@@ -137,6 +139,24 @@ async def remember_refusal(
     if row.applied.get(REFUSED) != text:
         row = replace(row, applied={**row.applied, REFUSED: text})
         await mirror.commit(Commit(holders=(row,)), now=now)
+
+
+def was_had_for(mirror: RegisterMirror, number: E164, uid: str) -> bool:
+    """Was the number ours before, for this very object?"""
+    return row_of(mirror, number).applied.get(HAD_FOR) == uid
+
+
+async def remember_had(mirror: RegisterMirror, number: E164, uid: str, *, now: datetime) -> None:
+    """A number that was bought or ported for an object is there."""
+    row = row_of(mirror, number)
+    if row.applied.get(HAD_FOR) != uid:
+        row = replace(row, applied={**row.applied, HAD_FOR: uid})
+        await mirror.commit(Commit(holders=(row,)), now=now)
+
+
+async def forget_had(mirror: RegisterMirror, number: E164, *, now: datetime) -> None:
+    """Its object asks for the number no more; when it does again, that is another wish."""
+    await _forget(mirror, number, HAD_FOR, now=now)
 
 
 async def put_back(mirror: RegisterMirror, number: E164, *, now: datetime) -> None:

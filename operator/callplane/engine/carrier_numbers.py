@@ -98,6 +98,10 @@ async def _look_after(
             after_seconds=PENDING_LOOK_SECONDS,
         )
     await _take_back(scope, side, phone, row)
+    if phone.spec.acquisition is not Acquisition.OWNED and side.writable:
+        await carrier_memory.remember_had(
+            side.runtime.mirror, number, scope.cached.uid, now=scope.engine.clock.now()
+        )
     _clear(scope, "candidates")
     releases = phone.spec.release_policy is ReleasePolicy.RELEASE
     if releases:
@@ -134,6 +138,7 @@ async def _acquire(
     if acquisition is Acquisition.PORT_IN:
         return await carrier_ports.advance(scope, side, phone, row)
     await side.runtime.gate.withdraw(scope.key)
+    await carrier_memory.forget_had(side.runtime.mirror, number, now=scope.engine.clock.now())
     raise Stalled(Reason.NUMBER_NOT_OWNED, missing_alone(side, number))
 
 

@@ -73,6 +73,7 @@ async def advance(
     """The number is not ours, and nothing of its order is under way: order it."""
     number = E164(phone.spec.e164)
     require(side, CarrierAction.ORDER)
+    check_not_lost(scope, side, number)
     refuse_again(scope, side, number, row)
     check_buys(side, number)
     if not side.writable:
@@ -197,6 +198,19 @@ async def remember_refusal(scope: Scope, side: CarrierSide, number: E164, text: 
     await carrier_memory.remember_refusal(
         side.runtime.mirror, number, text, now=scope.engine.clock.now()
     )
+
+
+def check_not_lost(scope: Scope, side: CarrierSide, number: E164) -> None:
+    """Raises Stalled where the number was ours by this object and has gone: whoever took it, or
+    ported it away, had a reason, and nobody has asked for it to be bought once more.
+    """
+    if carrier_memory.was_had_for(side.runtime.mirror, number, scope.cached.uid):
+        raise Stalled(
+            Reason.NUMBER_NOT_OWNED,
+            f"Carrier {side.carrier.namespace}/{side.carrier.name} had {number.masked} for us and "
+            "does not show it any more; it is not bought or ported again by itself: find out why, "
+            "then state acquisition Owned and, once that is reported, what is to be done",
+        )
 
 
 def refuse_again(scope: Scope, side: CarrierSide, number: E164, row: NumberRow | None) -> None:
