@@ -74,7 +74,7 @@ TIERS: Final[dict[str, tuple[Tier, ...]]] = {
         Tier("sandbox", ("tests/sandbox",), 3, timeout_seconds=300),
         Tier("contract", ("tests/contract",), 6, without=("tests/contract/inmemory",)),
         Tier("conformance", ("tests/conformance",), 3, timeout_seconds=300),
-        Tier("end to end", ("tests/e2e",), 11, timeout_seconds=300, without=("tests/e2e/first",)),
+        Tier("end to end", ("tests/e2e",), 13, timeout_seconds=300, without=("tests/e2e/first",)),
         Tier("sip", ("tests/sbc",), 6, timeout_seconds=120),
         Tier("benchmarks", ("tests/benchmarks",), 8, timeout_seconds=300),
         Tier("simulation", ("tests/simulation",), 7, timeout_seconds=300),

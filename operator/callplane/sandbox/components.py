@@ -254,6 +254,7 @@ STANDARD: tuple[Component, ...] = (
     carrier_simulator(SIMWOOD, f"--first={CARRIER_FIRST}"),
     operator(),
     call_control(),
+    admin_api(),
 )
 
 

@@ -12,9 +12,10 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from callplane.errors import CallplaneError
 from callplane.server.front_door import HEAD_LIMIT_BYTES
@@ -73,6 +74,41 @@ class Certificate:
                 log.error("the certificate is not renewed: %s", error)
 
 
+class ImpatientProtocol(H11Protocol):
+    """HTTP/1.1 for those who say what they want: a connection on which no whole head of a request
+    comes in time is closed, or a few hundred of them would keep everybody else out.
+    """
+
+    head_seconds = 10.0
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # There is none before the first request, whatever its annotation says.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is None or cycle.response_complete:
+            self._wait()
+        else:
+            self._wait_no_more()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self._waiting is None:
+            self._waiting = self.loop.call_later(self.head_seconds, self.transport.close)
+
+    def _wait_no_more(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -89,8 +125,7 @@ async def serving(
             application,
             lifespan="off",
             ws="none",
-            # The one whose limit on heads holds.
-            http="h11",
+            http=ImpatientProtocol,
             h11_max_incomplete_event_size=HEAD_LIMIT_BYTES,
             log_config=None,
             log_level="error",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,12 @@ import pytest
 from callplane.clock import SystemClock
 from callplane.sandbox.certificates import Authority
 from callplane.server.front_door import HEAD_LIMIT_BYTES
-from callplane.server.serving import Certificate, CertificateProblem, serving
+from callplane.server.serving import (
+    Certificate,
+    CertificateProblem,
+    ImpatientProtocol,
+    serving,
+)
 
 LENGTH = (b"content-length", b"5")
 
@@ -59,6 +65,30 @@ async def test_a_head_without_end_is_cut_off() -> None:
         async with asked(port, begun + b"y" * (HEAD_LIMIT_BYTES + 1024)) as (reader, _):
             answer = await reader.readline()
     assert answer.split()[1] in (b"400", b"431")
+
+
+async def test_whoever_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImpatientProtocol, "head_seconds", 0.1)
+    async with serving(application, "127.0.0.1", 0) as port:
+        for begun in (b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Much: "):
+            async with asked(port, begun) as (reader, _):
+                assert await reader.read() == b""
+        # A second request that is only begun is not waited for either.
+        kept = REQUEST.replace(b"Connection: close\r\n", b"")
+        async with asked(port, kept + b"GET / HT") as (reader, _):
+            assert (await reader.read()).count(b"hello") == 1
+
+
+async def test_whoever_waits_for_an_answer_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImpatientProtocol, "head_seconds", 0.05)
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, waited.wait, 0.3)
+        await application(scope, receive, send)
+
+    waited = threading.Event()
+    async with serving(slow, "127.0.0.1", 0) as port, asked(port, REQUEST) as (reader, _):
+        assert (await reader.read()).endswith(b"hello")
 
 
 def written(folder: Path, authority: Authority) -> tuple[Path, Path]:
