@@ -58,7 +58,7 @@ TIERS: Final[dict[str, tuple[Tier, ...]]] = {
         Tier(
             "stacks",
             ("tests/stacks/mocks",),
-            1,
+            2,
             python=STACKS_PYTHON,
             configuration="tests/stacks/pytest.ini",
         ),

@@ -70,7 +70,9 @@ def user_data(settings: Mapping[str, str]) -> str:
         _file(SETTINGS, environment({**settings, "MACHINE_STATE": STATE}), "0644"),
         _file(
             "/etc/tmpfiles.d/callplane.conf",
-            f"d {run} 0770 kamailio kamailio\nd {SPOOL} 0750 kamailio kamailio\n",
+            f"d {run} 0770 kamailio kamailio\nd {SPOOL} 0750 kamailio kamailio\n"
+            # Here before systemd opens it, which would make it root's.
+            f"f {SPOOL}/sbc.log 0640 kamailio kamailio\n",
             "0644",
         ),
         *(_file(f"/usr/local/sbin/{name}", text(name), "0755") for name in SCRIPTS),
