@@ -16,6 +16,7 @@ from recording import Registered
 
 ROOT = sample_stack.ROOT
 EC2, AZURE_MACHINE = "aws:ec2/instance:Instance", "azure-native:compute:VirtualMachine"
+MACHINES = (EC2, AZURE_MACHINE)
 OBJECT, BLOB = "aws:s3/bucketObjectv2:BucketObjectv2", "azure-native:storage:Blob"
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 AZURE_GROUP = "azure-native:network:NetworkSecurityGroup"
@@ -77,7 +78,7 @@ def machines(registered: list[Registered]) -> dict[str, Machine]:
     return {
         each.name: Machine(_user_data(each), dict(_stored(registered, each.name)))
         for each in registered
-        if each.kind in (EC2, AZURE_MACHINE)
+        if each.kind in MACHINES
     }
 
 

@@ -16,11 +16,15 @@ SECRET_MARK = "4dabf18193072939515e22adb298388d"
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One resource: its type, name and inputs as they went over the wire."""
+    """One resource: its type, name and inputs as they went over the wire, and its options."""
 
     kind: str
     name: str
     inputs: dict[str, Any]
+    provider: str = ""
+    protected: bool = False
+    #: Properties whose changes are left alone.
+    ignored: tuple[str, ...] = ()
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -33,9 +37,20 @@ class Recorder(mocks.Mocks):
     """Answers every registration with its inputs, and what its cloud would add; remembers it."""
 
     seen: list[Registered] = field(default_factory=list)
+    requests: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        self.seen.append(Registered(args.typ, args.name, dict(args.inputs)))
+        asked = self.requests[args.typ, args.name]
+        self.seen.append(
+            Registered(
+                args.typ,
+                args.name,
+                dict(args.inputs),
+                provider=args.provider or "",
+                protected=asked.protect,
+                ignored=tuple(asked.ignoreChanges),
+            )
+        )
         made = modelled_outputs.made(args.typ, args.name, bare(args.inputs))
         return made.pop("id"), {**args.inputs, **made}
 
@@ -43,10 +58,24 @@ class Recorder(mocks.Mocks):
         raise AssertionError(f"no function of a provider is wanted: {args.token}")
 
 
+class Monitor(mocks.MockMonitor):
+    """Keeps each request, since a mock is told nothing of a resource's options."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(recorder)
+        self._recorder = recorder
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - gRPC's name for it.
+        """Answer as the mock would."""
+        self._recorder.requests[request.type, request.name] = request
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+
+
 def record(program: Callable[[], None]) -> list[Registered]:
     """Everything that a program registers, components included."""
     recorder = Recorder()
-    mocks.set_mocks(recorder, project="callplane", stack="test", preview=False)
+    monitor = Monitor(recorder)
+    mocks.set_mocks(recorder, project="callplane", stack="test", preview=False, monitor=monitor)
 
     pulumi.runtime.test(program)()
     return recorder.seen

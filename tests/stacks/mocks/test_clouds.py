@@ -297,9 +297,31 @@ def test_a_drained_machine_may_be_replaced_and_no_other(cloud: Cloud) -> None:
     made = recording.record(lambda: cloud.declare(sbc=cloud.instances(drained=True)))
     held = machine_view.held(made)
     assert held == {"sbc1": False, "sbc2": True}
+    machines = {each.name: each for each in made if each.kind in machine_view.MACHINES}
+    assert {name: each.protected for name, each in machines.items()} == held
+    # A new image, size or script changes no machine that carries calls.
+    assert machines["sbc1"].ignored == ()
+    assert len(machines["sbc2"].ignored) == 3
     everything = [(each.kind, each.name, each.plain) for each in made]
     assert not any(policies.violations(each.kind, each.plain) for each in made)
     assert not any(list(check(everything)) for check in policies.STACK_POLICIES.values())
+
+
+def test_what_calls_and_books_depend_on_is_protected(registered: list[Registered]) -> None:
+    ends = (":Eip", ":PublicIPAddress", ":Server", "rds/instance:Instance", ":VirtualMachine")
+    found = [each for each in registered if each.kind.endswith((*ends, "ec2/instance:Instance"))]
+    assert len(found) == 5
+    assert all(each.protected for each in found)
+
+
+def test_everything_goes_to_the_cloud_and_the_cluster_that_are_configured(
+    registered: list[Registered],
+) -> None:
+    for each in registered:
+        package = each.kind.partition(":")[0]
+        if package in ("aws", "azure-native", "kubernetes"):
+            name = "cluster" if package == "kubernetes" else package.partition("-")[0]
+            assert f"pulumi:providers:{package}::{name}::" in each.provider, each.name
 
 
 def test_every_alarm_has_a_runbook(cloud: Cloud, registered: list[Registered]) -> None:
