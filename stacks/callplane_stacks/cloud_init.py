@@ -45,7 +45,7 @@ STARTED = (
     "callplane-certificate.timer",
 )
 #: What the packages would start by themselves, with configurations of their own.
-MASKED = ("kamailio.service", "rtpengine-daemon.service", "ngcp-rtpengine-daemon.service")
+MASKED = ("kamailio.service", "rtpengine-daemon.service")
 #: How much longer than the drain a stop may take.
 MARGIN_SECONDS = 60
 
