@@ -1,12 +1,14 @@
 """GitOps: Flux or Argo CD pointed at the tenants' repository, with the rights of tenants only.
 
 Either program could do anything to the cluster. What comes from the tenants' repository may write
-objects of ours, namespaces, and what the configuration adds; so a commit there cannot give anybody
-rights. With Flux an account of its own does the writing, with Argo CD a project says what may be.
+what people declare of ours, namespaces of its own, and what the configuration adds; so a commit
+there cannot give anybody rights, nor touch the namespace of an SBC. With Flux an account of its own
+does the writing, with Argo CD a project says what may be, which knows no bounds for namespaces.
 """
 
 from __future__ import annotations
 
+from callplane.apis import change_plans, registry
 from callplane.apis.model import GROUP
 from callplane.deployment import gitops as health
 from callplane_stacks import pulumi_operator
@@ -17,6 +19,9 @@ from callplane_stacks.objects import Body, Component, labelled
 COMPONENT = "gitops"
 NAME = "callplane-tenants"
 FLUX_NAMESPACE, ARGO_CD_NAMESPACE = "flux-system", "argocd"
+#: What Flux puts on everything that it applies.
+MARK = "kustomize.toolkit.fluxcd.io/name"
+EVERYTHING = ["get", "list", "watch", "create", "update", "patch", "delete"]
 IN_CLUSTER = "https://kubernetes.default.svc"
 #: With which account each program writes what tenants' repositories hold.
 ACCOUNTS = {
@@ -54,11 +59,11 @@ def _tenants_rights(chosen: Chosen) -> list[Body]:
             "kind": "ClusterRole",
             "metadata": labelled(NAME, COMPONENT),
             "rules": [
-                {
-                    "apiGroups": [GROUP, *chosen.also_groups],
-                    "resources": ["*"],
-                    "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
-                },
+                {"apiGroups": [GROUP], "resources": _kinds("plural"), "verbs": EVERYTHING},
+                *(
+                    {"apiGroups": [group], "resources": ["*"], "verbs": EVERYTHING}
+                    for group in chosen.also_groups
+                ),
                 {
                     # A namespace takes everything in it along: nobody deletes one by a commit.
                     "apiGroups": [""],
@@ -78,7 +83,70 @@ def _tenants_rights(chosen: Chosen) -> list[Body]:
             },
             "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": FLUX_NAMESPACE}],
         },
+        *_own_namespaces(),
     ]
+
+
+def _own_namespaces() -> list[Body]:
+    """Tenants' namespaces are those that carry Flux's own mark of what it applied from here: no
+    right is bound to some names of a kind when these are not known before.
+    """
+    return [
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": labelled(f"{NAME}-namespaces", COMPONENT),
+            "spec": {
+                "failurePolicy": "Fail",
+                "matchConstraints": {
+                    "resourceRules": [
+                        {
+                            "apiGroups": [""],
+                            "apiVersions": ["v1"],
+                            "operations": ["CREATE", "UPDATE"],
+                            "resources": ["namespaces"],
+                        }
+                    ]
+                },
+                "matchConditions": [
+                    {
+                        "name": "by-tenants",
+                        "expression": (
+                            f"request.userInfo.username == '{ACCOUNTS[GitOpsProgram.FLUX]}'"
+                        ),
+                    }
+                ],
+                "validations": [
+                    {
+                        "expression": (
+                            f"{_marked('object')} && "
+                            f"(request.operation == 'CREATE' || {_marked('oldObject')})"
+                        ),
+                        "message": (
+                            f"tenants may change namespaces that have the label {MARK}: {NAME}"
+                        ),
+                        "reason": "Forbidden",
+                    }
+                ],
+            },
+        },
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": labelled(f"{NAME}-namespaces", COMPONENT),
+            "spec": {"policyName": f"{NAME}-namespaces", "validationActions": ["Deny"]},
+        },
+    ]
+
+
+def _marked(which: str) -> str:
+    labels = f"{which}.metadata.labels"
+    return f"has({labels}) && {labels}[?'{MARK}'].orValue('') == '{NAME}'"
+
+
+def _kinds(field: str) -> list[str]:
+    """What people declare and answer: not the plans, which the operator writes."""
+    return [getattr(kind, field) for kind in registry.KINDS if kind is not change_plans.KIND]
 
 
 def _flux(chosen: Chosen) -> list[Body]:
@@ -118,7 +186,10 @@ def _flux(chosen: Chosen) -> list[Body]:
 
 def _argo_cd(chosen: Chosen) -> list[Body]:
     """The project and the application. Credentials are a repository Secret of Argo CD's own."""
-    ours = [{"group": group, "kind": "*"} for group in (GROUP, *chosen.also_groups)]
+    allowed = [
+        *({"group": GROUP, "kind": name} for name in _kinds("name")),
+        *({"group": group, "kind": "*"} for group in chosen.also_groups),
+    ]
     return [
         {
             "apiVersion": "argoproj.io/v1alpha1",
@@ -129,7 +200,7 @@ def _argo_cd(chosen: Chosen) -> list[Body]:
                 "sourceRepos": [chosen.repository],
                 "destinations": [{"server": IN_CLUSTER, "namespace": "*"}],
                 "clusterResourceWhitelist": [{"group": "", "kind": "Namespace"}],
-                "namespaceResourceWhitelist": ours,
+                "namespaceResourceWhitelist": allowed,
             },
         },
         {

@@ -15,6 +15,7 @@ from pulumi import automation
 
 import foreign_kinds
 import sample_stack
+from callplane.testing import polling
 from callplane_stacks import gitops, objects
 from callplane_stacks.configuration import GitOpsProgram
 from callplane_stacks.kubernetes import ledger_database, observability, sbc
@@ -127,6 +128,9 @@ def test_a_commit_of_tenants_gives_nobody_rights(cluster: Cluster) -> None:
     assert may("delete", "phonenumbers.callplane.dev", "-n", "sales")
     assert may("create", "namespaces")
     assert not may("delete", "namespaces")
+    # Status says what the operator found, and plans are the operator's.
+    assert not may("patch", "teamsusers.callplane.dev", "--subresource=status", "-n", "sales")
+    assert not may("create", "changeplans.callplane.dev", "-n", "sales")
     for kind in ("secrets", "pods", "deployments.apps", "serviceaccounts", "configmaps"):
         assert not may("create", kind, "-n", "sales")
         assert not may("get", kind, "-n", "callplane-system")
@@ -134,6 +138,29 @@ def test_a_commit_of_tenants_gives_nobody_rights(cluster: Cluster) -> None:
         assert not may("create", kind)
     assert not may("create", "kustomizations.kustomize.toolkit.fluxcd.io", "-n", "flux-system")
     assert not may("impersonate", "serviceaccounts", "-n", "flux-system")
+
+
+@pytest.mark.usefixtures("stack")
+def test_tenants_have_namespaces_of_their_own_and_touch_no_others(cluster: Cluster) -> None:
+    """An SBC's namespace with another label would admit no pod of it any more."""
+
+    def said(name: str, **labels: str) -> str:
+        body: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        body["metadata"]["labels"] = labels
+        account = ("--as", gitops.ACCOUNTS[GitOpsProgram.FLUX])
+        how = ("apply", "--server-side", "--force-conflicts", *account, "-f", "-")
+        return cluster.kubectl(*how, stdin=json.dumps(body), check=False)
+
+    refusal = "tenants may change namespaces"
+    # A policy is enforced a moment after it was made.
+    polling.until(lambda: refusal in said("default"), "the policy is enforced")
+    mark = {gitops.MARK: gitops.NAME}
+    assert "serverside-applied" in said("marketing", **mark)
+    assert "serverside-applied" in said("marketing", **mark, team="marketing")
+    for name in ("callplane-sbc", "kube-system"):
+        assert refusal in said(name, **mark)
+    assert refusal in said("unmarked")
+    cluster.kubectl("delete", "namespace", "marketing", "--wait=false")
 
 
 def test_of_the_sbcs_pods_one_may_go_at_a_time(cluster: Cluster, stack: automation.Stack) -> None:

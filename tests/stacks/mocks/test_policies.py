@@ -21,10 +21,10 @@ def stack_objects() -> dict[str, Body]:
     """One object of each kind that policies look at."""
     inputs = sample_stack.inputs()
     bodies = [
+        *gitops.objects(inputs.configuration),
         *platform_objects.objects(platform_component.options(inputs.configuration)),
         *ledger_database.objects(inputs.configuration, sample_stack.PASSWORDS),
         *sbc.objects(inputs.configuration, inputs.sbcs, "postgresql://calls@db/callplane"),
-        *gitops.objects(inputs.configuration),
     ]
     # Secrets hold values that only an engine can read; no policy looks at them.
     found = {body["kind"]: body for body in bodies if body["kind"] != "Secret"}

@@ -414,10 +414,11 @@ def test_tenants_write_what_is_theirs_and_approve_as_one_account() -> None:
         assert found == {account}
     project = bodies["appproject.argocd.callplane-tenants"]["spec"]
     assert project["sourceRepos"] == ["https://git.example.com/voice/tenants"]
-    assert [each["group"] for each in project["namespaceResourceWhitelist"]] == [
-        "callplane.dev",
-        "external-secrets.io",
-    ]
+    allowed = {(each["group"], each["kind"]) for each in project["namespaceResourceWhitelist"]}
+    assert ("callplane.dev", "TeamsUser") in allowed
+    assert ("external-secrets.io", "*") in allowed
+    assert ("callplane.dev", "ChangePlan") not in allowed
+    assert {group for group, _ in allowed} == {"callplane.dev", "external-secrets.io"}
     assert project["clusterResourceWhitelist"] == [{"group": "", "kind": "Namespace"}]
 
 
