@@ -54,6 +54,16 @@ def calls_up(world: SbcWorld) -> int:
     return int(world.kamailio.rpc("dlg.stats_active")["all"])
 
 
+async def ping(world: SbcWorld) -> int:
+    """What a peer's OPTIONS gets, by which Teams decides whether an SBC takes calls."""
+    pbx = await world.pbx()
+    identity = (("From", "<sip:pbx.example>;tag=1"), ("To", "<sip:127.0.0.1>"))
+    call = (("Call-ID", "ping"), ("CSeq", "1 OPTIONS"))
+    uri = f"sip:127.0.0.1:{world.estate.ports.core}"
+    request = pbx.request("OPTIONS", uri, *identity, *call)
+    return (await pbx.transact(request, world.estate.core)).status
+
+
 async def story(world: SbcWorld, hooks: Hooks, tmp_path: Path) -> None:
     """Calls are up, the pod is asked to go, and goes when the last of them has ended."""
     await world.at(sbc_estates.BRAVO)
@@ -74,6 +84,7 @@ async def story(world: SbcWorld, hooks: Hooks, tmp_path: Path) -> None:
         refused = await pbx.call(world.uri(ABROAD), world.estate.core, caller=HELD)
         assert refused.final.start == "SIP/2.0 503 Draining"
         assert "retry-after" not in {name.lower() for name, _ in refused.final.headers}
+        assert await ping(world) == 503
         emergency = await pbx.call(world.uri("999"), world.estate.core, caller=OTHER)
         assert emergency.status == 200
         result = await placing
@@ -165,6 +176,23 @@ async def test_a_call_that_outlasts_the_drain_is_ended_on_both_sides_with_a_reco
     assert hooks.code("kamailio") == 0
     assert sorted(heard()) == ["emergency", "inbound", "outbound"]
     assert "1 call ended" in hooks.log.read_text(encoding="utf-8")
+
+
+async def test_without_call_control_a_pod_still_goes(world: SbcWorld, hooks_of: HooksOf) -> None:
+    """Its records are in the spool, where the next pod finds them."""
+    await world.carriers()
+    pbx = await world.pbx()
+    call = await pbx.call(world.uri("999"), world.estate.core, caller=HELD)
+    assert (await call.bye()).status == 200
+
+    def impatient(pod: Body) -> None:
+        _hook(pod, "kamailio")[-1] = "--records=2s"
+
+    hooks = hooks_of(impatient, drain_seconds=120, services_seconds=120)
+    hooks.start("kamailio")
+    await eventually(lambda: hooks.has_returned("kamailio"), "the hook returns")
+    assert "not quiet after 2s: 0 calls up, 1 record to take" in hooks.log.read_text("utf-8")
+    assert len(records(world)) == 1
 
 
 async def test_a_hook_waits_no_longer_than_its_limit(world: SbcWorld, hooks_of: HooksOf) -> None:

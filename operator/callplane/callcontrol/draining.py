@@ -52,13 +52,15 @@ class Busy:
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long to wait, on which clock, and how. Ordinary calls are ended after `end_seconds`; None
-    leaves them to whoever stops the SBC.
+    leaves them to whoever stops the SBC. Once no call is up, records are waited for so long as
+    `records_seconds`; None is until the limit, for an SBC whose spool goes with it.
     """
 
     limit_seconds: float
     now_seconds: Callable[[], float]
     sleep: Callable[[float], None]
     end_seconds: float | None = None
+    records_seconds: float | None = None
 
 
 def look(rpc: Rpc) -> Busy:
@@ -77,6 +79,7 @@ def drain(rpc: Rpc, waiting: Patience, report: Callable[[Busy], None]) -> Busy:
     told = False
     ended: set[Dialog] = set()
     seen: Busy | None = None
+    last_call = 0.0
     while True:
         passed = waiting.now_seconds() - begun
         silence: RpcError | None = None
@@ -97,6 +100,10 @@ def drain(rpc: Rpc, waiting: Patience, report: Callable[[Busy], None]) -> Busy:
                 report(busy)
                 seen = busy
             if busy.is_quiet:
+                return busy
+            last_call = passed if busy.calls else last_call
+            patience = waiting.records_seconds
+            if patience is not None and passed - last_call >= patience:
                 return busy
         if passed >= waiting.limit_seconds:
             if silence is not None or seen is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -133,15 +134,27 @@ def drain(
             metavar="TIME",
         ),
     ] = None,
+    records: Annotated[
+        str | None,
+        typer.Option(
+            help="Longest to wait for records to be taken after the last call.",
+            metavar="TIME",
+        ),
+    ] = None,
 ) -> None:
     """Refuse new calls, emergency and exempt ones excepted, and wait until the last one has ended.
 
     Exit codes: 0 quiet, 1 calls are still up after the limit, or nobody answered.
     """
-    end = None if end_after is None else _seconds(end_after, "--end-after")
-    left = draining.drain(KamailioRpc(socket), _patience(limit, end), _say)
+    waiting = replace(
+        _patience(limit),
+        end_seconds=None if end_after is None else _seconds(end_after, "--end-after"),
+        records_seconds=None if records is None else _seconds(records, "--records"),
+    )
+    left = draining.drain(KamailioRpc(socket), waiting, _say)
     if not left.is_quiet:
-        raise _refused(f"not quiet after {limit}: {_in_words(left)}; the spool has the records")
+        after = limit if left.calls or records is None else records
+        raise _refused(f"not quiet after {after}: {_in_words(left)}; the spool has the records")
 
 
 def wait(socket: Socket, limit: Limit = "2h") -> None:
@@ -153,9 +166,8 @@ def wait(socket: Socket, limit: Limit = "2h") -> None:
         raise _refused(f"the SBC is still there after {limit}")
 
 
-def _patience(limit: str, end_seconds: float | None = None) -> draining.Patience:
-    clock = SystemClock()
-    return draining.Patience(_seconds(limit, "--limit"), clock.monotonic, time.sleep, end_seconds)
+def _patience(limit: str) -> draining.Patience:
+    return draining.Patience(_seconds(limit, "--limit"), SystemClock().monotonic, time.sleep)
 
 
 def _seconds(text: str, option: str) -> float:

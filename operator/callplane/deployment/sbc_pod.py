@@ -33,6 +33,8 @@ PUBLIC_CERTIFICATE = "/etc/callplane/certificate"
 #: The feed of SBCs that charge as one; each has a name of its own in it.
 FEED = "sbc"
 OWNER = f"{workload.USER}:{workload.USER}"
+#: How long a pod waits for call control to take records, once nobody is on the telephone.
+RECORDS_SECONDS = 30
 #: What serves Kamailio waits so much longer than Kamailio's own hook may take, and Kubernetes so
 #: much longer than that.
 LEAVING_SECONDS = 30
@@ -140,6 +142,8 @@ def drain_command(chosen: SbcPod, values: Sbc) -> list[str]:
         *("callplane", "sbc", "drain", _socket(values)),
         f"--end-after={chosen.drain_seconds}s",
         f"--limit={chosen.limit_seconds}s",
+        # The next pod takes what stands in the spool.
+        f"--records={RECORDS_SECONDS}s",
     ]
 
 

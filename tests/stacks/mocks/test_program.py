@@ -268,9 +268,8 @@ def test_a_pod_that_goes_drains_and_what_serves_kamailio_outlasts_it(
         assert wait[:4] == ["callplane", "sbc", "wait", socket]
         assert hooks == {"rtpengine": wait}
         # Kamailio's hook ends first, then theirs, and Kubernetes last of all.
-        limits = [
-            int(each[-1].removeprefix("--limit=").removesuffix("s")) for each in (drain, wait)
-        ]
+        limits = [int(each.partition("=")[2].removesuffix("s")) for each in (drain[5], wait[4])]
+        assert drain[6:] == [f"--records={sbc_pod.RECORDS_SECONDS}s"]
         assert drain[4] == f"--end-after={chosen.drain_seconds}s"
         assert (
             chosen.drain_seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,6 +64,14 @@ def test_records_that_nobody_takes_keep_it_and_are_reported_once() -> None:
     seen: list[Busy] = []
     assert draining.drain(sbc, sbc.waiting(5), seen.append) == Busy(0, 7)
     assert seen == [Busy(0, 7)]
+
+
+def test_where_the_spool_stays_records_hold_nothing_up_for_long() -> None:
+    sbc = FakeSbc(calls=5, records=7, takes_records=False)
+    patience = replace(sbc.waiting(60), records_seconds=3)
+    assert draining.drain(sbc, patience, lambda _: None) == Busy(0, 7)
+    # The last look that found a call was the fourth second's.
+    assert sbc.seconds == 7
 
 
 def test_it_can_be_taken_back() -> None:
