@@ -151,6 +151,8 @@ def drain(
         end_seconds=None if end_after is None else _seconds(end_after, "--end-after"),
         records_seconds=None if records is None else _seconds(records, "--records"),
     )
+    if waiting.end_seconds is not None and waiting.end_seconds >= waiting.limit_seconds:
+        raise _refused(f"--end-after {end_after} has to be less than --limit {limit}")
     left = draining.drain(KamailioRpc(socket), waiting, _say)
     if not left.is_quiet:
         after = limit if left.calls or records is None else records

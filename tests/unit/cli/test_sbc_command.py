@@ -1,4 +1,4 @@
-"""`callplane sbc render`: all reasons with their lines, and never half a configuration."""
+"""`callplane sbc`: all reasons with their lines, never half a configuration, and no idle wait."""
 
 from __future__ import annotations
 
@@ -153,3 +153,24 @@ def test_phones_without_objects_are_refused(capsys: pytest.CaptureFixture[str]) 
 def test_phones_need_the_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.run(["sbc", "render", str(GOLDEN), "--objects", str(tmp_path), "--phones"]) == 1
     assert "--database-url" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--limit=soon"], "--limit 'soon' is not a duration"),
+        (["--end-after=25h"], "--end-after must be more than 0 and at most 1d"),
+        (["--records=0s"], "--records must be more than 0"),
+        (["--limit=1h", "--end-after=1h"], "--end-after 1h has to be less than --limit 1h"),
+        ([], "rpc.sock: htable.seti got no answer"),
+    ],
+)
+def test_a_drain_that_cannot_be_says_so_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    assert app.run(["sbc", "drain", str(tmp_path / "rpc.sock"), *options]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_nobody_waits_for_an_sbc_that_is_not_there(tmp_path: Path) -> None:
+    assert app.run(["sbc", "wait", str(tmp_path / "rpc.sock"), "--limit=24h"]) == 0
