@@ -42,7 +42,7 @@ from callplane.testing.control_plane import ThrowAwayPostgres
 from callplane.testing.register_builders import NOW as REGISTER_NOW
 from callplane.testing.register_builders import TENANT, claim, confirm, hold, holder_row, person
 
-ROLES = (schema.SERVICE_ROLE, schema.CALL_ROLE)
+ROLES = (schema.SERVICE_ROLE, schema.CALL_ROLE, schema.READER_ROLE)
 PASSWORD = "for-this-test"
 PEOPLE = ("anna", "ben", "carl")
 CALLS = tuple(f"call-{n}" for n in range(3))
@@ -177,7 +177,7 @@ async def test_the_restored_books_go_on_and_the_service_still_cannot_change_them
     file = backups.dump(throw_away_postgres, production, tmp_path / "night.dump")
     throw_away_postgres.drop_database(production)
     restored = backups.restore(throw_away_postgres, file)
-    service, calls = (as_role(restored, role) for role in ROLES)
+    service, calls, _ = (as_role(restored, role) for role in ROLES)
     async with books_of(calls) as books:
         await call(books, "after")
         # The call that was up when the dump was made ends as one whose record has not come.
@@ -326,6 +326,11 @@ MUTANTS = (
         "call control may take calls out",
         "grant delete on books.cdrs to callplane_calls",
         "callplane_calls may delete books.cdrs",
+    ),
+    Mutant(
+        "the admin API may read past its views",
+        "grant select on register.numbers to callplane_reader",
+        "callplane_reader may select register.numbers",
     ),
     Mutant(
         "the service may change the charge of a call",

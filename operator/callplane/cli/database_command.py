@@ -110,7 +110,7 @@ def rehearse(
     if not dump.exists():
         raise CallplaneError(f"{dump}: no such file or directory")
     with rehearsals.server() as address:
-        roles = (schema.SERVICE_ROLE, schema.CALL_ROLE)
+        roles = (schema.SERVICE_ROLE, schema.CALL_ROLE, schema.READER_ROLE)
         url = rehearsals.restored(address, dump, roles=roles)
         connecting.say(f"restored {dump}")
         schema.upgrade(url)

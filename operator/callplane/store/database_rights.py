@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import psycopg
 
-SCHEMAS = ("register", "books", "calls", "decks")
+SCHEMAS = ("register", "books", "calls", "decks", "admin_api")
 #: What is only ever added to: nobody but the owner of the tables may change or remove a row.
 ADDED_TO = (
     "register.number_events",
@@ -36,7 +36,7 @@ select n.nspname || '.' || c.relname, kind.privilege,
 from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
 cross join unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) with ordinality
     as kind (privilege, nth)
-where n.nspname = any(%(schemas)s) and c.relkind in ('r', 'p') and not c.relispartition
+where n.nspname = any(%(schemas)s) and c.relkind in ('r', 'p', 'v') and not c.relispartition
 order by n.nspname, c.relname, kind.nth
 """
 
@@ -63,9 +63,14 @@ def rights(session: psycopg.Connection, role: str) -> Mapping[str, tuple[str, ..
     return found
 
 
-def objections(session: psycopg.Connection, role: str) -> Iterator[str]:
-    """What the role could do to the history and must not."""
+def objections(session: psycopg.Connection, role: str, *, only_schema: str = "") -> Iterator[str]:
+    """What the role could do to the history and must not; with `only_schema` it may read there and
+    do nothing else.
+    """
     known = rights(session, role)
+    for table, found in known.items() if only_schema else ():
+        allowed = {"select"} if table.startswith(f"{only_schema}.") else set()
+        yield from (f"{role} may {right} {table}" for right in found if right not in allowed)
     for table in ADDED_TO:
         for right in known.get(table, ()):
             # Of a call only what names people can be taken out, and by columns alone.
