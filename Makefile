@@ -13,7 +13,7 @@ ENVIRONMENT := $(VENV)/.made-from-$(shell cat requirements/callplane.txt pyproje
 STACKS_ENVIRONMENT := $(STACKS_VENV)/.made-from-$(shell cat requirements/stacks.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help sbom demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools kstatus sbc-deps promtool engine stacks-environment
+.PHONY: help audit sbom demo test test-more check lint types layers fresh format gen golden bench sandbox lock clean tools kstatus sbc-deps promtool engine stacks-environment
 .DELETE_ON_ERROR:
 
 help: #? list the verbs
@@ -53,7 +53,7 @@ engine: $(ENVIRONMENT)
 
 stacks-environment: $(STACKS_ENVIRONMENT) #? make .venv-stacks, the environment of Pulumi programs
 
-check: lint types layers fresh #? lint, formatting, types, layers, generated files
+check: lint types layers fresh audit #? lint, formatting, types, layers, generated files, advisories where they are at hand
 
 lint: $(ENVIRONMENT)
 	@$(VENV)/bin/ruff check .
@@ -91,6 +91,10 @@ bench: $(ENVIRONMENT) #? run one benchmark, for example BENCH=plan; benchmarks/R
 
 lock: $(ENVIRONMENT) #? resolve the locks anew from pyproject.toml and requirements/*.in
 	@sh requirements/lock.sh $(VENV)
+
+# Without a database of advisories it says so in one line; checks need no network.
+audit: $(ENVIRONMENT) #? compare the locks with advisories, where CALLPLANE_ADVISORIES names some
+	@$(RUN) requirements/audit.py
 
 sbom: $(ENVIRONMENT) $(STACKS_ENVIRONMENT) #? write build/sbom-*.json (CycloneDX) and print every dependency with its licence
 	@mkdir -p build
