@@ -6,7 +6,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from callplane.callcontrol.metrics import CallMetrics
+from callplane.server.metrics import ApiMetrics
 from callplane.telemetry import Telemetry
+from callplane.testing import admin_api_process, admin_api_rows
 from callplane.testing.live_world import LiveWorld, OperatorProcess
 
 
@@ -27,3 +29,14 @@ def test_processes_serve_what_is_declared(live_world: LiveWorld, operator: Opera
         assert served(calls.metrics()) == declared(CallMetrics().registry)
     finally:
         calls.stop()
+
+
+def test_the_admin_api_serves_what_is_declared(live_world: LiveWorld) -> None:
+    dsn = live_world.postgres.create_database()
+    api = admin_api_process.start(
+        live_world, "api-of-metrics", database_url=admin_api_rows.as_reader(dsn)
+    )
+    try:
+        assert served(api.metrics()) == declared(ApiMetrics().registry)
+    finally:
+        api.stop()

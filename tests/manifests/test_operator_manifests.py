@@ -183,6 +183,7 @@ def test_the_secret_for_development_has_every_key_that_pods_read(root: Path) -> 
         (volume["secret"]["secretName"], item["key"])
         for pod in pods(platform_objects.objects(Options()))
         for volume in pod["volumes"]
+        # A Secret that is mounted whole is one that other programs make, such as a certificate.
         for item in volume.get("secret", {}).get("items", ())
     }
     assert read == {(secret["metadata"]["name"], name) for name in secret["stringData"]}
@@ -310,6 +311,46 @@ def test_call_control_has_no_right_in_the_cluster_and_a_role_of_its_own() -> Non
         [address] = [one for one in container["env"] if one["name"] == "CALLPLANE_DATABASE_URL"]
         [mount] = [one for one in container["volumeMounts"] if one["name"] == "database"]
         assert address["value"] == f"file://{mount['mountPath']}/uri"
+
+
+def test_the_network_lets_pods_do_what_they_do_and_nothing_else() -> None:
+    """Each pod has a policy; in comes what it serves, out goes what it needs."""
+    objects = platform_objects.objects(Options(traces_endpoint=traces.SAMPLE_ENDPOINT))
+    policies = [body["spec"] for body in objects if body["kind"] == "NetworkPolicy"]
+    deployments = {
+        body["metadata"]["name"]: body["spec"]["template"]
+        for body in objects
+        if body["kind"] == "Deployment"
+    }
+    needs = {
+        "callplane-operator": {53, 443, 6443, 5432, 4318},
+        "callplane-callcontrol": {53, 5432, 4318},
+        "callplane-api": {53, 443, 6443, 5432, 4318},
+    }
+    assert deployments.keys() == needs.keys()
+    for name, template in deployments.items():
+        labels = template["metadata"]["labels"]
+        own = [
+            policy
+            for policy in policies
+            if policy["podSelector"]["matchLabels"].items() <= labels.items()
+        ]
+        served = {
+            port["containerPort"]
+            for container in template["spec"]["containers"]
+            for port in container["ports"]
+        }
+        ports = {
+            way: {
+                port["port"]
+                for policy in own
+                for rule in policy.get(way, ())
+                for port in rule["ports"]
+            }
+            for way in ("ingress", "egress")
+        }
+        assert ports == {"ingress": served, "egress": needs[name]}, name
+        assert {way for policy in own for way in policy["policyTypes"]} == {"Ingress", "Egress"}
 
 
 def test_roles_of_readers_are_given_and_never_come_along() -> None:
