@@ -17,15 +17,20 @@ from urllib.parse import quote
 import pulumi
 
 from callplane.deployment import workload
-from callplane.deployment.options import CALLS_URI_KEY, OWNER_URI_KEY, URI_KEY
+from callplane.deployment.options import CALLS_URI_KEY, OWNER_URI_KEY, READER_URI_KEY, URI_KEY
 from callplane_stacks.configuration import Image, OnCluster, Part
 from callplane_stacks.objects import Body, Component, labelled
 
 COMPONENT = "database"
 DATABASE = "callplane"
 ADMINISTRATOR = "callplane_admin"
-#: Each has a password of its own; the upgrade of the schema grants rights to the last two.
-OWNER, SERVICE, CALLS = ROLES = ("callplane_owner", "callplane_service", "callplane_calls")
+#: Each has a password of its own; the upgrade of the schema grants rights to all but the first.
+OWNER, SERVICE, CALLS, READER = ROLES = (
+    "callplane_owner",
+    "callplane_service",
+    "callplane_calls",
+    "callplane_reader",
+)
 PORT = 5432
 NAME = "callplane-database-roles"
 SECRET = "callplane-database"
@@ -81,6 +86,7 @@ def objects(configuration: OnCluster, roles: Roles, server: Server) -> list[Body
                 URI_KEY: server.address(SERVICE),
                 OWNER_URI_KEY: server.address(OWNER),
                 CALLS_URI_KEY: server.address(CALLS),
+                READER_URI_KEY: server.address(READER),
             },
         },
         {

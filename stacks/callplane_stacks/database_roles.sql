@@ -5,13 +5,15 @@
 \getenv owner CALLPLANE_OWNER_PASSWORD
 \getenv service CALLPLANE_SERVICE_PASSWORD
 \getenv calls CALLPLANE_CALLS_PASSWORD
+\getenv reader CALLPLANE_READER_PASSWORD
 begin;
 select format('create role %I', name)
-  from unnest(array['callplane_owner', 'callplane_service', 'callplane_calls']) as name
+  from unnest(array['callplane_owner', 'callplane_service', 'callplane_calls', 'callplane_reader']) as name
  where not exists (select from pg_roles where rolname = name) \gexec
 alter role callplane_owner login password :'owner';
 alter role callplane_service login password :'service';
 alter role callplane_calls login password :'calls';
+alter role callplane_reader login password :'reader';
 -- Whoever gives a database away has to be able to become its new owner.
 grant callplane_owner to current_user with set true;
 alter database callplane owner to callplane_owner;

@@ -17,7 +17,7 @@ from callplane.testing.control_plane import ThrowAwayPostgres
 
 SCRIPT = Path(__file__).parents[2] / "stacks/callplane_stacks/database_roles.sql"
 ADMINISTRATOR = "callplane_admin"
-ROLES = ("callplane_owner", "callplane_service", "callplane_calls")
+ROLES = ("callplane_owner", schema.SERVICE_ROLE, schema.CALL_ROLE, schema.READER_ROLE)
 PASSWORDS = {role: f"it's {role}'s own" for role in ROLES}
 
 
@@ -101,7 +101,7 @@ def test_done_twice_it_changes_passwords_and_nothing_else(server: ThrowAwayPostg
 
 
 def test_without_a_password_nothing_is_done(server: ThrowAwayPostgres) -> None:
-    lacking = {role: PASSWORDS[role] for role in ROLES[:2]}
+    lacking = {role: PASSWORDS[role] for role in ROLES[:3]}
     answer = made(server, lacking)
     assert answer.returncode != 0
     found = server.address.run_sql(f"select count(*) from pg_roles where rolname in {ROLES!r}")

@@ -65,7 +65,14 @@ class NoServer:
 
     host = "nowhere"
     passwords = dict.fromkeys(
-        ("callplane_admin", "callplane_owner", "callplane_service", "callplane_calls"), "none"
+        (
+            "callplane_admin",
+            "callplane_owner",
+            "callplane_service",
+            "callplane_calls",
+            "callplane_reader",
+        ),
+        "none",
     )
 
     def address(self, role: str) -> str:

@@ -114,11 +114,12 @@ def test_every_role_signs_in_to_the_server_that_was_made(registered: list[Regist
     made = {each.name: each.plain for each in objects(registered)}
     host = machine_view.database_host(registered)
     kept = made["secret.callplane-system.callplane-database"]["stringData"]
-    assert len(kept) == 3
+    assert len(kept) == len(database_roles.ROLES)
     for key, role in {
         "uri": database_roles.SERVICE,
         "owner-uri": database_roles.OWNER,
         "calls-uri": database_roles.CALLS,
+        "reader-uri": database_roles.READER,
     }.items():
         uri = urlsplit(kept[key])
         assert (uri.hostname, uri.port, uri.path) == (host, 5432, "/callplane")
@@ -341,6 +342,15 @@ def test_settings_survive_a_shell(tmp_path: Any) -> None:
     script = f". {shlex.quote(str(path))}; printf '%s\\n' " + " ".join(f'"${n}"' for n in wanted)
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == list(wanted.values())
+
+
+def test_the_roles_are_those_that_the_schema_grants_to() -> None:
+    schema = (machine_view.ROOT / "operator/callplane/store/schema.py").read_text(encoding="utf-8")
+    granted = re.findall(r'^\w+_ROLE = "(\w+)"$', schema, re.MULTILINE)
+    assert list(database_roles.ROLES) == [database_roles.OWNER, *granted]
+    script = database_roles.script()
+    for role in database_roles.ROLES:
+        assert f"alter role {role} login password" in script
 
 
 def test_every_password_that_is_asked_for_is_used() -> None:
