@@ -341,6 +341,9 @@ async def test_what_was_taken_long_ago_leaves_the_spool_when_it_starts(stage: St
         lambda: mark.exists() and mark.read_text().split()[0] == str(spool.stat().st_size),
         "both records are taken",
     )
+    behind = "callplane_call_spool_behind_bytes"
+    assert f"{behind} " in stage.control.says("/metrics")
+    await eventually(lambda: stage.control.metric(behind) == 0, "nothing is behind")
     assert await asyncio.to_thread(stage.control.stop) == 0
     assert spool.read_bytes()[:1] != b"\0"
     await stage.start()

@@ -54,6 +54,11 @@ class CallMetrics:
             "Call records that wait to be taken into the books.",
             registry=registry,
         )
+        self.spool_behind = Gauge(
+            "callplane_call_spool_behind_bytes",
+            "Bytes of the spools that were not taken into the books yet.",
+            registry=registry,
+        )
         self.suspended = Counter(
             "callplane_call_records_unreadable_total",
             "Lines of the spool that are records and cannot be read.",

@@ -103,6 +103,13 @@ class SpoolFollower:
         """Where to go on."""
         return taken(self.path, self.mark)
 
+    def behind(self) -> int:
+        """Bytes of the spool that were not taken yet; 0 where there is no spool."""
+        try:
+            return self.path.stat().st_size - taken(self.path, self.mark)
+        except OSError:
+            return 0
+
     def _read(self, offset: int) -> spool.Passage:
         try:
             with self.path.open("rb") as file:

@@ -146,6 +146,13 @@ ALERTS: tuple[Alert, ...] = (
         "Call records are not taken into the books; the SBC's spool keeps them.",
     ),
     Alert(
+        "CallplaneSpoolBehind",
+        "max by (instance) (callplane_call_spool_behind_bytes) > 1e6",
+        10,
+        "critical",
+        "An SBC's spool is not taken into the books, and grows on its node.",
+    ),
+    Alert(
         "CallplaneCallTablesStale",
         "time() - min(callplane_call_tables_read_timestamp_seconds) > 120",
         2,

@@ -197,6 +197,11 @@ CALLS = Dashboard(
             {"{{instance}}": "max by (instance) (callplane_call_records_waiting)"},
         ),
         Panel(
+            "Spool that was not taken",
+            "bytes",
+            {"{{instance}}": "max by (instance) (callplane_call_spool_behind_bytes)"},
+        ),
+        Panel(
             "Records that cannot be read",
             "short",
             {"an hour": "sum(increase(callplane_call_records_unreadable_total[1h]))"},

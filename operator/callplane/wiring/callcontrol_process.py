@@ -32,6 +32,7 @@ from callplane.callcontrol.metrics import CallMetrics, CountingAuthoriser, Count
 from callplane.callcontrol.outage_flags import OutageFlags
 from callplane.callcontrol.probing import Probes
 from callplane.callcontrol.reaping import Reaper
+from callplane.callcontrol.recording import SpoolFollower
 from callplane.callcontrol.renewing import CertificateFollower
 from callplane.callcontrol.rescuing import Rescuer, TablesNotes
 from callplane.callcontrol.running import SbcPlace, running
@@ -216,14 +217,17 @@ class Parts:
         """What runs beside answering."""
         reaper = Reaper(self.books, self.directory, self.clock, pause_seconds=settings.reap_seconds)
         rescuer = Rescuer(self.books, self.tables, self.directory, self.clock, self.flags.sends)
-        followers = [place.follower(self.book) for place in places(settings)]
-        keep = timedelta(hours=settings.spool_hours)
-        trimmers = [
-            SpoolTrimmer(each.path, each.mark, self.clock, keep)
-            for each in followers
-            if each is not None
+        followers = [
+            found for place in places(settings) if (found := place.follower(self.book)) is not None
         ]
-        beside = [reaper.run(), rescuer.run(), self.watcher.run(), self._gauge(conversation)]
+        keep = timedelta(hours=settings.spool_hours)
+        trimmers = [SpoolTrimmer(each.path, each.mark, self.clock, keep) for each in followers]
+        beside = [
+            reaper.run(),
+            rescuer.run(),
+            self.watcher.run(),
+            self._gauge(conversation, followers),
+        ]
         renewed = [each.run() for each in certificates(settings, self.clock)]
         return [*beside, *renewed, *(each.run() for each in trimmers)]
 
@@ -241,9 +245,11 @@ class Parts:
         self.authoriser.changed()
         self.flags.changed()
 
-    async def _gauge(self, conversation: Conversation) -> None:
+    async def _gauge(self, conversation: Conversation, followers: Sequence[SpoolFollower]) -> None:
         while True:
             self.metrics.records_waiting.set(conversation.recorder.waiting)
+            behind = [await asyncio.to_thread(each.behind) for each in followers]
+            self.metrics.spool_behind.set(sum(behind))
             self.metrics.sbcs.set(self.flags.connections())
             await asyncio.sleep(BEAT_SECONDS)
 

@@ -28,6 +28,7 @@ QUICK = 'callplane_provider_call_seconds_bucket{provider="teams",le="5"}'
 
 
 WAITING = 'callplane_call_records_waiting{instance="a"}'
+BEHIND = 'callplane_call_spool_behind_bytes{instance="a"}'
 SBC_UP = 'callplane_sbc_up{instance="a",sbc="127.0.0.1:8448"}'
 PEER = 'callplane_sbc_peer_up{instance="a",sbc="127.0.0.1:8448",peer="teams"}'
 REFUSED = 'callplane_api_refusals_total{reason="UnknownToken"}'
@@ -122,6 +123,7 @@ SCENES = {
     "CallplaneCallRecordsWaiting": Scene(
         {WAITING: "1001x120"}, {WAITING: "1000x120"}, {"instance": "a"}
     ),
+    "CallplaneSpoolBehind": Scene({BEHIND: "1000001x120"}, {BEHIND: "1e6x120"}, {"instance": "a"}),
     # Two hours after 1970 began the look before last was at its beginning, or a minute ago.
     "CallplaneCallTablesStale": Scene({READ_AT: "0x120"}, {READ_AT: "0+60x120"}),
     "CallplaneCallEntriesRefused": Scene(

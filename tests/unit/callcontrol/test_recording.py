@@ -101,8 +101,12 @@ async def test_what_could_not_be_posted_is_read_again(tmp_path: Path) -> None:
         with pytest.raises(ConnectionError):
             await follower.step()
     assert follower.offset() == 0
+    assert follower.behind() == len(line(1) + line(2, duration="soon"))
     book.broken = False
     assert await followed(follower) == 1
+    assert follower.behind() == 0
+    path.unlink()
+    assert follower.behind() == 0
     assert list(book.posted) == ["a-1"]
     ((kept, problem),) = book.suspended
     assert "attempt=a-2" in kept
