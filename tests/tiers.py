@@ -78,7 +78,7 @@ TIERS: Final[dict[str, tuple[Tier, ...]]] = {
         Tier("sip", ("tests/sbc",), 6, timeout_seconds=120),
         Tier("benchmarks", ("tests/benchmarks",), 8, timeout_seconds=300),
         Tier("simulation", ("tests/simulation",), 7, timeout_seconds=300),
-        Tier("chaos", ("tests/chaos",), 5, timeout_seconds=300),
+        Tier("chaos", ("tests/chaos",), 7, timeout_seconds=300),
     ),
 }
 
