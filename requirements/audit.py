@@ -3,7 +3,7 @@
 `make audit` calls it, and `make check` through that. The database is a folder or a zip file in the
 OSV format (https://ossf.github.io/osv-schema), one JSON file an advisory, as osv.dev exports it by
 ecosystem and as it can be carried to a machine without a network. Python locks and the modules
-of `tools/` are compared. What is accepted for a while stands in `accepted-advisories.txt`, with its
+of `tools/` are compared. What is accepted for a while stands in `accepted-advisories.list`, with its
 reason and the day until which it is.
 """
 
@@ -26,7 +26,7 @@ from callplane.clock import SystemClock
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIABLE = "CALLPLANE_ADVISORIES"
-ACCEPTED = "requirements/accepted-advisories.txt"
+ACCEPTED = "requirements/accepted-advisories.list"
 LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
 MODULE = re.compile(r"^\s*(?:require )?(\S+\.\S+/\S+) (v\S+)", re.MULTILINE)
 SEMANTIC = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?")

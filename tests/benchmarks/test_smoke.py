@@ -44,6 +44,16 @@ def test_converge() -> None:
     assert found["ratio_to_bare_loop"] > 0
 
 
+def test_size() -> None:
+    found = last_line("size", "--smoke")
+    assert found["calls"] == 1_700
+    assert found["numbers"] == 100
+    # What rows are at the least; how full their pages are is nobody's promise.
+    assert found["record_bytes"] > 300
+    assert found["reserved_call_bytes"] > found["dump_bytes_per_call"] > 50
+    assert found["number_bytes"] > 500
+
+
 def test_steady() -> None:
     found = last_line("steady", "--smoke")
     assert found["users"] == 100

@@ -150,7 +150,7 @@ def test_what_is_accepted_is_passed_over_until_its_day(
     assert audit.main(place, root=root) == 1
     lines.write_text("TEST-1 2999-12-31\n")
     assert audit.main(place, root=root) == 1
-    assert "accepted-advisories.txt:1: must be" in capsys.readouterr().err
+    assert "accepted-advisories.list:1: must be" in capsys.readouterr().err
 
 
 def test_without_a_database_that_is_said_in_one_line(

@@ -152,7 +152,12 @@ def _cluster(configuration: Configuration, place: str) -> Body:
             "postgresql": {
                 # A posting that was answered for is on two disks.
                 "synchronous": {"method": "any", "number": 1, "dataDurability": "required"},
-                "parameters": {"password_encryption": "scram-sha-256"},
+                "parameters": {
+                    "password_encryption": "scram-sha-256",
+                    # PostgreSQL's own 100 are used up by two operators and four call controls
+                    # (docs/sizing.md).
+                    "max_connections": "300",
+                },
             },
             "plugins": [
                 {
