@@ -3,8 +3,8 @@
 `make audit` calls it, and `make check` through that. The database is a folder or a zip file in the
 OSV format (https://ossf.github.io/osv-schema), one JSON file an advisory, as osv.dev exports it by
 ecosystem and as it can be carried to a machine without a network. Python locks and the modules
-of `tools/` are compared. What is accepted for a while stands in `accepted-advisories.list`, with its
-reason and the day until which it is.
+of `tools/` are compared. What is accepted for a while stands in `accepted-advisories.list`, with
+its reason and the day until which it is.
 """
 
 from __future__ import annotations
