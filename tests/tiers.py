@@ -53,7 +53,7 @@ TIERS: Final[dict[str, tuple[Tier, ...]]] = {
         Tier("first path", ("tests/e2e/first",), budget_minutes=2, timeout_seconds=300),
     ),
     "test-more": (
-        Tier("install", ("tests/install",), 1),
+        Tier("install", ("tests/install",), 2, timeout_seconds=300),
         Tier("manifests", ("tests/manifests",), 2, timeout_seconds=300),
         Tier(
             "stacks",
