@@ -30,6 +30,7 @@ REASON: Final = re.compile(r"^\| `([A-Za-z]+)` \|", re.MULTILINE)
 ROW: Final = re.compile(r"^\| `([A-Za-z]+)` \| *(.*?) *\| *(.*?) *\|$", re.MULTILINE)
 ALERT: Final = re.compile(r"^### (Callplane\w+)\n+(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
 RUNBOOKS: Final = PurePosixPath("docs/runbooks.md")
+NOT_COVERED: Final = PurePosixPath("docs/not-covered.md")
 
 
 def documents(texts: Texts) -> Texts:
@@ -133,6 +134,12 @@ def reasons_out_of_step(runbooks: str) -> list[str]:
     ]
 
 
+def told_twice(page: str) -> list[str]:
+    """What a table says two things of: first cells that stand in it more than once."""
+    cells = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")]
+    return sorted({cell for cell in cells if cells.count(cell) > 1})
+
+
 def helpless(runbooks: str) -> list[str]:
     """Reasons and alerts whose entry does not say what to do."""
     return [
@@ -181,6 +188,10 @@ def test_every_runbook_says_what_to_do(texts: Texts) -> None:
     assert {name for name, _ in ALERT.findall(texts[RUNBOOKS])} == {
         alert.name for alert in alerts.ALERTS
     }
+
+
+def test_what_is_not_covered_is_told_once(texts: Texts) -> None:
+    assert told_twice(texts[NOT_COVERED]) == []
 
 
 def page(text: str) -> Texts:
@@ -232,6 +243,10 @@ def test_a_reason_without_a_runbook_is_caught(texts: Texts) -> None:
 def test_a_runbook_that_says_nothing_is_caught() -> None:
     assert helpless("| `Foreign` | somebody has it |  |\n") == ["Foreign"]
     assert helpless("### CallplaneOddity\n\nSee above.\n\n## Next\n") == ["CallplaneOddity"]
+
+
+def test_a_row_that_is_told_twice_is_caught() -> None:
+    assert told_twice("| what | why |\n|---|---|\n| a | b |\n| c | d |\n| a | e |\n") == ["a"]
 
 
 def test_a_link_to_no_heading_is_caught() -> None:
