@@ -155,7 +155,8 @@ class ApiSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: str = Field(
-        default="", description="PostgreSQL of register and books, as the API's role or any reader."
+        default="",
+        description="PostgreSQL of register and books, as the API's role; or file:///PATH.",
     )
     api_host: str = Field(
         default="",

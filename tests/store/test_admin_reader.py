@@ -5,6 +5,7 @@ nothing else.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -194,6 +195,29 @@ async def test_every_process_seals_with_the_same_key(reader_dsn: str, migrated_d
     assert len(set(await first.cursor_key())) > 32
     for each in (first, second):
         await each.close()
+
+
+async def test_its_address_may_be_in_a_file_that_comes_later(
+    reader_dsn: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "uri"
+    reader = PostgresAdminReader(f"file://{file}")
+    await reader.open()
+    try:
+        with pytest.raises(StoreUnavailable):
+            await reader.pools(Reach(HERE, None), PageRequest(1))
+        file.write_text(reader_dsn)
+
+        async def answers() -> bool:
+            try:
+                return bool((await reader.pools(Reach(HERE, None), PageRequest(1))).rows)
+            except StoreUnavailable:
+                return False
+
+        while not await answers():
+            pass
+    finally:
+        await reader.close()
 
 
 async def test_a_number_without_an_object_belongs_to_its_range_then_to_its_connection(
