@@ -64,8 +64,8 @@ class Drain:
         folder = world.kamailio.folder
         settings = folder / "machine.env"
         settings.write_text(
-            f"MACHINE_IMAGE=an-image\nMACHINE_RUN={folder}\nMACHINE_DRAIN_SECONDS=60\n"
-            f"MACHINE_LIMIT_SECONDS={limit_seconds}\n"
+            f"MACHINE_IMAGE=an-image\nMACHINE_RUN={folder}\n"
+            f"MACHINE_DRAIN_SECONDS={limit_seconds // 2}\nMACHINE_LIMIT_SECONDS={limit_seconds}\n"
         )
         script = folder / "callplane-drain"
         script.write_text(mutation(SCRIPT.read_text(encoding="utf-8")))
@@ -133,9 +133,9 @@ async def test_after_the_limit_it_says_what_is_left(world: SbcWorld, programs: P
     pbx = await world.pbx()
     await world.call_control(sbc_world.allow(600))
     assert (await pbx.call(world.uri("999"), world.estate.core, caller=OTHER)).status == 200
-    code, said = await asyncio.to_thread(Drain(world, programs, limit_seconds=1).end)
+    code, said = await asyncio.to_thread(Drain(world, programs, limit_seconds=2).end)
     assert code == 1
-    assert "not quiet after 1" in said
+    assert "not quiet after 2" in said
 
 
 async def test_where_kamailio_is_gone_nothing_is_waited_for(
