@@ -12,7 +12,7 @@ from callplane.deployment import sbc_pod
 from callplane.sbc import rendering
 from callplane.sbc.model import Sbc as Values
 from callplane.settings import PREFIX
-from callplane_stacks import cloud_init, firewall
+from callplane_stacks import cloud_init, firewall, machine_rules
 from callplane_stacks.machines import MachineInstance, Machines
 
 SSH_PORT = 22
@@ -91,39 +91,45 @@ def files(
 
     # The cloud gives the address, and no other file has it: a preview can judge those already.
     found[MAIN] = public_address.apply(seen_from_outside)
-    known = call_control_settings(instance, values)
+    known = sbc_pod.call_control_settings(
+        instance.name,
+        values,
+        spool=f"{cloud_init.SPOOL}/sbc.log",
+        probe_host=str(instance.address),
+    )
     lines = "".join(f"{PREFIX}{name.upper()}={value}\n" for name, value in known.items() if value)
     uri = pulumi.Output.concat(f"{PREFIX}DATABASE_URL=", calls_uri, "\n", lines)
     found["callcontrol.env"] = pulumi.Output.secret(uri)
     return {**found, "index": "".join(f"{name}\n" for name in found)}
 
 
-def call_control_settings(instance: MachineInstance, values: Values) -> dict[str, str]:
-    """What call control beside an SBC is told, but for its database."""
-    return {
-        "sbcs": str(values.call_control),
-        "spools": f"{cloud_init.SPOOL}/sbc.log",
-        # The feed of SBCs that charge as one; each has a name of its own in it.
-        "source": f"{sbc_pod.FEED}:{instance.name}",
-        "outside_lines": ",".join(
-            f"{trunk.name}={trunk.outside_line}" for trunk in values.trunks if trunk.outside_line
-        ),
-        "phones_outside_line": values.phones.outside_line if values.phones else "",
-        # The firewall lets the cluster in to them and nobody else.
-        "probe_host": str(instance.address),
-        "probe_port": str(sbc_pod.PROBE_PORT),
-    }
-
-
 def admitted(
     chosen: Machines,
-    values: Values,
+    values: Mapping[str, Values],
     *,
     cluster: firewall.Network,
     administrators: tuple[firewall.Network, ...],
+    quota: int,
+) -> dict[str, tuple[firewall.Rule, ...]]:
+    """What is let in to each machine. Raises ConfigurationRefused where a security group, which
+    takes `quota` rules, would not hold it.
+    """
+    found = {
+        instance.name: _let_in(chosen, values[instance.name], cluster, administrators)
+        for instance in chosen.instances
+    }
+    machine_rules.within_quota(found, quota, "a security group")
+    return found
+
+
+def _let_in(
+    chosen: Machines,
+    values: Values,
+    cluster: firewall.Network,
+    administrators: tuple[firewall.Network, ...],
 ) -> tuple[firewall.Rule, ...]:
-    """What is let in to a machine: the SBC's own sources, the peers' media, the cluster to its
-    metrics, administrators to sign in.
+    """The SBC's own sources, the peers' media, the cluster to its metrics, administrators to sign
+    in.
     """
     peers = [peer for peer in firewall.shipped_peers() if peer.name in chosen.peers]
     return (

@@ -153,6 +153,25 @@ def outlast_command(chosen: SbcPod, values: Sbc) -> list[str]:
     return ["callplane", "sbc", "wait", _socket(values), f"--limit={limit}s"]
 
 
+def call_control_settings(name: str, values: Sbc, *, spool: str, probe_host: str) -> dict[str, str]:
+    """What call control beside the SBC of this name is told wherever it runs, by the fields of its
+    settings; an empty one is left out. `spool` is the file of call records.
+    """
+    return {
+        "sbcs": str(values.call_control),
+        "spools": spool,
+        # The feed of SBCs that charge as one; each has a name of its own in it.
+        "source": f"{FEED}:{name}",
+        "outside_lines": ",".join(
+            f"{trunk.name}={trunk.outside_line}" for trunk in values.trunks if trunk.outside_line
+        ),
+        "phones_outside_line": values.phones.outside_line if values.phones else "",
+        # The firewall lets the cluster in to them and nobody else.
+        "probe_host": probe_host,
+        "probe_port": str(PROBE_PORT),
+    }
+
+
 def _kamailio(chosen: SbcPod, values: Sbc) -> Body:
     folders = values.folders
     port = (values.public or values.core).port
@@ -213,18 +232,9 @@ def _media(chosen: SbcPod, values: Sbc) -> Body:
 def _call_control(chosen: SbcPod, values: Sbc) -> Body:
     """The operator's image: its calls are extended, and its records taken, to the last one."""
     settings = {
-        "sbcs": str(values.call_control),
-        "spools": SPOOL,
+        **call_control_settings(chosen.name, values, spool=SPOOL, probe_host="0.0.0.0"),
         "rpc_sockets": _socket(values),
         "certificates": f"{PUBLIC_CERTIFICATE}/tls.crt",
-        "source": f"{FEED}:{chosen.name}",
-        "outside_lines": ",".join(
-            f"{trunk.name}={trunk.outside_line}" for trunk in values.trunks if trunk.outside_line
-        ),
-        "phones_outside_line": values.phones.outside_line if values.phones else "",
-        # The firewall lets the cluster in to them and nobody else.
-        "probe_host": "0.0.0.0",
-        "probe_port": str(PROBE_PORT),
     }
     found = workload.container("callcontrol", chosen.platform, database=True)
     found["securityContext"] |= {

@@ -20,7 +20,7 @@ class Network(pulumi.ComponentResource):
 
     def __init__(self, configuration: Configuration, options: pulumi.ResourceOptions) -> None:
         super().__init__("callplane:aws:Network", "network", None, options)
-        self._options = pulumi.ResourceOptions(parent=self)
+        self._here = pulumi.ResourceOptions(parent=self)
         chosen = configuration.network
         self.sbcs: dict[str, pulumi.Output[str]] = {}
         self.databases: list[pulumi.Output[str]] = []
@@ -30,7 +30,7 @@ class Network(pulumi.ComponentResource):
             route_table_id=outside,
             destination_cidr_block=EVERYWHERE,
             gateway_id=chosen.internet_gateway,
-            opts=self._options,
+            opts=self._here,
         )
         # The database's subnets have no way out, so nothing outside has a way in.
         inside = self._table("database", chosen.vpc)
@@ -46,7 +46,7 @@ class Network(pulumi.ComponentResource):
         self.register_outputs({"sbcs": self.sbcs, "databases": self.databases})
 
     def _table(self, name: str, vpc: str) -> pulumi.Output[str]:
-        return ec2.RouteTable(name, vpc_id=vpc, tags=tags(name), opts=self._options).id
+        return ec2.RouteTable(name, vpc_id=vpc, tags=tags(name), opts=self._here).id
 
     def _subnet(
         self, name: str, vpc: str, zone: str, network: str, table: pulumi.Output[str]
@@ -59,7 +59,7 @@ class Network(pulumi.ComponentResource):
             # Each SBC is given its own address; nothing else gets a public one.
             map_public_ip_on_launch=False,
             tags=tags(name),
-            opts=self._options,
+            opts=self._here,
         )
-        ec2.RouteTableAssociation(name, subnet_id=made.id, route_table_id=table, opts=self._options)
+        ec2.RouteTableAssociation(name, subnet_id=made.id, route_table_id=table, opts=self._here)
         return made.id

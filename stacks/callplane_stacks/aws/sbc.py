@@ -18,7 +18,7 @@ import pulumi_aws.route53 as route53
 import pulumi_aws.vpc as vpc
 
 from callplane.sbc.model import Sbc as Values
-from callplane_stacks import cloud_init, machine_rules, machine_sbc
+from callplane_stacks import cloud_init, machine_sbc
 from callplane_stacks.aws.configuration import Configuration
 from callplane_stacks.aws.file_store import FileStore
 from callplane_stacks.aws.network import EVERYWHERE, Network, tags
@@ -252,17 +252,13 @@ def admitted(
 ) -> dict[str, tuple[Rule, ...]]:
     """The firewall of each SBC. Raises ConfigurationRefused where a group would not hold it."""
     network = configuration.network
-    found = {
-        instance.name: machine_sbc.admitted(
-            configuration.sbc,
-            values[instance.name],
-            cluster=network.cluster,
-            administrators=network.administrators,
-        )
-        for instance in configuration.sbc.instances
-    }
-    machine_rules.within_quota(found, configuration.sbc.rules_of_a_group, "a security group")
-    return found
+    return machine_sbc.admitted(
+        configuration.sbc,
+        values,
+        cluster=network.cluster,
+        administrators=network.administrators,
+        quota=configuration.sbc.rules_of_a_group,
+    )
 
 
 def _allow(action: str, resource: str) -> dict[str, object]:

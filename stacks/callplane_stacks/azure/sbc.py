@@ -19,7 +19,7 @@ import pulumi_azure_native.managedidentity as managedidentity
 import pulumi_azure_native.network as network
 
 from callplane.sbc.model import Sbc as Values
-from callplane_stacks import cloud_init, machine_rules, machine_sbc
+from callplane_stacks import cloud_init, machine_sbc
 from callplane_stacks.azure import file_store
 from callplane_stacks.azure.configuration import Configuration
 from callplane_stacks.azure.file_store import FileStore
@@ -185,8 +185,8 @@ class Sbc(pulumi.ComponentResource):
             text = cloud_init.user_data(machine_sbc.settings(chosen, instance, values, place))
             return base64.b64encode(text.encode()).decode()
 
-        parts_of_it = (_given(address), self._store.endpoint, identity.client_id)
-        return pulumi.Output.all(*parts_of_it).apply(written)
+        outputs = (_given(address), self._store.endpoint, identity.client_id)
+        return pulumi.Output.all(*outputs).apply(written)
 
     def _machine(
         self,
@@ -282,17 +282,13 @@ def admitted(
 ) -> dict[str, tuple[Rule, ...]]:
     """The firewall of each SBC. Raises ConfigurationRefused where a group would not hold it."""
     network = configuration.network
-    found = {
-        instance.name: machine_sbc.admitted(
-            configuration.sbc,
-            values[instance.name],
-            cluster=network.cluster,
-            administrators=network.administrators,
-        )
-        for instance in configuration.sbc.instances
-    }
-    machine_rules.within_quota(found, MOST_RULES, "a security group")
-    return found
+    return machine_sbc.admitted(
+        configuration.sbc,
+        values,
+        cluster=network.cluster,
+        administrators=network.administrators,
+        quota=MOST_RULES,
+    )
 
 
 def security_rules(rules: Sequence[Rule]) -> Iterator[network.SecurityRuleArgs]:

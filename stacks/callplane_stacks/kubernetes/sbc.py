@@ -13,8 +13,10 @@ from collections.abc import Mapping
 import pulumi
 
 from callplane.deployment import sbc_pod
+from callplane.deployment.options import CALLS_URI_KEY
 from callplane.deployment.sbc_pod import (
     ACCOUNT,
+    DATABASE_SECRET,
     METRICS_PORT,
     PRIORITY,
     PROBE_PORT,
@@ -24,7 +26,6 @@ from callplane.deployment.sbc_pod import (
 from callplane.sbc import rendering
 from callplane.sbc.model import Sbc as Values
 from callplane_stacks import firewall, platform_component
-from callplane_stacks.kubernetes import sbc_call_control
 from callplane_stacks.kubernetes.configuration import Configuration, SbcInstance
 from callplane_stacks.objects import Body, Component, labelled, namespace
 
@@ -67,7 +68,13 @@ def objects(
             "metadata": labelled(ACCOUNT, COMPONENT, place),
             "spec": {"maxUnavailable": 1, "selector": {"matchLabels": _labels()}},
         },
-        sbc_call_control.secret(configuration, COMPONENT, calls_uri),
+        {
+            # Where the database is, as call control's role; nothing else of it is known here.
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": labelled(DATABASE_SECRET, COMPONENT, place),
+            "stringData": {CALLS_URI_KEY: calls_uri},
+        },
     ]
     for instance in chosen.instances:
         made += [
