@@ -5,18 +5,45 @@ reads it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from callplane.errors import CallplaneError
 
 PREFIX = "CALLPLANE_"
 # One Lease for all operators of a cluster, in the namespace of the settings.
 LEASE_NAME = "callplane-operator"
 
 
-class OperatorSettings(BaseModel):
-    """How the operator runs. Times are seconds."""
+class ProcessSettings(BaseModel):
+    """What settings of every process have in common: where they come from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read `CALLPLANE_<FIELD>`; fields that are lists are separated by commas.
+
+        Raises CallplaneError with every reason, each by its variable and never by its value.
+        """
+        values: dict[str, object] = {}
+        for name, field in cls.model_fields.items():
+            text = environment.get(PREFIX + name.upper())
+            if text is not None:
+                is_list = get_origin(field.annotation) is tuple
+                values[name] = tuple(filter(None, text.split(","))) if is_list else text
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            wrong = [
+                f"{PREFIX}{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors()
+            ]
+            raise CallplaneError("; ".join(wrong)) from None
+
+
+class OperatorSettings(ProcessSettings):
+    """How the operator runs. Times are seconds."""
 
     database_url: str = Field(
         default="",
@@ -65,24 +92,15 @@ class OperatorSettings(BaseModel):
     show_numbers: bool = Field(default=False, description="Full numbers in logs and events.")
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> OperatorSettings:
-        """Read `CALLPLANE_<FIELD>`; fields that are lists are separated by commas."""
-        values: dict[str, object] = {}
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """As of every process; Azure's own variable names the token file where ours does not."""
         token_file = environment.get("AZURE_FEDERATED_TOKEN_FILE")
-        if token_file:
-            values["federated_token_file"] = token_file
-        for name in cls.model_fields:
-            text = environment.get(PREFIX + name.upper())
-            if text is None:
-                continue
-            values[name] = tuple(text.split(",")) if name == "token_folders" else text
-        return cls.model_validate(values)
+        given = {PREFIX + "FEDERATED_TOKEN_FILE": token_file} if token_file else {}
+        return super().from_environment({**given, **environment})
 
 
-class CallControlSettings(BaseModel):
+class CallControlSettings(ProcessSettings):
     """How call control runs. Times are seconds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: str = Field(
         default="",
@@ -137,22 +155,9 @@ class CallControlSettings(BaseModel):
     )
     show_numbers: bool = Field(default=False, description="Full numbers in logs.")
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> CallControlSettings:
-        """Read `CALLPLANE_<FIELD>`; fields that are lists are separated by commas."""
-        lists = ("sbcs", "spools", "rpc_sockets", "certificates", "outside_lines")
-        values: dict[str, object] = {}
-        for name in cls.model_fields:
-            text = environment.get(PREFIX + name.upper())
-            if text is not None:
-                values[name] = tuple(filter(None, text.split(","))) if name in lists else text
-        return cls.model_validate(values)
 
-
-class ApiSettings(BaseModel):
+class ApiSettings(ProcessSettings):
     """How the admin API runs. Times are seconds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: str = Field(
         default="",
@@ -207,14 +212,3 @@ class ApiSettings(BaseModel):
     show_numbers: bool = Field(
         default=False, description="Full numbers for those who may see them."
     )
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> ApiSettings:
-        """Read `CALLPLANE_<FIELD>`; fields that are lists are separated by commas."""
-        values: dict[str, object] = {}
-        for name in cls.model_fields:
-            text = environment.get(PREFIX + name.upper())
-            if text is not None:
-                is_list = name == "oidc_algorithms"
-                values[name] = tuple(filter(None, text.split(","))) if is_list else text
-        return cls.model_validate(values)

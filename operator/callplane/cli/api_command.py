@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from callplane.errors import CallplaneError
 from callplane.settings import ApiSettings
 
 
@@ -30,16 +29,10 @@ def _api(
 
     The cluster says who somebody is (TokenReview) and what they may see (SubjectAccessReview).
     """
-    from pydantic import ValidationError
-
     from callplane.telemetry import log_as_json
     from callplane.wiring import api_process
 
-    try:
-        settings = ApiSettings.from_environment(os.environ)
-    except ValidationError as error:
-        wrong = [f"CALLPLANE_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors()]
-        raise CallplaneError("; ".join(wrong)) from None
+    settings = ApiSettings.from_environment(os.environ)
     api_process.check(settings)
     log_as_json(log_level, show_numbers=False)
     raise typer.Exit(api_process.run(settings, kubeconfig))

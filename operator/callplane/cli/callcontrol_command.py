@@ -22,16 +22,10 @@ def _callcontrol(
     log_level: Annotated[str, typer.Option(help="Least level that is logged.")] = "INFO",
 ) -> None:
     """Run call control: answer SBCs, hold and settle what calls use."""
-    from pydantic import ValidationError
-
     from callplane.telemetry import log_as_json
     from callplane.wiring import callcontrol_process
 
-    try:
-        settings = CallControlSettings.from_environment(os.environ)
-    except ValidationError as error:
-        wrong = [f"CALLPLANE_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors()]
-        raise CallplaneError("; ".join(wrong)) from None
+    settings = CallControlSettings.from_environment(os.environ)
     if not settings.database_url:
         raise CallplaneError("CALLPLANE_DATABASE_URL is not set: lines and books are there")
     callcontrol_process.places(settings)
