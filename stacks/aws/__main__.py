@@ -11,22 +11,21 @@ import pulumi
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "stacks"), str(ROOT / "operator")]
 
-import yaml  # noqa: E402
-
-from callplane_stacks import given_cluster, sbc_values  # noqa: E402
+from callplane_stacks import given_cluster, program_inputs, sbc_values  # noqa: E402
 from callplane_stacks.aws import configuration, target  # noqa: E402
 
 settings = pulumi.Config("callplane")
-folder = Path(settings.require("values"))
-documents = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(folder.glob("*.yaml"))}
 chosen = configuration.read(settings.require_object("stack"))
+secrets = program_inputs.secrets(
+    settings, ["kubeconfig", *(f"{role}-password" for role in given_cluster.PASSWORDS)]
+)
 target.deploy(
     target.Inputs(
         configuration=chosen,
-        sbcs=sbc_values.read(chosen.sbc.instances, documents),
-        passwords={
-            role: settings.require_secret(f"{role}-password") for role in given_cluster.PASSWORDS
-        },
-        kubeconfig=settings.require_secret("kubeconfig"),
+        sbcs=sbc_values.read(
+            chosen.sbc.instances, program_inputs.values(Path(settings.require("values")))
+        ),
+        passwords={role: secrets[f"{role}-password"] for role in given_cluster.PASSWORDS},
+        kubeconfig=secrets["kubeconfig"],
     )
 )

@@ -28,9 +28,22 @@ GROUP = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9]
 #: Whoever may write kinds of these has the whole cluster in the end.
 TOO_MUCH = ("k8s.io", "fluxcd.io", "argoproj.io", "pulumi.com")
 PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"
+# No password in it, and no token behind a question mark.
+REPOSITORY = re.compile(r"https://[^\s@?#]+|ssh://([\w.-]+@)?[^\s@?#]+")
+#: Those below belong to the machine's own services, which the firewall would cut off.
+FIRST_PORT, LAST_PORT = 1024, 65535
 
-Cidr = Annotated[IPv4Network | IPv6Network, BeforeValidator(ip_network)]
-Cidr4 = Annotated[IPv4Network, BeforeValidator(IPv4Network)]
+
+def _text(value: object) -> str:
+    """YAML reads `no` and `1` as something else, which Python would take for an address."""
+    if not isinstance(value, str):
+        raise ValueError("Input should be a text")
+    return value
+
+
+Cidr = Annotated[IPv4Network | IPv6Network, BeforeValidator(lambda each: ip_network(_text(each)))]
+Cidr4 = Annotated[IPv4Network, BeforeValidator(lambda each: IPv4Network(_text(each)))]
+Address4 = Annotated[IPv4Address, BeforeValidator(_text)]
 
 
 def _pinned(image: str) -> str:
@@ -45,7 +58,30 @@ def _tame(group: str) -> str:
     return group
 
 
+def _span(ports: tuple[int, int]) -> tuple[int, int]:
+    first, last = ports
+    if not FIRST_PORT <= first < last <= LAST_PORT:
+        raise ValueError(f"needs a first and a higher last port of {FIRST_PORT} to {LAST_PORT}")
+    return ports
+
+
+def _without_secret(repository: str) -> str:
+    if not REPOSITORY.fullmatch(repository):
+        raise ValueError(
+            "needs an address that begins with https:// or ssh:// and holds no password and no "
+            "token: those are in a Secret"
+        )
+    return repository
+
+
 Image = Annotated[str, AfterValidator(_pinned)]
+Ports = Annotated[tuple[int, int], AfterValidator(_span)]
+#: What has a value, such as a branch or a size of machines.
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w./:-]*$")]
+#: An object of Kubernetes whose name may have dots, such as a node.
+ObjectName = Annotated[
+    str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$")]
 
 
@@ -70,7 +106,7 @@ class Platform(Part):
     image: Image
     replicas: Annotated[int, Field(ge=2, le=5)] = 2
     gitops_accounts: tuple[str, ...] = ()
-    secret_names: tuple[str, ...] = ()
+    secret_names: tuple[ObjectName, ...] = ()
     traces_endpoint: Annotated[
         str, Field(pattern=r"^(https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[\w./-]*)?)?$")
     ] = ""
@@ -81,7 +117,7 @@ class Borders(Part):
     """What session border controllers have in common wherever they run."""
 
     peers: tuple[str, ...] = ("teams",)
-    rtp_ports: tuple[int, int] = (16384, 32767)
+    rtp_ports: Ports = (16384, 32767)
     # One that goes ends ordinary calls after so long; emergency and exempt ones have more.
     drain_seconds: Annotated[int, Field(ge=60, le=14_400)] = 3600
     services_seconds: Annotated[int, Field(ge=600, le=14_400)] = 3600
@@ -94,8 +130,8 @@ class GitOpsProgram(StrEnum):
     ARGO_CD = "ArgoCD"
 
 
-# No password in it: what it takes to read it is a Secret.
-Repository = Annotated[str, Field(pattern=r"^(https://[^\s@]+|ssh://([\w.-]+@)?[^\s@]+)$")]
+# What it takes to read it is a Secret.
+Repository = Annotated[str, AfterValidator(_without_secret)]
 Group = Annotated[str, AfterValidator(_tame)]
 
 
@@ -112,7 +148,7 @@ class PulumiOperator(Part):
     namespace: Name = "callplane-stacks"
     repository: Repository
     # One of both: a branch is followed, a commit is what was reviewed.
-    branch: str = ""
+    branch: Annotated[str, Field(pattern=r"^[\w./-]*$")] = ""
     commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
     folder: str = "stacks/kubernetes"
     stack: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+){0,2}$")]
@@ -126,7 +162,7 @@ class PulumiOperator(Part):
     credentials: SecretKey | None = None
     workspace_image: Image
     # What a stack may do in the cluster; whoever can write to that repository can do it.
-    cluster_role: str
+    cluster_role: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.:-]*$")]
     resync_seconds: Annotated[int, Field(ge=60, le=86_400)] = 300
     # Look and never touch, as a rehearsal.
     preview: bool = False
@@ -145,7 +181,7 @@ class GitOps(Part):
 
     program: GitOpsProgram = GitOpsProgram.FLUX
     repository: Repository
-    branch: str = "main"
+    branch: Word = "main"
     path: str = "./tenants"
     # In the program's namespace, in the form that the program wants.
     credentials_secret: Name | None = None
@@ -175,6 +211,15 @@ class Instance(Protocol):
 
 
 Document = Mapping[str, Any]
+
+
+def mapping(document: object) -> Document:
+    """What a person wrote, as a document. Raises ConfigurationRefused where it is none."""
+    if not isinstance(document, Mapping):
+        raise ConfigurationRefused(["callplane:stack: has to be keys and values"])
+    return document
+
+
 Read = TypeVar("Read", bound=Part)
 
 

@@ -22,14 +22,23 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 UNREACHABLE = tuple(
     ip_network(each)
     for each in (
+        "0.0.0.0/8",
         "10.0.0.0/8",
         "100.64.0.0/10",
         "127.0.0.0/8",
         "169.254.0.0/16",
         "172.16.0.0/12",
         "192.168.0.0/16",
+        "198.18.0.0/15",
+        # Groups of receivers, and what was never given out.
+        "224.0.0.0/3",
     )
 )
+
+#: By version of IP; wider ones hold most of the world.
+WIDEST = {4: 8, 6: 16}
+#: Endings that no public name has, so no authority issues a certificate.
+PRIVATE_ENDINGS = ("internal", "local", "localhost")
 
 
 def overlaps(document: Document, own: Iterable[tuple[str, object]]) -> Iterator[str]:
@@ -45,6 +54,8 @@ def overlaps(document: Document, own: Iterable[tuple[str, object]]) -> Iterator[
         for found in dict.fromkeys((*peer.signalling, *peer.media))
     ]
     for index, (place, mine) in enumerate(known):
+        if mine.prefixlen < WIDEST[mine.version]:
+            yield f"{place}: {mine} is wider than /{WIDEST[mine.version]}, so it is not one's own"
         for other_place, other in [*known[index + 1 :], *peers]:
             if mine.version == other.version and mine.overlaps(other):
                 yield f"{place}: {mine} overlaps {other_place} {other}"
@@ -77,6 +88,8 @@ def refused_by_teams(name: str) -> str | None:
     labels = name.split(".")
     if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
         return "is no host name"
+    if labels[-1].isdigit() or labels[-1] in PRIVATE_ENDINGS:
+        return f"ends in .{labels[-1]}, for which nobody issues a certificate that Teams trusts"
     if len(labels) < 3:
         return "has to lie within a verified domain, such as sbc1.example.com"
     return None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
 from typing import Annotated
 
 from pydantic import Field
 
-from callplane_stacks.configuration import Borders, Name, Part
+from callplane_stacks.configuration import Address4, Borders, Name, Part, Word
 
 #: Addresses of a subnet that neither cloud gives away: the first four and the last.
 RESERVED_FIRST = 4
@@ -29,14 +28,14 @@ class MachineInstance(Part):
     name: Name
     host_name: str
     zone: str
-    address: IPv4Address
+    address: Address4
     drained: bool = False
 
 
 class Machines(Borders):
     """The session border controllers and the machines they run on."""
 
-    machine_type: str
+    machine_type: Word
     disk_gib: Annotated[int, Field(ge=20)] = 40
     # Who may sign in from the networks of administrators, to drain an SBC.
     ssh_key: Annotated[str, Field(pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-\w+) \S+")]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from callplane_stacks import configuration, configuration_rules, machine_rules, machines
-from callplane_stacks.configuration import Cidr4, Document, OnCluster, Part
+from callplane_stacks.configuration import Cidr4, Document, OnCluster, Part, Word
 from callplane_stacks.database_roles import Roles
 
 
@@ -47,7 +47,7 @@ class Sbc(machines.Machines):
 
     # Debian 12 for amd64; Debian's page names the image of each region.
     machine_image: Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")]
-    machine_type: str = "c7i.large"
+    machine_type: Word = "c7i.large"
     dns_zone: Annotated[str, Field(pattern=r"^Z[0-9A-Z]+$")]
     # The account's quota "Inbound or outbound rules per security group".
     rules_of_a_group: Annotated[int, Field(ge=10, le=1000)] = 60
@@ -65,8 +65,9 @@ class Configuration(OnCluster):
     alarms: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:sns:")]
 
 
-def read(document: Document) -> Configuration:
+def read(written: object) -> Configuration:
     """The configuration in a document. Raises ConfigurationRefused with every reason."""
+    document = configuration.mapping(written)
     part = configuration_rules.part(document, "network")
     zones = list(configuration_rules.listed(part, "zones"))
     own = [

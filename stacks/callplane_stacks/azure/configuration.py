@@ -80,8 +80,9 @@ class Configuration(OnCluster):
     alarms: Annotated[str, Field(pattern=r"^/subscriptions/.*/actionGroups/")]
 
 
-def read(document: Document) -> Configuration:
+def read(written: object) -> Configuration:
     """The configuration in a document. Raises ConfigurationRefused with every reason."""
+    document = configuration.mapping(written)
     part = configuration_rules.part(document, "network")
     own = [(f"network.{name}", part.get(name)) for name in ("cluster", "sbcs", "database")]
     return configuration.read(

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from callplane_stacks import configuration, configuration_rules
-from callplane_stacks.configuration import Borders, Cidr, Document, Image, Name, OnCluster, Part
+from callplane_stacks.configuration import (
+    Address4,
+    Borders,
+    Cidr,
+    Image,
+    Name,
+    ObjectName,
+    OnCluster,
+    Part,
+)
 
 
 class Networks(Part):
@@ -44,8 +52,8 @@ class SbcInstance(Part):
 
     name: Name
     host_name: str
-    address: IPv4Address
-    node: str
+    address: Address4
+    node: ObjectName
 
 
 class Sbc(Borders):
@@ -71,8 +79,9 @@ class Configuration(OnCluster):
     sbc: Sbc
 
 
-def read(document: Document) -> Configuration:
+def read(written: object) -> Configuration:
     """The configuration in a document. Raises ConfigurationRefused with every reason."""
+    document = configuration.mapping(written)
     networks = configuration_rules.part(document, "networks").items()
     return configuration.read(
         Configuration,

@@ -58,6 +58,12 @@ SHARED: list[tuple[str, Any, str]] = [
     ("days", given("database", backup_days=1), "database.backup_days"),
     ("wide administrators", given("network", administrators=["0.0.0.0/0"]), "is wider than /16"),
     ("key", given("sbc", ssh_key="a password"), "sbc.ssh_key"),
+    ("cluster no", given("network", cluster=False), "network.cluster: Value error"),
+    ("administrator yes", given("network", administrators=[True]), "network.administrators.0"),
+    ("address a number", first(address=5), "sbc.instances.0.address: Value error"),
+    ("half the world", given("network", cluster="128.0.0.0/1"), "wider than /8"),
+    ("ports", given("sbc", rtp_ports=[20000, 10000]), "sbc.rtp_ports"),
+    ("no machine", given("sbc", machine_type=""), "sbc.machine_type"),
     ("impatient", given("sbc", drain_seconds=1), "sbc.drain_seconds"),
 ]
 
@@ -70,6 +76,12 @@ def test_what_cannot_be_is_refused(cloud: Cloud, parts: Any, wanted: str) -> Non
     found = reasons(cloud, cloud.document(**parts(cloud)))
     assert len(found) == 1, found
     assert wanted in found[0]
+
+
+@CLOUDS
+@pytest.mark.parametrize("document", [None, True, "no", ["platform"]])
+def test_what_is_no_mapping_is_refused(cloud: Cloud, document: Any) -> None:
+    assert reasons(cloud, document) == ["callplane:stack: has to be keys and values"]
 
 
 def zones(**change: object) -> dict[str, Any]:

@@ -70,6 +70,34 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("no key", stacks(secrets_provider=""), "PULUMI_CONFIG_PASSPHRASE in environment"),
     ("workspace", stacks(workspace_image="callplane-stacks:latest"), "workspace_image"),
     ("secret itself", stacks(environment={"TOKEN": "secret"}), "environment.TOKEN"),
+    ("no", {"networks": {"pods": False}}, "networks.pods: Value error, Input should be a text"),
+    ("number", {"networks": {"nodes": 5}}, "networks.nodes: Value error, Input should be a text"),
+    (
+        "half the world",
+        {"networks": {"nodes": "128.0.0.0/1"}},
+        "networks.nodes: 128.0.0.0/1 is wid",
+    ),
+    ("world of IPv6", {"networks": {"pods": "::/0"}}, "networks.pods: ::/0 is wider than /16"),
+    ("address no", {"sbc": instances(address=False)}, "sbc.instances.0.address: Value error"),
+    ("address IPv6", {"sbc": instances(address="2001:db8::1")}, "sbc.instances.0.address"),
+    ("address any", {"sbc": instances(address="0.0.0.0")}, "cannot be reached from outside"),
+    ("group", {"sbc": instances(address="224.0.0.1")}, "cannot be reached from outside"),
+    ("no node", {"sbc": instances(node="")}, "sbc.instances.0.node"),
+    ("local", {"sbc": instances(host_name="sbc1.example.local")}, "ends in .local, for which"),
+    ("nearly an address", {"sbc": instances(host_name="203.0.113.999")}, "ends in .999, for which"),
+    ("negative port", {"sbc": {"rtp_ports": [-5, 20000]}}, "sbc.rtp_ports"),
+    ("backwards", {"sbc": {"rtp_ports": [20000, 10000]}}, "a first and a higher last port"),
+    ("every port", {"sbc": {"rtp_ports": [1, 65535]}}, "sbc.rtp_ports"),
+    ("beyond", {"sbc": {"rtp_ports": [20000, 70000]}}, "sbc.rtp_ports"),
+    (
+        "token in url",
+        {"gitops": {"repository": "https://git.example.com/a?token=it"}},
+        "holds no password and no token: those are in a Secret",
+    ),
+    ("branch no", {"gitops": {"branch": False}}, "gitops.branch"),
+    ("no branch", {"gitops": {"branch": ""}}, "gitops.branch"),
+    ("no role", stacks(cluster_role=""), "gitops.stacks.cluster_role"),
+    ("secret unnamed", {"platform": {"secret_names": [""]}}, "platform.secret_names.0"),
     ("few servers", {"database": {"instances": 1}}, "database.instances"),
 ]
 
@@ -105,6 +133,11 @@ def test_all_reasons_come_at_once() -> None:
 @pytest.mark.parametrize("document", [{}, {"sbc": []}, {"sbc": {"instances": ["one"]}}])
 def test_what_is_no_configuration_at_all_is_refused(document: dict[str, Any]) -> None:
     assert len(reasons(document)) >= 5
+
+
+@pytest.mark.parametrize("document", [None, True, "no", 5, [], ["platform"]])
+def test_what_is_no_mapping_is_refused(document: Any) -> None:
+    assert reasons(document) == ["callplane:stack: has to be keys and values"]
 
 
 def refused_values(documents: dict[str, Any]) -> list[str]:
