@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
+from callplane.asgi import Receive, Scope, SendMessage
 from callplane.callcontrol import messages
 from callplane.callcontrol.conversation import Conversation, tell
 from callplane.callcontrol.messages import (
@@ -26,9 +26,6 @@ from callplane.callcontrol.messages import (
     Verdict,
 )
 
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-SendMessage = Callable[[Mapping[str, Any]], Awaitable[None]]
 BODY_LIMIT_BYTES: Final = 64 * 1024
 
 log = logging.getLogger(__name__)

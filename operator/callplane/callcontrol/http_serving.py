@@ -4,22 +4,14 @@ process.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncGenerator, Generator
-from typing import Any, Final
+from collections.abc import AsyncGenerator
+from typing import Any
 
 import uvicorn
 
-START_SECONDS: Final = 10.0
-_POLL_SECONDS: Final = 0.005
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
+from callplane import asgi
 
 
 @contextlib.asynccontextmanager
@@ -36,19 +28,8 @@ async def serving(application: Any, host: str, port: int) -> AsyncGenerator[int]
             proxy_headers=False,
             timeout_graceful_shutdown=1,
         )
-        server = _Server(config)
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                while not server.started:
-                    if task.done():
-                        await task
-                        raise RuntimeError("the server stopped while it was starting")
-                    await asyncio.sleep(_POLL_SECONDS)
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await task
+        async with asgi.running(config, listener) as found:
+            yield found
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -43,7 +43,7 @@ def restored(address: PostgresAddress, dump: Path, *, roles: Sequence[str]) -> s
     """Read a dump of pg_dump (format custom, directory or tar) into a new database; its DSN.
 
     `roles` are those that the dump grants rights to: a dump has grants and not the roles. They
-    cannot sign in here. Raises SandboxError with the words of pg_restore.
+    have passwords that nobody is told. Raises SandboxError with the words of pg_restore.
     """
     address.run_sql(f'create database "{DATABASE}" template template0')
     for role in roles:

@@ -11,22 +11,17 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from callplane.asgi import Application, Message, Receive, Scope, SendMessage
 from callplane.clock import Clock
 from callplane.server import problems
 from callplane.server.door import Door
 from callplane.server.problems import Problem
 
 log = logging.getLogger(__name__)
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-SendMessage = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, SendMessage], Awaitable[None]]
 
 DOCUMENT_PATH: Final = "/openapi.json"
 #: Names and numbers need no more. What a proxy could read otherwise than we do is no path of ours.

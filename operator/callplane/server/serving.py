@@ -9,7 +9,7 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
@@ -17,14 +17,13 @@ from typing import Any, Final, cast
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from callplane import asgi
 from callplane.errors import CallplaneError
 from callplane.server.front_door import HEAD_LIMIT_BYTES
 
-START_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 10
 CONNECTIONS: Final = 200
 RELOAD_SECONDS: Final = 30.0
-_POLL_SECONDS: Final = 0.005
 
 log = logging.getLogger(__name__)
 
@@ -109,12 +108,6 @@ class ImpatientProtocol(H11Protocol):
             self._waiting = None
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
 @contextlib.asynccontextmanager
 async def serving(
     application: Any, host: str, port: int, certificate: Certificate | None = None
@@ -138,19 +131,8 @@ async def serving(
                 None if certificate is None else lambda config, default: certificate.context
             ),
         )
-        server = _Server(config)
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                while not server.started:
-                    if task.done():
-                        await task
-                        raise RuntimeError("the server stopped while it was starting")
-                    await asyncio.sleep(_POLL_SECONDS)
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await task
+        async with asgi.running(config, listener) as found:
+            yield found
 
 
 def _family(host: str) -> socket.AddressFamily:

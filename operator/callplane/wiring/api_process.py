@@ -21,6 +21,7 @@ from typing import Final
 
 import uvloop
 
+from callplane.asgi import Probes
 from callplane.clock import SystemClock
 from callplane.cluster import credentials
 from callplane.cluster.api_errors import ClusterError
@@ -39,7 +40,6 @@ from callplane.server.front_door import FrontDoor
 from callplane.server.issuer_tokens import ByIssuer, IssuerTerms, IssuerTokens
 from callplane.server.metrics import ApiMetrics
 from callplane.server.ports import AccessUnavailable, TokenReader
-from callplane.server.probing import Probes
 from callplane.server.remembering import RememberingReader
 from callplane.server.serving import Certificate, serving
 from callplane.settings import ApiSettings
@@ -123,7 +123,9 @@ async def _run(settings: ApiSettings, kubeconfig: Path | None) -> int:
         for work in (here.learn(objects), events.run(), _renewed(certificate)):
             stack.push_async_callback(_end, asyncio.create_task(work))
         if settings.probe_port:
-            probes = Probes(metrics, lambda: "stopping" if stop.is_set() else "")
+            # Ready means that requests are answered. Whether PostgreSQL and the API server answer
+            # is told by the answers (503) and by metrics: no replica at all would tell nobody why.
+            probes = Probes(metrics.registry, lambda: "stopping" if stop.is_set() else "")
             await stack.enter_async_context(
                 serving(probes, settings.probe_host, settings.probe_port)
             )

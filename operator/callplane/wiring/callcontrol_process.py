@@ -21,6 +21,7 @@ from typing import Any
 
 import uvloop
 
+from callplane.asgi import Probes
 from callplane.callcontrol import refreshing
 from callplane.callcontrol.accounting import BooksRecordBook
 from callplane.callcontrol.authorising import BooksAuthoriser
@@ -30,7 +31,6 @@ from callplane.callcontrol.http_serving import serving
 from callplane.callcontrol.kamailio_rpc import KamailioRpc
 from callplane.callcontrol.metrics import CallMetrics, CountingAuthoriser, CountingRecordBook
 from callplane.callcontrol.outage_flags import OutageFlags
-from callplane.callcontrol.probing import Probes
 from callplane.callcontrol.reaping import Reaper
 from callplane.callcontrol.recording import SpoolFollower
 from callplane.callcontrol.renewing import CertificateFollower
@@ -81,7 +81,7 @@ async def _run(settings: CallControlSettings) -> int:
         stack.push_async_callback(asyncio.to_thread, traces.close, tracing_choice.CLOSE_SECONDS)
         await parts.open(stack)
         if settings.probe_port:
-            probes = Probes(parts.metrics, lambda: parts.problem(stop))
+            probes = Probes(parts.metrics.registry, lambda: parts.problem(stop))
             await stack.enter_async_context(
                 serving(probes, settings.probe_host, settings.probe_port)
             )
@@ -232,7 +232,12 @@ class Parts:
         return [*beside, *renewed, *(each.run() for each in trimmers)]
 
     def problem(self, stop: asyncio.Event) -> str:
-        """Why the process is not ready; empty when it is."""
+        """Why the process is not ready; empty when it is.
+
+        Ready means that a call could be decided: the tables were read once. The database may be
+        away then, and the SBCs not connected yet; both are metrics, and the fail policy is for
+        them.
+        """
         if stop.is_set():
             return "stopping"
         return "" if self.directory.is_known else "the tables were not read yet"

@@ -11,12 +11,13 @@ from urllib.parse import unquote
 
 import pytest
 
+from callplane.asgi import Receive, Scope, SendMessage
 from callplane.cluster.events import EventSubject, RecordedEvents
 from callplane.server.application import application
 from callplane.server.attempts import AttemptLimits, FailedAttempts
 from callplane.server.audit import AuditTrail
 from callplane.server.door import Door
-from callplane.server.front_door import FrontDoor, Receive, Scope, SendMessage
+from callplane.server.front_door import FrontDoor
 from callplane.server.metrics import ApiMetrics
 from callplane.server.remembering import RememberingReader
 from callplane.testing.admin_api_world import (
