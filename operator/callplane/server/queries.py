@@ -43,7 +43,7 @@ class Shown(Enum):
     FULL = "full"
 
 
-class Query(BaseModel):
+class RouteQuery(BaseModel):
     """What every route takes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,7 +54,7 @@ class Query(BaseModel):
     )
 
 
-class PagedQuery(Query):
+class PagedQuery(RouteQuery):
     """Of a list."""
 
     limit: int = Field(default=PAGE_ROWS, ge=1, le=PAGE_ROWS_MAX, description="Rows of a page.")
@@ -74,7 +74,7 @@ class PoolsQuery(PagedQuery):
     month: str = Field(default="", pattern=f"{MONTH}|^$")
 
 
-class StatementQuery(Query):
+class StatementQuery(RouteQuery):
     account: str = Field(default="", max_length=400, pattern=f"{OBJECT}|^$")
 
 

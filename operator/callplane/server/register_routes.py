@@ -35,7 +35,7 @@ async def list_numbers(
 
 @router.get("/numbers/{number}", response_model=responses.Number, tags=[NUMBERS])
 async def get_number(
-    request: Request, number: NumberName, query: Annotated[queries.Query, Query()]
+    request: Request, number: NumberName, query: Annotated[queries.RouteQuery, Query()]
 ) -> responses.Number:
     """One number. The right is asked about without it, so that no log of the cluster has it."""
     reach = await queries.admitted(request, "get", NUMBERS, shown=query.numbers)
@@ -76,7 +76,7 @@ async def list_held_plans(
 
 @router.get("/changeplans/{digest}", response_model=responses.HeldPlan, tags=[PLANS])
 async def get_held_plan(
-    request: Request, digest: Digest, query: Annotated[queries.Query, Query()]
+    request: Request, digest: Digest, query: Annotated[queries.RouteQuery, Query()]
 ) -> responses.HeldPlan:
     """One batch that waits."""
     reach = await queries.admitted(
