@@ -75,7 +75,7 @@ def upgrade(
     dsn = _current(dsn)
     scheme, _, rest = dsn.partition("://")
     if scheme not in ("postgresql", "postgres"):
-        raise ValueError("the database is named by a URI that begins with postgresql://")
+        raise StoreUnavailable("the database is named by a URI that begins with postgresql://")
     engine = sqlalchemy.create_engine(f"postgresql+psycopg://{rest}", poolclass=sqlalchemy.NullPool)
     with _guard(dsn) as guard:
         # Held until the session ends. Two upgrades of one database wait for one another, and so do
