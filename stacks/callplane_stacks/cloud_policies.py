@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from typing import Any
 
 Properties = Mapping[str, Any]
@@ -19,6 +20,12 @@ GROUP, INGRESS = (
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
 )
 AZURE_GROUP = "azure-native:network:NetworkSecurityGroup"
+#: Other ways to let somebody in, by rules that lie beside what is judged.
+OTHER_RULES = (
+    "aws:ec2/securityGroupRule:SecurityGroupRule",
+    "azure-native:network:SecurityRule",
+)
+CLUSTER_INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
 OBJECT, BLOB = "aws:s3/bucketObjectv2:BucketObjectv2", "azure-native:storage:Blob"
 ACCESS_BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 BUCKET_KEY = (
@@ -30,6 +37,10 @@ LOCK = "azure-native:authorization:ManagementLockByScope"
 
 #: How each cloud writes the whole world.
 WORLD = ("0.0.0.0/0", "::/0", "*", "internet", "any")
+#: By version of IP. Two halves are the world as well, and no peer has so much of it.
+WIDEST = {4: 8, 6: 16}
+#: A kind may be named with the version of its interface, and is the same kind.
+VERSION = re.compile(r"/v\d{8}(preview)?(?=:)")
 #: What a rule says that lets the world in, because phones are declared.
 PHONES = "declared phones"
 FEWEST_DAYS = 7
@@ -38,12 +49,12 @@ LAST_PRIORITY = 4096
 #: Which policies look at which kinds.
 GUARDED: dict[str, tuple[str, ...]] = {
     "databases-are-safe": (RDS, FLEXIBLE),
-    "databases-are-private": (RDS, FLEXIBLE, AZURE_FIREWALL_RULE),
+    "databases-are-private": (RDS, CLUSTER_INSTANCE, FLEXIBLE, AZURE_FIREWALL_RULE),
     "storage-is-encrypted": (RDS, EC2, OBJECT, BUCKET_KEY, AZURE_MACHINE, ACCOUNT),
     "stores-are-private": (ACCESS_BLOCK, ACCOUNT, CONTAINER),
     "machines-are-held": (EC2, AZURE_MACHINE),
     "images-are-pinned": (AZURE_MACHINE,),
-    "calls-come-from-listed-networks": (GROUP, INGRESS, AZURE_GROUP),
+    "calls-come-from-listed-networks": (GROUP, INGRESS, AZURE_GROUP, *OTHER_RULES),
 }
 
 
@@ -73,7 +84,7 @@ def databases_are_safe(kind: str, properties: Properties) -> Iterator[str]:
 
 def databases_are_private(kind: str, properties: Properties) -> Iterator[str]:
     """No server of the ledger has an address that the internet reaches."""
-    if kind == RDS and properties.get("publiclyAccessible"):
+    if kind in (RDS, CLUSTER_INSTANCE) and properties.get("publiclyAccessible"):
         yield "is reached from the internet"
     if kind == FLEXIBLE:
         network = properties.get("network") or {}
@@ -161,10 +172,13 @@ def calls_come_from_listed_networks(kind: str, properties: Properties) -> Iterat
         yield "lists rules in the group itself, where nobody judges each"
     if kind == INGRESS:
         networks = (properties.get("cidrIpv4"), properties.get("cidrIpv6"))
-        if any(_is_world(each) for each in networks) and properties.get("description") != PHONES:
+        if any(is_world(each) for each in networks) and properties.get("description") != PHONES:
             yield "lets the whole world in"
         if properties.get("ipProtocol") == "-1":
             yield "lets everything in"
+    inbound = properties.get("type") != "egress" and properties.get("direction") != "Outbound"
+    if kind in OTHER_RULES and inbound:
+        yield "adds a rule beside its firewall, where nobody judges each"
     if kind == AZURE_GROUP:
         yield from _azure_rules(properties.get("securityRules") or [])
 
@@ -173,12 +187,14 @@ def _azure_rules(rules: list[Properties]) -> Iterator[str]:
     inbound = [rule for rule in rules if rule.get("direction") == "Inbound"]
     for rule in inbound:
         sources = [rule.get("sourceAddressPrefix"), *(rule.get("sourceAddressPrefixes") or [])]
-        wide = any(_is_world(source) for source in sources)
+        wide = any(is_world(source) for source in sources)
         if rule.get("access") == "Allow" and wide and rule.get("description") != PHONES:
             yield f"{rule.get('name')} lets the whole world in"
     last = max(inbound, key=lambda rule: int(rule.get("priority") or 0), default={})
     # Azure's own rules would let everything of the virtual network in.
-    if (last.get("access"), last.get("sourceAddressPrefix")) != ("Deny", "*"):
+    refused = [last.get(name) for name in ("sourceAddressPrefix", "protocol")]
+    refused.append(last.get("destinationPortRange"))
+    if last.get("access") != "Deny" or refused != ["*"] * 3:
         yield "does not end by refusing the rest"
 
 
@@ -218,5 +234,12 @@ def _asset(source: object) -> object:
     return source.get("text") if isinstance(source, Mapping) else getattr(source, "text", None)
 
 
-def _is_world(network: object) -> bool:
-    return str(network).lower() in WORLD
+def is_world(network: object) -> bool:
+    """Whether a source is everybody, or so much of the world that it makes no difference."""
+    if str(network).lower() in WORLD:
+        return True
+    try:
+        found = ip_network(str(network), strict=False)
+    except ValueError:
+        return False
+    return found.prefixlen < WIDEST[found.version]

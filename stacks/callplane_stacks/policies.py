@@ -19,10 +19,19 @@ StackCheck = Callable[[list[tuple[str, str, Properties]]], Iterator[str]]
 SBC = "sbc"
 #: Values by which Kamailio demands a client certificate, with the default purpose check, which
 #: refuses Microsoft's certificates: they are for servers only since 2026.
-DEMANDED = re.compile(r"verify_client\s*=\s*(on|optional)|require_certificate\s*=\s*(yes|on|1)")
-WORLD = ("0.0.0.0/0", "::/0")
+DEMANDED = re.compile(
+    r"verify_client\s*=\s*\"?(on|optional)(?!\w)|"
+    r"(require|verify)_certificate\s*=\s*\"?(yes|on|true|1)(?!\w)",
+    re.IGNORECASE,
+)
+SOURCE = re.compile(r"saddr (\S+)")
 PHONES = 'comment "declared phones"'
 FEWEST_INSTANCES = 3
+#: Types of a Service that is reached from outside the cluster.
+PUBLISHED = ("LoadBalancer", "NodePort")
+#: What makes pods of a template, besides what makes one of its own.
+WORKLOADS = (":Deployment", ":StatefulSet", ":DaemonSet", ":ReplicaSet", ":Job")
+RUNS_ONCE = (":Job", ":CronJob")
 
 
 def pods_are_bounded(kind: str, properties: Properties) -> Iterator[str]:
@@ -42,7 +51,7 @@ def pods_are_bounded(kind: str, properties: Properties) -> Iterator[str]:
 
 def pods_are_probed(kind: str, properties: Properties) -> Iterator[str]:
     """Every container that stays says whether it lives and whether it is ready."""
-    pod = {} if kind.endswith(":Job") else _pod(kind, properties)
+    pod = {} if kind.endswith(RUNS_ONCE) else _pod(kind, properties)
     for container in (pod or {}).get("containers") or []:
         for probe in ("livenessProbe", "readinessProbe"):
             if not container.get(probe):
@@ -68,8 +77,13 @@ def only_calls_use_the_hosts_network(kind: str, properties: Properties) -> Itera
     """Pods on the host's network are past every network policy."""
     pod = _pod(kind, properties)
     labels = (properties.get("metadata") or {}).get("labels") or {}
-    if pod and pod.get("hostNetwork") and labels.get("app.kubernetes.io/component") != SBC:
+    if labels.get("app.kubernetes.io/component") == SBC:
+        return
+    if pod and pod.get("hostNetwork"):
         yield "uses the host's network and is no SBC"
+    for container in _containers(kind, properties):
+        if any(port.get("hostPort") for port in container.get("ports") or []):
+            yield f"{container.get('name')} takes a port of the host and is no SBC"
 
 
 def databases_are_safe(kind: str, properties: Properties) -> Iterator[str]:
@@ -91,10 +105,16 @@ def databases_are_safe(kind: str, properties: Properties) -> Iterator[str]:
 def databases_are_private(kind: str, properties: Properties) -> Iterator[str]:
     """Nothing publishes a database outside the cluster, or outside its own network."""
     yield from cloud_policies.databases_are_private(kind, properties)
+    spec = properties.get("spec") or {}
+    if kind.startswith("kubernetes:postgresql.cnpg.io"):
+        services = ((spec.get("managed") or {}).get("services") or {}).get("additional") or []
+        for service in services:
+            found = ((service.get("serviceTemplate") or {}).get("spec") or {}).get("type")
+            if found in PUBLISHED:
+                yield f"has a service of type {found}"
     if not kind.endswith(":Service"):
         return
-    spec = properties.get("spec") or {}
-    if spec.get("type") in ("LoadBalancer", "NodePort"):
+    if spec.get("type") in PUBLISHED or spec.get("externalIPs"):
         ports = [port.get("port") for port in spec.get("ports") or []]
         yield f"publishes ports {ports} of the cluster"
 
@@ -108,7 +128,7 @@ def teams_may_sign_in(kind: str, properties: Properties) -> Iterator[str]:
         for line in text.splitlines():
             if line.startswith("["):
                 section = line
-            if section.startswith("[server") and DEMANDED.fullmatch(line.strip()):
+            if section.startswith("[server") and DEMANDED.match(line.strip()):
                 yield f"{name}: {section} {line.strip()}"
 
 
@@ -118,11 +138,19 @@ def calls_come_from_listed_networks(kind: str, properties: Properties) -> Iterat
     """
     for name, text in _files(kind, properties, ".nft"):
         lines = text.splitlines()
-        if any(world in line and PHONES not in line for line in lines for world in WORLD):
+        if any(_is_open(line) for line in lines if PHONES not in line):
             yield f"{name} admits the whole world"
         if not any("dport" in line and line.endswith("drop") for line in lines):
             yield f"{name} drops nothing"
     yield from cloud_policies.calls_come_from_listed_networks(kind, properties)
+
+
+def _is_open(line: str) -> bool:
+    """Whether a line of nftables names the world as a source, or lets in without a source."""
+    source = SOURCE.search(line)
+    if source is None:
+        return "dport" in line and "accept" in line
+    return cloud_policies.is_world(source[1])
 
 
 def approvals_are_held(kind: str, properties: Properties) -> Iterator[str]:
@@ -154,16 +182,16 @@ STACK_POLICIES: dict[str, StackCheck] = {
 
 def guards(kind: str, properties: Properties) -> list[str]:
     """The names of the policies that look at a resource; empty where none does."""
-    found = cloud_policies.guards(kind)
+    found = cloud_policies.guards(kind := plain(kind))
     if _pod(kind, properties) is not None:
         found += ["pods-are-bounded", "only-calls-use-the-hosts-network"]
         # A Job does not stay, so nobody asks it how it is.
-        found += [] if kind.endswith(":Job") else ["pods-are-probed"]
+        found += [] if kind.endswith(RUNS_ONCE) else ["pods-are-probed"]
     runs_stacks = kind.startswith("kubernetes:pulumi.com/")
     if _pod(kind, properties) is not None or kind.endswith(":Cluster") or runs_stacks:
         found.append("images-are-pinned")
     if kind.startswith("kubernetes:postgresql.cnpg.io") and kind.endswith(":Cluster"):
-        found.append("databases-are-safe")
+        found += ["databases-are-safe", "databases-are-private"]
     if kind.endswith(":Service"):
         found.append("databases-are-private")
     if any(_files(kind, properties, "tls.cfg")):
@@ -180,8 +208,13 @@ def violations(kind: str, properties: Properties) -> list[str]:
     return [
         f"{name}: {reason}"
         for name, check in POLICIES.items()
-        for reason in check(kind, properties)
+        for reason in check(plain(kind), properties)
     ]
+
+
+def plain(kind: str) -> str:
+    """A kind without the version of its interface, which some are named with."""
+    return cloud_policies.VERSION.sub("", kind)
 
 
 def _files(kind: str, properties: Properties, ending: str) -> Iterator[tuple[str, str]]:
@@ -194,7 +227,9 @@ def _files(kind: str, properties: Properties, ending: str) -> Iterator[tuple[str
 
 def _pod(kind: str, properties: Properties) -> Properties | None:
     spec = properties.get("spec") or {}
-    if kind.endswith((":Deployment", ":StatefulSet", ":DaemonSet", ":Job")):
+    if kind.endswith(":CronJob"):
+        spec = (spec.get("jobTemplate") or {}).get("spec") or {}
+    if kind.endswith((*WORKLOADS, ":CronJob")):
         found = (spec.get("template") or {}).get("spec")
         return found if isinstance(found, Mapping) else None
     return spec if kind.endswith(":Pod") else None

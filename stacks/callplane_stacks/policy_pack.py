@@ -16,7 +16,7 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from callplane_stacks.policies import POLICIES, STACK_POLICIES, Check, StackCheck
+from callplane_stacks.policies import POLICIES, STACK_POLICIES, Check, StackCheck, plain
 
 PACK = "callplane"
 
@@ -51,7 +51,7 @@ def serve() -> None:
 
 def _validation(check: Check) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(resource: ResourceValidationArgs, report: ReportViolation) -> None:
-        for reason in check(resource.resource_type, resource.props):
+        for reason in check(plain(resource.resource_type), resource.props):
             report(reason, None)
 
     return validate
@@ -59,7 +59,7 @@ def _validation(check: Check) -> Callable[[ResourceValidationArgs, ReportViolati
 
 def _stack_validation(check: StackCheck) -> Callable[[StackValidationArgs, ReportViolation], None]:
     def validate(stack: StackValidationArgs, report: ReportViolation) -> None:
-        resources = [(each.resource_type, each.name, each.props) for each in stack.resources]
+        resources = [(plain(each.resource_type), each.name, each.props) for each in stack.resources]
         for reason in check(resources):
             report(reason, None)
 

@@ -20,12 +20,14 @@ from callplane_stacks.cloud_policies import (
     AZURE_MACHINE,
     BLOB,
     BUCKET_KEY,
+    CLUSTER_INSTANCE,
     CONTAINER,
     EC2,
     FLEXIBLE,
     GROUP,
     INGRESS,
     OBJECT,
+    OTHER_RULES,
     RDS,
 )
 from recording import Registered
@@ -52,6 +54,8 @@ AWS_CASES: list[tuple[str, str, Change]] = [
     ("calls-come-from-listed-networks", GROUP, lambda b: b.update(ingress=[{"fromPort": 1}])),
     ("calls-come-from-listed-networks", INGRESS, lambda b: b.update(cidrIpv4="0.0.0.0/0")),
     ("calls-come-from-listed-networks", INGRESS, lambda b: b.update(cidrIpv6="::/0")),
+    ("calls-come-from-listed-networks", INGRESS, lambda b: b.update(cidrIpv4="128.0.0.0/1")),
+    ("calls-come-from-listed-networks", INGRESS, lambda b: b.update(cidrIpv6="2000::/3")),
     ("calls-come-from-listed-networks", INGRESS, lambda b: b.update(ipProtocol="-1")),
     ("teams-may-sign-in", OBJECT, lambda b: b.update(content=TLS.format("on"))),
     ("teams-may-sign-in", OBJECT, lambda b: b.update(content=TLS.format("optional"))),
@@ -94,13 +98,28 @@ AZURE_CASES: list[tuple[str, str, Change]] = [
     (
         "calls-come-from-listed-networks",
         AZURE_GROUP,
+        lambda b: b["securityRules"][0].update(sourceAddressPrefixes=["0.0.0.0/1", "128.0.0.0/1"]),
+    ),
+    (
+        "calls-come-from-listed-networks",
+        AZURE_GROUP,
+        lambda b: b["securityRules"][-1].update(destinationPortRange="22"),
+    ),
+    (
+        "calls-come-from-listed-networks",
+        AZURE_GROUP,
         lambda b: b["securityRules"][0].update(sourceAddressPrefix="Internet"),
     ),
     ("teams-may-sign-in", BLOB, lambda b: b.update(source={"text": TLS.format("on")})),
 ]
 CASES = {"aws": AWS_CASES, "azure": AZURE_CASES}
 #: What no stack makes at all, so there is nothing to change.
-NEVER_MADE = {("databases-are-private", AZURE_FIREWALL_RULE)}
+NEVER_MADE = {
+    ("databases-are-private", AZURE_FIREWALL_RULE): {"startIpAddress": "0.0.0.0"},
+    ("databases-are-private", CLUSTER_INSTANCE): {"publiclyAccessible": True},
+    ("calls-come-from-listed-networks", OTHER_RULES[0]): {"type": "ingress"},
+    ("calls-come-from-listed-networks", OTHER_RULES[1]): {"direction": "Inbound"},
+}
 
 
 def image(body: Body) -> Body:
@@ -147,10 +166,28 @@ def test_every_policy_over_clouds_has_a_case_for_every_kind_it_looks_at() -> Non
     assert known == set(CASES)
     judged = {(policy, kind) for cases in CASES.values() for policy, kind, _ in cases}
     wanted = {(policy, kind) for policy, kinds in cloud_policies.GUARDED.items() for kind in kinds}
-    assert wanted - judged == NEVER_MADE
-    for policy, kind in NEVER_MADE:
-        (found,) = policies.violations(kind, {"startIpAddress": "192.0.2.1"})
+    assert wanted - judged == set(NEVER_MADE)
+    for (policy, kind), body in NEVER_MADE.items():
+        (found,) = policies.violations(kind, body)
         assert found.startswith(f"{policy}: ")
+
+
+def test_a_rule_for_what_goes_out_may_lie_beside_its_firewall() -> None:
+    for kind, body in zip(
+        OTHER_RULES, ({"type": "egress"}, {"direction": "Outbound"}), strict=True
+    ):
+        assert policies.violations(kind, body) == []
+
+
+def test_a_kind_with_the_version_of_its_interface_is_the_same_kind(
+    recorded: dict[str, list[Registered]],
+) -> None:
+    kind = FLEXIBLE.replace(":Server", "/v20240801:Server")
+    assert kind != FLEXIBLE
+    body = one(recorded["azure"], FLEXIBLE)
+    assert policies.guards(kind, body) == policies.guards(FLEXIBLE, body)
+    body["network"].update(publicNetworkAccess="Enabled")
+    assert policies.violations(kind, body) == policies.violations(FLEXIBLE, body) != []
 
 
 LOCKED = "machines-and-databases-are-locked"

@@ -44,6 +44,24 @@ def pod(body: Body) -> Body:
 
 
 Change = Callable[[Body], object]
+ONCE = ("pods-are-bounded", "images-are-pinned", "only-calls-use-the-hosts-network")
+
+
+def rules(*lines: str) -> Change:
+    """The firewall of a node with these rules before its last."""
+    return lambda b: b["data"].update({"callplane.nft": "\n".join([*lines, "tcp dport 5061 drop"])})
+
+
+def published(service: str) -> Body:
+    """What makes CloudNativePG publish a database."""
+    template = {"metadata": {"name": "ledger"}, "spec": {"type": service}}
+    return {"services": {"additional": [{"selectorType": "rw", "serviceTemplate": template}]}}
+
+
+def tls(line: str) -> Change:
+    return lambda b: b["data"].update({"tls.cfg": f"[server:default]\n{line}\n"})
+
+
 CASES: list[tuple[str, str, Change]] = [
     ("pods-are-bounded", "Deployment", lambda b: container(b)["resources"].pop("limits")),
     ("pods-are-bounded", "Deployment", lambda b: container(b)["resources"].pop("requests")),
@@ -93,6 +111,24 @@ CASES: list[tuple[str, str, Change]] = [
         "Files",
         lambda b: b["data"].update({"callplane.nft": "ip saddr 192.0.2.0/24 accept"}),
     ),
+    ("calls-come-from-listed-networks", "Files", rules("tcp dport 5061 accept")),
+    ("calls-come-from-listed-networks", "Files", rules("ip saddr 128.0.0.0/1 tcp dport 1 accept")),
+    ("calls-come-from-listed-networks", "Files", rules("ip6 saddr 2000::/3 udp dport 1 accept")),
+    ("teams-may-sign-in", "ConfigMap", tls("verify_client = on  # for Teams")),
+    ("teams-may-sign-in", "ConfigMap", tls('verify_client="optional"')),
+    ("teams-may-sign-in", "ConfigMap", tls("require_certificate = TRUE")),
+    ("teams-may-sign-in", "ConfigMap", tls("verify_certificate = yes")),
+    (
+        "only-calls-use-the-hosts-network",
+        "Deployment",
+        lambda b: container(b).update(ports=[{"containerPort": 5060, "hostPort": 5060}]),
+    ),
+    ("databases-are-private", "Service", lambda b: b["spec"].update(externalIPs=["192.0.2.1"])),
+    (
+        "databases-are-private",
+        "Cluster",
+        lambda b: b["spec"].update(managed={**b["spec"]["managed"], **published("LoadBalancer")}),
+    ),
     (
         "approvals-are-held",
         "ValidatingAdmissionPolicyBinding",
@@ -133,6 +169,14 @@ def test_every_policy_has_a_case() -> None:
 def test_the_admission_policies_are_among_what_is_guarded() -> None:
     names = {body["metadata"]["name"] for body in stack_objects().values()}
     assert admission.BOUNDS in names
+
+
+def test_pods_that_run_at_times_are_judged_too() -> None:
+    spec = {"containers": [{"name": "it", "image": "callplane"}], "hostNetwork": True}
+    nested = {"jobTemplate": {"spec": {"template": {"spec": spec}}}}
+    body = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {}, "spec": nested}
+    assert {reason.partition(":")[0] for reason in found(body)} == set(ONCE)
+    assert set(policies.guards(type_token("batch/v1", "CronJob"), body)) == set(ONCE)
 
 
 @pytest.mark.parametrize("value", ["off", "optional_no_ca"])
