@@ -403,3 +403,35 @@ async def test_a_person_rehearses_with_one_command(
         assert "is no record" in run("database", "verify", url, "--against", file, code=1)
 
     await asyncio.to_thread(rehearsed)
+
+
+@pytest.mark.parametrize("tables", [(), ("orders",)], ids=["empty", "somebody's"])
+async def test_a_dump_of_something_else_is_not_called_whole(
+    throw_away_postgres: ThrowAwayPostgres, tmp_path: Path, run: Run, tables: tuple[str, ...]
+) -> None:
+    def rehearsed() -> str:
+        foreign = throw_away_postgres.create_database()
+        with psycopg.connect(foreign, autocommit=True) as owner:
+            for table in tables:
+                owner.execute(f"create table {table} (id int)")
+        file = backups.dump(throw_away_postgres, foreign, tmp_path / "foreign.dump")
+        throw_away_postgres.drop_database(foreign)
+        return run("database", "rehearse", file, code=1)
+
+    said = await asyncio.to_thread(rehearsed)
+    assert "foreign.dump" in said
+    assert "is no dump of Callplane's database" in said
+
+
+async def test_a_dump_of_a_newer_program_says_so(
+    throw_away_postgres: ThrowAwayPostgres, production: str, tmp_path: Path, run: Run
+) -> None:
+    def rehearsed() -> str:
+        with psycopg.connect(production, autocommit=True) as owner:
+            owner.execute("update alembic_version set version_num = '9999'")
+        file = backups.dump(throw_away_postgres, production, tmp_path / "newer.dump")
+        return run("database", "rehearse", file, code=1)
+
+    said = await asyncio.to_thread(rehearsed)
+    assert "newer than" in said
+    assert "Traceback" not in said

@@ -23,8 +23,6 @@ def misplaced(files: Iterable[PurePosixPath]) -> list[str]:
     for path in files:
         if path == PurePosixPath("operator/__init__.py"):
             found.append(f"{path}: makes the folder hide the standard library's operator")
-        if any(part.startswith("-") for part in path.parts):
-            found.append(f"{path}: an option that some program took for the name of a file")
         if path.parts[0] == "tests" and path.name == "__init__.py":
             found.append(f"{path}: tests are no packages, so that base names may repeat")
         if path.parts[0] == "tests" and "operator" in path.parts[1:-1]:

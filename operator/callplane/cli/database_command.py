@@ -112,6 +112,12 @@ def rehearse(
     with rehearsals.server() as address:
         roles = (schema.SERVICE_ROLE, schema.CALL_ROLE, schema.READER_ROLE)
         url = rehearsals.restored(address, dump, roles=roles)
+        # An upgrade would make a whole and empty database of it.
+        if not schema.is_ours(url):
+            raise CallplaneError(
+                f"{dump} is no dump of Callplane's database: it has none of its tables. Was "
+                "pg_dump given the right database, and all its schemas?"
+            )
         connecting.say(f"restored {dump}")
         schema.upgrade(url)
         code = database_verifying.run(url, against=against, save=None)

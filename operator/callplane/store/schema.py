@@ -26,6 +26,11 @@ MIGRATIONS = resources.files("callplane.store") / "migrations"
 
 # Alembic's own table; a database without it has none of our schema.
 VERSION_QUERY = "select version_num from alembic_version"
+# Others use Alembic too. The register is there since the first version.
+OURS_QUERY = (
+    "select to_regclass('alembic_version') is not null "
+    "and to_regclass('register.numbers') is not null"
+)
 
 
 class SchemaMismatch(CallplaneError):
@@ -98,6 +103,13 @@ def upgrade(
         _grant(guard, call_role, "call_grants.sql")
         _grant(guard, service_role, "grants.sql")
         _grant(guard, reader_role, "reader_grants.sql")
+
+
+def is_ours(dsn: str) -> bool:
+    """Whether a database has a schema of ours, of whatever version. Raises StoreUnavailable."""
+    with _guard(dsn) as guard:
+        row = guard.execute(OURS_QUERY).fetchone()
+        return row is not None and bool(row[0])
 
 
 def drop_months(dsn: str, *, keep: int, today: datetime) -> list[str]:
