@@ -5,6 +5,7 @@ check says so, and says what is not.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -435,3 +436,41 @@ async def test_a_dump_of_a_newer_program_says_so(
     said = await asyncio.to_thread(rehearsed)
     assert "newer than" in said
     assert "Traceback" not in said
+
+
+async def test_the_record_of_what_is_missing_is_not_written_over(
+    throw_away_postgres: ThrowAwayPostgres, production: str, tmp_path: Path, run: Run
+) -> None:
+    file = backups.dump(throw_away_postgres, production, tmp_path / "night.dump")
+    await give(production, "dora", first=4)
+    kept = tmp_path / "night.json"
+
+    def verified() -> None:
+        run("database", "verify", f"--database-url={production}", "--save", kept)
+        record = kept.read_text()
+        restored = f"--database-url={backups.restore(throw_away_postgres, file)}"
+        said = run("database", "verify", restored, "--against", kept, "--save", kept, code=2)
+        assert "is left as it was" in said
+        assert kept.read_text() == record
+        other = tmp_path / "other.json"
+        run("database", "verify", restored, "--against", kept, "--save", other, code=2)
+        assert other.read_text() != record
+
+    await asyncio.to_thread(verified)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "[" * 100_000, '{"format": 1}'])
+def test_a_file_that_is_no_record_is_refused(tmp_path: Path, run: Run, text: str) -> None:
+    kept = tmp_path / "night.json"
+    kept.write_text(text)
+    said = run("database", "verify", "--database-url=postgresql://none", "--against", kept, code=1)
+    assert "is no record of a database" in said
+
+
+def test_a_record_whose_parts_are_wrong_is_refused(tmp_path: Path, run: Run) -> None:
+    kept = tmp_path / "night.json"
+    document = {"format": examining.FORMAT, "takenAt": "2026-10-10T00:00:00Z", "schema": "0010"}
+    head = {"position": 1, "link": "x"}
+    kept.write_text(json.dumps({**document, "numbersHead": head, "months": [], "statements": []}))
+    said = run("database", "verify", "--database-url=postgresql://none", "--against", kept, code=1)
+    assert "is no record of a database" in said

@@ -42,7 +42,10 @@ def run(url: str, *, against: Path | None, save: Path | None) -> int:
     if missing_links:
         missing.insert(0, f"{output.count(missing_links, 'event')} of numbers are not there")
     problems = [*chain.details, *found.findings]
-    if save is not None and not problems:
+    if save is not None and missing and against is not None and save.resolve() == against.resolve():
+        # It is the only evidence of what is missing.
+        typer.echo(f"{save} is left as it was, for it has what is missing")
+    elif save is not None and not problems:
         kept = examining.to_json(examining.recorded(found, head, now=SystemClock().now()))
         _write(save, json.dumps(kept, indent=1) + "\n")
         typer.echo(f"recorded in {save}")
@@ -128,7 +131,7 @@ def _read(path: Path) -> Record:
         return examining.from_json(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise CallplaneError(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CallplaneError(
             f"{path} is no record of a database ({error}); database verify --save makes one"
         ) from None
