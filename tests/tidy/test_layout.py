@@ -29,6 +29,8 @@ def misplaced(files: Iterable[PurePosixPath]) -> list[str]:
             found.append(f"{path}: a folder called operator hides the standard library's")
         if path.suffix == ".py" and NAMES_THAT_SAY_NOTHING & {path.stem, *path.parts[:-1]}:
             found.append(f"{path}: the name says nothing about what is inside")
+        if any(part.startswith("-") for part in path.parts):
+            found.append(f"{path}: programs take such a name for an option")
     return found
 
 
