@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import pulumi
 
@@ -71,7 +72,9 @@ def address(
 ) -> pulumi.Output[str]:
     """The URI of the database as a role; listeners need a session, so no pooler here."""
     host = f"{CLUSTER}-rw.{place}:{POSTGRES_PORT}/{DATABASE}?sslmode=require"
-    return pulumi.Output.concat("postgresql://", role, ":", passwords[role], "@", host)
+    # Of a password with signs of an address in it nobody could tell where it ends.
+    password = pulumi.Output.from_input(passwords[role]).apply(lambda each: quote(each, safe=""))
+    return pulumi.Output.concat("postgresql://", role, ":", password, "@", host)
 
 
 def _addresses(passwords: Mapping[str, pulumi.Input[str]], place: str) -> Body:

@@ -6,7 +6,9 @@ import dataclasses
 import json
 import re
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+import pulumi
 import pytest
 
 import recording
@@ -16,7 +18,7 @@ from callplane.deployment.options import CALLS_URI_KEY
 from callplane.sbc import rendering
 from callplane.settings import PREFIX, CallControlSettings
 from callplane_stacks import firewall, gitops, platform_component, policies, pulumi_operator
-from callplane_stacks.kubernetes import ledger_database, observability, sbc
+from callplane_stacks.kubernetes import ledger_database, observability, sbc, target
 from callplane_stacks.objects import resource_name, type_token
 from recording import Registered
 
@@ -92,6 +94,22 @@ def schema_roles() -> dict[str, str]:
     """The roles that `callplane database upgrade` grants to, as its module says."""
     text = (sample_stack.ROOT / "operator/callplane/store/schema.py").read_text(encoding="utf-8")
     return dict(re.findall(r'^(\w+)_ROLE = "(\w+)"$', text, re.MULTILINE))
+
+
+def test_an_address_is_one_whatever_is_in_its_password() -> None:
+    hard = "p@ss:w/rd?#%20[é"
+    inputs = dataclasses.replace(
+        sample_stack.inputs(), passwords=dict.fromkeys(ledger_database.ROLES, hard)
+    )
+    made = recording.record(lambda: target.deploy(inputs, pulumi.ResourceOptions()) and None)
+    found = next(
+        each.plain["stringData"] for each in made if each.name.endswith("callplane-database")
+    )
+    assert len(found) == 4
+    for uri in found.values():
+        parts = urlsplit(uri)
+        assert unquote(parts.password or "") == hard
+        assert (parts.hostname or "").startswith(f"{ledger_database.CLUSTER}-rw.")
 
 
 def test_every_role_signs_in_with_a_password_of_its_own(objects: list[Registered]) -> None:
