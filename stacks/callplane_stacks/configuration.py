@@ -52,6 +52,13 @@ def _pinned(image: str) -> str:
     return image
 
 
+def _own(namespace: str) -> str:
+    """A stack makes its namespaces, and deletes them with everything in them when it goes."""
+    if namespace == "default" or namespace.startswith("kube-"):
+        raise ValueError(f"{namespace!r} is the cluster's own; a stack needs one for itself")
+    return namespace
+
+
 def _tame(group: str) -> str:
     if not GROUP.fullmatch(group) or f".{group}".endswith(tuple(f".{each}" for each in TOO_MUCH)):
         raise ValueError(f"{group!r} is no group of kinds that tenants may have")
@@ -83,6 +90,7 @@ ObjectName = Annotated[
     str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
 ]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$")]
+OwnNamespace = Annotated[Name, AfterValidator(_own)]
 
 
 class ConfigurationRefused(Exception):
@@ -102,7 +110,7 @@ class Part(BaseModel):
 class Platform(Part):
     """The operator."""
 
-    namespace: Name = "callplane-system"
+    namespace: OwnNamespace = "callplane-system"
     image: Image
     replicas: Annotated[int, Field(ge=2, le=5)] = 2
     gitops_accounts: tuple[str, ...] = ()
@@ -145,7 +153,7 @@ class SecretKey(Part):
 class PulumiOperator(Part):
     """The repository of the stacks themselves, which the Pulumi Kubernetes Operator keeps up."""
 
-    namespace: Name = "callplane-stacks"
+    namespace: OwnNamespace = "callplane-stacks"
     repository: Repository
     # One of both: a branch is followed, a commit is what was reviewed.
     branch: Annotated[str, Field(pattern=r"^[\w./-]*$")] = ""

@@ -15,6 +15,7 @@ from callplane_stacks.configuration import (
     Name,
     ObjectName,
     OnCluster,
+    OwnNamespace,
     Part,
 )
 
@@ -59,7 +60,7 @@ class SbcInstance(Part):
 class Sbc(Borders):
     """The session border controllers."""
 
-    namespace: Name = "callplane-sbc"
+    namespace: OwnNamespace = "callplane-sbc"
     kamailio_image: Image
     media_image: Image
     instances: tuple[SbcInstance, ...]

@@ -98,6 +98,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("no branch", {"gitops": {"branch": ""}}, "gitops.branch"),
     ("no role", stacks(cluster_role=""), "gitops.stacks.cluster_role"),
     ("secret unnamed", {"platform": {"secret_names": [""]}}, "platform.secret_names.0"),
+    ("cluster's own", {"platform": {"namespace": "kube-system"}}, "platform.namespace: Value err"),
+    ("cluster's default", {"sbc": {"namespace": "default"}}, "is the cluster's own; a stack needs"),
     ("few servers", {"database": {"instances": 1}}, "database.instances"),
 ]
 
