@@ -90,9 +90,16 @@ def test_a_failed_upgrade_leaves_nothing(database_dsn: str) -> None:
     assert objects(database_dsn) == []
 
 
-def test_something_else_than_postgresql_is_refused() -> None:
-    with pytest.raises(ValueError, match="begins with postgresql://"):
-        schema.upgrade("sqlite:///file")
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("sqlite:///file", "as in postgresql://USER:PASSWORD@HOST/NAME"),
+        ("host=/nowhere dbname=callplane", "begins with postgresql://"),
+    ],
+)
+def test_something_else_than_a_uri_of_postgresql_is_refused(address: str, said: str) -> None:
+    with pytest.raises(StoreUnavailable, match=said):
+        schema.upgrade(address)
 
 
 def test_a_database_that_is_away_is_unavailable(migrated_dsn: str) -> None:
