@@ -64,7 +64,12 @@ def objects(options: Options) -> list[Body]:
             spec={"maxUnavailable": 1, "selector": selector},
         ),
         body("networking.k8s.io/v1", "NetworkPolicy", *place, spec=_network(selector)),
-        body("apps/v1", "Deployment", *place, spec=_deployment(options, selector)),
+        body(
+            *("apps/v1", "Deployment", *place),
+            spec=workload.deployment(
+                LABELS, _pod(options, selector), replicas=options.api_replicas
+            ),
+        ),
     ]
     return _labelled(found)
 
@@ -121,30 +126,17 @@ def _network(selector: Body) -> Body:
     }
 
 
-def _deployment(options: Options, selector: Body) -> Body:
-    pod = workload.pod_base(NAME, selector, grace_seconds=30)
+def _pod(options: Options, selector: Body) -> Body:
     certificate = {"secretName": options.api_certificate_secret, "optional": True}
     return {
-        "replicas": options.api_replicas,
-        "revisionHistoryLimit": 5,
-        "selector": selector,
-        "strategy": {
-            "type": "RollingUpdate",
-            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
-        },
-        "template": {
-            "metadata": {"labels": dict(LABELS)},
-            "spec": {
-                **pod,
-                "automountServiceAccountToken": True,
-                "containers": [_container(options)],
-                "volumes": [
-                    workload.scratch(),
-                    workload.database_volume(options.database_secret, READER_URI_KEY),
-                    {"name": "certificate", "secret": certificate},
-                ],
-            },
-        },
+        **workload.pod_base(NAME, selector, grace_seconds=30),
+        "automountServiceAccountToken": True,
+        "containers": [_container(options)],
+        "volumes": [
+            workload.scratch(),
+            workload.database_volume(options.database_secret, READER_URI_KEY),
+            {"name": "certificate", "secret": certificate},
+        ],
     }
 
 

@@ -29,7 +29,12 @@ def objects(options: Options) -> list[Body]:
             spec={"maxUnavailable": 1, "selector": selector},
         ),
         body("networking.k8s.io/v1", "NetworkPolicy", *place, spec=_network(selector)),
-        body("apps/v1", "Deployment", *place, spec=_deployment(options, selector)),
+        body(
+            *("apps/v1", "Deployment", *place),
+            spec=workload.deployment(
+                LABELS, _pod(options, selector), replicas=options.call_control_replicas
+            ),
+        ),
     ]
     for each in found:
         each["metadata"]["labels"] = dict(LABELS)
@@ -48,28 +53,15 @@ def _network(selector: Body) -> Body:
     }
 
 
-def _deployment(options: Options, selector: Body) -> Body:
-    pod = workload.pod_base(NAME, selector, grace_seconds=30)
+def _pod(options: Options, selector: Body) -> Body:
     return {
-        "replicas": options.call_control_replicas,
-        "revisionHistoryLimit": 5,
-        "selector": selector,
-        "strategy": {
-            "type": "RollingUpdate",
-            "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
-        },
-        "template": {
-            "metadata": {"labels": dict(LABELS)},
-            "spec": {
-                **pod,
-                "automountServiceAccountToken": False,
-                "containers": [_container(options)],
-                "volumes": [
-                    workload.scratch(),
-                    workload.database_volume(options.database_secret, CALLS_URI_KEY),
-                ],
-            },
-        },
+        **workload.pod_base(NAME, selector, grace_seconds=30),
+        "automountServiceAccountToken": False,
+        "containers": [_container(options)],
+        "volumes": [
+            workload.scratch(),
+            workload.database_volume(options.database_secret, CALLS_URI_KEY),
+        ],
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from callplane.deployment import traces
 from callplane.deployment.options import (
     LABELS,
@@ -47,7 +49,11 @@ def objects(options: Options) -> list[Body]:
             spec={"maxUnavailable": 1, "selector": selector},
         ),
         body("networking.k8s.io/v1", "NetworkPolicy", *place, spec=_network(selector)),
-        body("apps/v1", "Deployment", *place, spec=_deployment(options, selector)),
+        # The new pod stands by until the old one has handed over its Lease.
+        body(
+            *("apps/v1", "Deployment", *place),
+            spec=deployment(LABELS, _pod(options, selector), replicas=options.replicas),
+        ),
     ]
 
 
@@ -71,17 +77,17 @@ def port(number: int, protocol: str = "TCP") -> Body:
     return {"port": number, "protocol": protocol}
 
 
-def _deployment(options: Options, selector: Body) -> Body:
+def deployment(labels: Mapping[str, str], pod: Body, *, replicas: int) -> Body:
+    """The specification of a Deployment. A new pod is ready before an old one goes."""
     return {
-        "replicas": options.replicas,
+        "replicas": replicas,
         "revisionHistoryLimit": 5,
-        "selector": selector,
-        # The new pod stands by until the old one has handed over its Lease.
+        "selector": {"matchLabels": dict(labels)},
         "strategy": {
             "type": "RollingUpdate",
             "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
         },
-        "template": {"metadata": {"labels": dict(LABELS)}, "spec": _pod(options, selector)},
+        "template": {"metadata": {"labels": dict(labels)}, "spec": pod},
     }
 
 
