@@ -36,8 +36,9 @@ def test_converge() -> None:
     assert found["users_per_second"] > 0
     assert found["operator_cpu_ms_per_user"] > 0
     assert found["operator_rss_mb"] < 400
-    # The finalizer and the end; what takes longer than five seconds says so in between, once.
-    assert 2 <= found["apiserver_writes_per_user"] <= 3.5
+    # The finalizer and the end; what takes longer than five seconds says so in between, once. The
+    # Lease and the tenant's status are a few writes more, however many people there are.
+    assert 2 <= found["apiserver_writes_per_user"] <= 3 + 10 / found["users"]
     assert found["provider_reads_per_user"] <= 1
     # The provider's own burst makes the beginning free.
     assert found["throttle_bound_ratio"] > 0.4
