@@ -86,7 +86,7 @@ def check(settings: ApiSettings) -> None:
 
 async def _run(settings: ApiSettings, kubeconfig: Path | None) -> int:
     clock = SystemClock()
-    stop = asyncio.Event()
+    stop, answering = asyncio.Event(), asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     connection = (
@@ -125,7 +125,7 @@ async def _run(settings: ApiSettings, kubeconfig: Path | None) -> int:
         if settings.probe_port:
             # Ready means that requests are answered. Whether PostgreSQL and the API server answer
             # is told by the answers (503) and by metrics: no replica at all would tell nobody why.
-            probes = Probes(metrics.registry, lambda: "stopping" if stop.is_set() else "")
+            probes = Probes(metrics.registry, lambda: _problem(stop, answering))
             await stack.enter_async_context(
                 serving(probes, settings.probe_host, settings.probe_port)
             )
@@ -138,10 +138,18 @@ async def _run(settings: ApiSettings, kubeconfig: Path | None) -> int:
         )
         host = settings.api_host or ("0.0.0.0" if certificate is not None else "127.0.0.1")
         port = await stack.enter_async_context(serving(front, host, settings.api_port, certificate))
+        answering.set()
         log.info("answering on %s:%d, %s", host, port, "TLS" if certificate else "loopback only")
         await stop.wait()
         log.info("stopping: requests that are under way are answered")
     return 0
+
+
+def _problem(stop: asyncio.Event, answering: asyncio.Event) -> str:
+    """Why the process is not ready; empty when it is."""
+    if stop.is_set():
+        return "stopping"
+    return "" if answering.is_set() else "not answering yet"
 
 
 @dataclass(slots=True)

@@ -106,6 +106,7 @@ async def _run(settings: CallControlSettings) -> int:
             await stack.enter_async_context(
                 serving(HttpEndpoint(conversation), settings.http_host, settings.http_port)
             )
+        parts.answering.set()
         log.info("answering %d SBCs", len(settings.sbcs))
         # Whoever knows no lines yet lets nothing go: it would be nobody's.
         await _first(parts.known, stop)
@@ -155,6 +156,7 @@ class Parts:
     flags: OutageFlags
     watcher: SbcWatcher
     known: asyncio.Event = field(default_factory=asyncio.Event)
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def of(cls, settings: CallControlSettings) -> Parts:
@@ -234,12 +236,14 @@ class Parts:
     def problem(self, stop: asyncio.Event) -> str:
         """Why the process is not ready; empty when it is.
 
-        Ready means that a call could be decided: the tables were read once. The database may be
-        away then, and the SBCs not connected yet; both are metrics, and the fail policy is for
-        them.
+        Ready means that a call could be decided: the endpoint listens and the tables were read
+        once. The database may be away then, and the SBCs not connected yet; both are metrics, and
+        the fail policy is for them.
         """
         if stop.is_set():
             return "stopping"
+        if not self.answering.is_set():
+            return "not answering yet"
         return "" if self.directory.is_known else "the tables were not read yet"
 
     def _changed(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,21 @@ from callplane.errors import CallplaneError
 from callplane.server.issuer_tokens import ByIssuer
 from callplane.server.ports import AccessUnavailable
 from callplane.settings import ApiSettings
+from callplane.testing.readiness_watch import ReadinessWatch
 from callplane.wiring import api_process
 from callplane.wiring.api_process import Here
 
 GOOD = {"database_url": "postgresql://reader@db/callplane"}
+#: Nobody listens at these.
+NOWHERE = "postgresql://reader@127.0.0.1:9/nothing"
+NO_CLUSTER = """
+apiVersion: v1
+kind: Config
+current-context: nowhere
+contexts: [{name: nowhere, context: {cluster: nowhere, user: nobody}}]
+clusters: [{name: nowhere, cluster: {server: "http://127.0.0.1:9"}}]
+users: [{name: nobody, user: {token: none}}]
+"""
 
 
 def settings(**fields: Any) -> ApiSettings:
@@ -128,3 +140,22 @@ async def test_which_cluster_this_is_is_asked_until_somebody_answers(
     await here.learn(objects)
     assert here.installation() == "cluster-1"
     assert Here("stated").installation() == "stated"
+
+
+async def test_it_is_ready_only_once_its_port_listens(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    watch = ReadinessWatch.over(api_process, monkeypatch)
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(NO_CLUSTER)
+    chosen = settings(
+        database_url=NOWHERE, api_port=watch.endpoint_port, probe_port=watch.probe_port
+    )
+    running = asyncio.create_task(api_process._run(chosen, kubeconfig))
+    try:
+        # Neither database nor API server is there, and its answers say so: it is ready.
+        await watch.until("ok")
+        assert watch.before == ["not answering yet"]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

@@ -14,6 +14,7 @@ import pytest
 from callplane.callcontrol import refreshing
 from callplane.errors import CallplaneError
 from callplane.settings import CallControlSettings
+from callplane.testing.readiness_watch import ReadinessWatch
 from callplane.wiring import callcontrol_process
 
 #: Nobody listens there.
@@ -53,6 +54,22 @@ async def test_emergencies_are_answered_before_the_tables_were_ever_read() -> No
         other = await authorise(chosen.http_port, "02079460123")
         assert (bool(other["allow"]), other["reason"]) == (False, "Outage")
         assert not running.done()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_it_is_not_ready_before_its_endpoint_listens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch = ReadinessWatch.over(callcontrol_process, monkeypatch)
+    chosen = CallControlSettings(
+        database_url=NOWHERE, http_port=watch.endpoint_port, probe_port=watch.probe_port
+    )
+    running = asyncio.create_task(callcontrol_process._run(chosen))
+    try:
+        await watch.until("the tables were not read yet")
+        assert watch.before == ["not answering yet"]
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
