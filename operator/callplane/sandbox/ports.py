@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import socket
+import threading
+from collections import deque
 
 from callplane.sandbox.failures import SandboxError
 
@@ -12,18 +14,26 @@ LOOPBACK = "127.0.0.1"
 # take a port between our look at it and the server's bind.
 FIRST, LAST = 20_000, 32_000
 ATTEMPTS = 500
+# Servers of a sandbox start beside one another, and nobody listens yet on a port that another
+# thread was given a moment ago.
+_given: deque[int] = deque(maxlen=1_000)
+_giving = threading.Lock()
 
 
 def free(count: int) -> tuple[int, ...]:
-    """Return `count` different ports on which nobody listens on loopback right now."""
+    """Return `count` different ports on which nobody listens on loopback right now, and which this
+    process was not given lately.
+    """
     chosen: list[int] = []
     source = random.SystemRandom()
-    for _ in range(ATTEMPTS):
-        if len(chosen) == count:
-            return tuple(chosen)
-        port = source.randint(FIRST, LAST)
-        if port not in chosen and _bindable(port):
-            chosen.append(port)
+    with _giving:
+        for _ in range(ATTEMPTS):
+            if len(chosen) == count:
+                _given.extend(chosen)
+                return tuple(chosen)
+            port = source.randint(FIRST, LAST)
+            if port not in chosen and port not in _given and _bindable(port):
+                chosen.append(port)
     raise SandboxError(f"no {count} free TCP ports between {FIRST} and {LAST} on {LOOPBACK}")
 
 

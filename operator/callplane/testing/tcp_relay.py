@@ -11,6 +11,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from callplane.sandbox import ports
+
 
 class TcpRelay:
     """Relays from a loopback port of its own to `host`:`port` while `async with` lasts."""
@@ -39,8 +41,10 @@ class TcpRelay:
         """Take connections (again), at the port of before."""
         self._speaking.set()
         if self._server is None:
+            # While the wire is cut, an outgoing connection could be given a port that the kernel
+            # hands out, and the wire could not be mended.
+            self.port = self.port or ports.free(1)[0]
             self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         """End all connections and refuse new ones."""

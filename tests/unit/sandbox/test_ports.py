@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import deque
 
 import pytest
 
@@ -14,6 +15,15 @@ def test_ports_are_different_and_below_the_ephemeral_ones() -> None:
     found = ports.free(20)
     assert len(set(found)) == 20
     assert all(ports.FIRST <= port <= ports.LAST for port in found)
+
+
+def test_nobody_is_given_what_another_was_given_a_moment_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ports, "_given", deque(maxlen=100))
+    monkeypatch.setattr(ports, "LAST", ports.FIRST + 40)
+    first, second = ports.free(15), ports.free(15)
+    assert set(first).isdisjoint(second)
 
 
 def test_a_port_in_use_is_not_given_out(monkeypatch: pytest.MonkeyPatch) -> None:
