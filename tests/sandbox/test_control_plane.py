@@ -35,7 +35,7 @@ def test_a_deleted_namespace_ends_and_takes_its_objects(
 ) -> None:
     name = throw_away_cluster.create_namespace("short-lived")
     throw_away_cluster.kubectl("create", "configmap", "one", f"--namespace={name}")
-    throw_away_cluster.kubectl("delete", "namespace", name, "--timeout=40s")
+    throw_away_cluster.kubectl("delete", "namespace", name, "--timeout=110s")
     assert throw_away_cluster.kubectl("get", "namespace", name, check=False).returncode != 0
 
 
@@ -48,7 +48,7 @@ def test_an_owned_object_goes_with_its_owner(
     uid = kubectl("get", "configmap", "owner", here, "--output=jsonpath={.metadata.uid}").stdout
     kubectl("create", here, "--filename=-", stdin=OWNER_AND_OWNED.replace("UID", uid))
     kubectl("delete", "configmap", "owner", here)
-    kubectl("wait", "--for=delete", "configmap/owned", here, "--timeout=30s")
+    kubectl("wait", "--for=delete", "configmap/owned", here, "--timeout=110s")
 
 
 def test_writes_are_counted_by_who_made_them() -> None:

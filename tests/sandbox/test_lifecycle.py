@@ -24,6 +24,8 @@ from callplane.sandbox.processes import ProcessRecord
 from callplane.sandbox.state import SandboxState
 from callplane.testing.control_plane import ThrowAwayCluster
 
+# A bound on hanging, for a machine that may be busy.
+PATIENCE_SECONDS = 90
 OWN = {component.name for component in components.STANDARD}
 PROCESSES = OWN | {"etcd", "kube-apiserver", "kube-controller-manager", "postgres"}
 
@@ -110,7 +112,7 @@ def test_the_users_way_around_a_sandbox(capsys: pytest.CaptureFixture[str]) -> N
     assert records("default") == before
     (database,) = (record for record in before if record.name == "postgres")
     os.kill(database.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while processes.alive(database) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert sandbox("status") == 1
@@ -127,7 +129,7 @@ def test_a_killed_up_leaves_nothing(cache: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(locations.SOURCE_ROOT)},
         stderr=subprocess.DEVNULL,
     ) as command:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         started: tuple[ProcessRecord, ...] = ()
         while len(started) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -135,6 +137,7 @@ def test_a_killed_up_leaves_nothing(cache: Path) -> None:
             started = state.processes if state is not None else ()
         assert len(started) >= 2
         command.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while folder.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not folder.exists()
@@ -151,7 +154,9 @@ def test_an_interrupted_up_leaves_nothing_and_says_so(cache: Path) -> None:
         text=True,
     ) as command:
         assert command.stderr is not None
-        assert "PostgreSQL answers" in command.stderr.readline()
+        # Usually this is the first to come up; on a busy machine the other half may be.
+        while "PostgreSQL answers" not in (line := command.stderr.readline()):
+            assert line, "it ended before"
         command.send_signal(signal.SIGINT)
         rest = command.stderr.read()
     assert command.returncode == 130

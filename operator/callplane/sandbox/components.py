@@ -18,7 +18,7 @@ from callplane.sandbox.processes import Launch
 from callplane.sandbox.rights import PLATFORM
 from callplane.sandbox.state import SandboxState
 
-START_TIMEOUT_SECONDS = 30.0
+START_TIMEOUT_SECONDS = 60.0
 REQUEST_TIMEOUT_SECONDS = 2.0
 GRAPH = "graph"
 WEBEX = "webex"

@@ -13,7 +13,7 @@ from callplane.sandbox import locations
 from callplane.sandbox.kubectl import Kubectl
 
 FIELD_MANAGER = "callplane-sandbox"
-ESTABLISH_TIMEOUT_SECONDS = 30
+ESTABLISH_TIMEOUT_SECONDS = 60
 
 
 def folder() -> Path | None:

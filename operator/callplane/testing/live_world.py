@@ -417,13 +417,13 @@ class LiveWorld(ThrowAway):
         assert answer.returncode != 0, f"accepted: {answer.stdout}"
         return answer.stderr
 
-    def ready(self, estate: Estate, *, seconds: int = 60, kubectl: Kubectl | None = None) -> None:
+    def ready(self, estate: Estate, *, seconds: int = 120, kubectl: Kubectl | None = None) -> None:
         """Wait until the connection, the range and every person of the estate are Ready."""
         self.base_ready(estate, seconds=seconds, kubectl=kubectl)
         self._wait_ready(estate, estate.team, "teamsuser", seconds, kubectl or self.kubectl)
 
     def base_ready(
-        self, estate: Estate, *, seconds: int = 60, kubectl: Kubectl | None = None
+        self, estate: Estate, *, seconds: int = 120, kubectl: Kubectl | None = None
     ) -> None:
         """Wait until the connection and the range are Ready."""
         kinds = "teamstenant,numberrange"

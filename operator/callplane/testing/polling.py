@@ -11,7 +11,7 @@ POLL_SECONDS = 0.1
 Value = TypeVar("Value")
 
 
-def until(check: Callable[[], Value], what: str, *, seconds: float = 30.0) -> Value:
+def until(check: Callable[[], Value], what: str, *, seconds: float = 60.0) -> Value:
     """Return the first true answer of `check`.
 
     An AssertionError of `check` counts as "not yet". Raises AssertionError with `what`, and with
