@@ -56,7 +56,9 @@ def test_a_number_is_bought_once_and_given_back_with_two_keys(
     )
     ready(live_world, carrier, "front", "ApprovalRequired")
     assert owned(carrier) == [carrier.number(3).text]
-    [plan] = live_world.items("changeplans", namespace=carrier.namespace)
+    [plan] = polling.until(
+        lambda: live_world.items("changeplans", namespace=carrier.namespace), "there is a plan"
+    )
     ends = SystemClock().now() + datetime.timedelta(hours=1)
     live_world.apply(
         {

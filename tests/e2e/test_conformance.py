@@ -26,13 +26,22 @@ def mixed(world: LiveWorld) -> Estate:
         estate.user(4, name="unlicensed", userPrincipalName="new@x.example"),
         estate.user(4, name="lost", phoneNumber={"rangeRef": {"name": "elsewhere"}}),
     )
-    for index in (1, 2, 3):
-        polling.until(
-            lambda index=index: (
-                world.condition("teamsuser", f"user-{index}", namespace=estate.team)[0] == "True"
-            ),
-            f"user-{index} is Ready",
-        )
+
+    def everybody_is_told() -> bool:
+        said = {
+            body["metadata"]["name"]: {
+                each["type"]: each["status"]
+                for each in body.get("status", {}).get("conditions", ())
+            }
+            for body in world.items("teamsusers", namespace=estate.team)
+        }
+        assert len(said) == 6
+        assert all("Ready" in each for each in said.values()), said
+        assert all(said[f"user-{index}"]["Ready"] == "True" for index in (1, 2, 3)), said
+        assert any(each.get("Stalled") == "True" for each in said.values()), said
+        return True
+
+    polling.until(everybody_is_told, "three are Ready, and the others are told why not")
     return estate
 
 

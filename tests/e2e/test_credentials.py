@@ -23,8 +23,13 @@ def test_secret_missing_then_wrong_then_right(live_world: LiveWorld) -> None:
     live_world.apply(estate.secret("not-the-secret"))
     live_world.look_again(estate)
     polling.until(lambda: reason() == "AuthenticationFailed", "the wrong one is named")
-    user = live_world.condition("teamsuser", "user-1", namespace=estate.team)
-    assert user[:2] == ("False", "DependencyNotReady")
+
+    def person() -> tuple[str, str]:
+        return live_world.condition("teamsuser", "user-1", namespace=estate.team)[:2]
+
+    polling.until(
+        lambda: person() == ("False", "DependencyNotReady"), "people are told of the connection"
+    )
 
     asked = estate.control.counters()["by_kind"]
     polling.stays(lambda: reason() == "AuthenticationFailed", "one clear condition", seconds=5)
@@ -33,7 +38,7 @@ def test_secret_missing_then_wrong_then_right(live_world: LiveWorld) -> None:
 
     # A Secret is read by name, never watched: the connection looks again within half a minute.
     live_world.apply(estate.secret())
-    live_world.ready(estate, seconds=60)
+    live_world.ready(estate)
     assert len(estate.assigned()) == 5
 
 
@@ -54,7 +59,7 @@ def test_secret_is_rotated_and_nothing_stands_still(live_world: LiveWorld) -> No
     estate.control.revoke_tokens()
     live_world.apply(estate.user(2))
     polling.until(lambda: estate.number_of(2), "the new secret is in use", seconds=60)
-    assert reason() == "Succeeded"
+    polling.until(lambda: reason() == "Succeeded", "the connection is well", seconds=60)
 
 
 def test_secret_that_expires_while_people_have_numbers(live_world: LiveWorld) -> None:

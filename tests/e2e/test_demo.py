@@ -42,6 +42,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**kept, ASSETS_VARIABLE: str(assets), "PYTHONWARNINGS": "error"}
 
 
+# The wheel is built and installed first, and the machine may be busy.
+@pytest.mark.timeout(600)
 def test_the_demo_tells_its_story_and_leaves_nothing_running(
     program: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -54,7 +56,7 @@ def test_the_demo_tells_its_story_and_leaves_nothing_running(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=270,
+        timeout=480,
         check=False,
     )
     took = time.monotonic() - began
@@ -68,4 +70,4 @@ def test_the_demo_tells_its_story_and_leaves_nothing_running(
     assert str(clean_installs.ROOT) not in answer.stdout + answer.stderr
     assert {name for name in lifecycle.names() if name.startswith("demo-")} <= before
     assert set(locations.sandboxes_folder().glob("demo-*")) <= files
-    assert took < 240, "a minute on a quiet machine"
+    assert took < 420, "a minute on a quiet machine"

@@ -10,6 +10,8 @@ from callplane.testing.live_world import LiveWorld
 
 pytestmark = pytest.mark.usefixtures("operator")
 BOTH_ORDERS = pytest.mark.parametrize("order", ["new first", "old first"])
+# Longer than two commands of kubectl take on a busy machine: they stand for one commit.
+SETTLES = {"settle": "6s"}
 
 
 def exchanged(world: LiveWorld, estate: Estate, new: Manifest, *, order: str) -> None:
@@ -32,7 +34,7 @@ def exchanged(world: LiveWorld, estate: Estate, new: Manifest, *, order: str) ->
 @BOTH_ORDERS
 def test_object_renamed_nothing_is_written(live_world: LiveWorld, order: str) -> None:
     estate = live_world.estate()
-    live_world.apply(*estate.base(changeLimits={"settle": "2s"}), estate.user(1))
+    live_world.apply(*estate.base(changeLimits=SETTLES), estate.user(1))
     live_world.ready(estate)
     before, assigned = estate.mark(), estate.assigned()
     exchanged(live_world, estate, estate.user(1, name="renamed"), order=order)
@@ -51,7 +53,7 @@ def test_object_moved_to_another_namespace_nothing_is_written(
     live_world.apply(
         *namespaces,
         estate.secret(),
-        estate.tenant(allowedNamespaces=consent, changeLimits={"settle": "2s"}),
+        estate.tenant(allowedNamespaces=consent, changeLimits=SETTLES),
         estate.range(allowedNamespaces=consent),
         estate.user(1),
     )

@@ -10,7 +10,7 @@ from callplane.testing.live_world import LiveWorld
 
 PEOPLE = 60
 MANY = 1000
-# Longer than the pauses between objects while a namespace of this size goes.
+# Longer than the pauses between objects while a namespace goes.
 SETTLES = {"settle": "5s", "settleMax": "120s"}
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("operator")
 def populated(world: LiveWorld, people: int) -> Estate:
     """An estate with people who are Ready."""
     estate = world.estate(users=people)
-    world.apply(*estate.base(), *estate.people(people))
+    world.apply(*estate.base(changeLimits=SETTLES), *estate.people(people))
     world.ready(estate)
     return estate
 
@@ -33,6 +33,7 @@ def resting(world: LiveWorld, estate: Estate) -> int:
     return int(rows[0][0])
 
 
+@pytest.mark.timeout(480)
 def test_namespace_with_1000_users_deleted_and_approved_every_number_rests(
     live_world: LiveWorld,
 ) -> None:
@@ -66,7 +67,7 @@ def test_namespace_with_users_deleted_detached_and_applied_again_nothing_is_writ
     live_world.apply(estate.approval("no", decision="Detach", digest=digest))
     live_world.gone("namespace", estate.team)
 
-    live_world.apply(*estate.base(), *estate.people(PEOPLE))
+    live_world.apply(*estate.base(changeLimits=SETTLES), *estate.people(PEOPLE))
     live_world.ready(estate)
     assert estate.writes_since(before) == []
     assert estate.assigned() == assigned
@@ -87,7 +88,8 @@ def test_namespace_with_tenant_secret_and_users_deleted_hangs_with_a_reason_and_
     live_world: LiveWorld,
 ) -> None:
     estate = live_world.estate()
-    one = [*estate.namespaces()[:1], estate.secret(), estate.tenant(), estate.range()]
+    tenant = estate.tenant(changeLimits=SETTLES)
+    one = [*estate.namespaces()[:1], estate.secret(), tenant, estate.range()]
     people = [estate.user(index, namespace=estate.platform) for index in range(1, 9)]
     live_world.apply(*one, *people)
     polling.until(lambda: len(estate.assigned()) == 8, "everybody has a number")
@@ -109,7 +111,12 @@ def test_namespace_with_tenant_secret_and_users_deleted_hangs_with_a_reason_and_
         ),
         f"the user waits for an answer, and not {reason}",
     )
-    assert live_world.condition("teamstenant", "main", namespace=estate.platform)[1] == "InUse"
+    polling.until(
+        lambda: (
+            live_world.condition("teamstenant", "main", namespace=estate.platform)[1] == "InUse"
+        ),
+        "the connection says that it is in use",
+    )
     assert live_world.exists("secret", "graph", namespace=estate.platform)
     # No ChangeApproval can be made in a namespace that is going: each object is let go by itself.
     live_world.kubectl(

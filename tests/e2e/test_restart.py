@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import psycopg
 
@@ -22,6 +23,7 @@ def test_operator_restarted_with_many_objects_writes_nothing(live_world: LiveWor
     polling.until(lambda: _settled(live_world, estate), "everything is said", seconds=30)
     operator.stop()
     before, writes = estate.mark(), len(live_world.api_writes(estate))
+    stopped_at = time.monotonic()
 
     restarted = live_world.start_operator()
     listed = estate.listings()
@@ -31,7 +33,8 @@ def test_operator_restarted_with_many_objects_writes_nothing(live_world: LiveWor
     assert estate.writes_since(before) == []
     told = live_world.api_writes(estate)[writes:]
     assert [each for each in told if not each.startswith("patch teamstenants/status")] == []
-    assert len(told) <= 1, "a connection tells its age at most once a minute"
+    minutes = (time.monotonic() - stopped_at) / 60
+    assert len(told) <= 1 + minutes, "a connection tells its age at most once a minute"
 
 
 def test_two_clusters_one_tenant_the_second_is_told(live_world: LiveWorld) -> None:
@@ -151,11 +154,19 @@ def test_database_restored_from_yesterday_nothing_is_written_until_a_human_says_
             polling.until(lambda: tenant()[1] == "RegisterRestored", "it is recognised")
             polling.stays(lambda: estate.writes_since(before) == [], "nothing written", seconds=4)
             assert estate.assigned() == assigned
-            confirmation = tenant()[2].rpartition(": ")[2]
-            live_world.kubectl(
-                *("annotate", "teamstenant/main", "-n", estate.platform),
-                f"callplane.dev/register-confirmed={confirmation}",
-            )
+
+            def confirmed() -> bool:
+                """Do what the message asks for: it may ask again, with newer figures."""
+                if tenant()[1] != "RegisterRestored":
+                    return True
+                confirmation = tenant()[2].rpartition(": ")[2]
+                live_world.kubectl(
+                    *("annotate", "--overwrite", "teamstenant/main", "-n", estate.platform),
+                    f"callplane.dev/register-confirmed={confirmation}",
+                )
+                return False
+
+            polling.until(confirmed, "a person has looked")
             polling.until(lambda: estate.number_of(7), "writes resume", seconds=60)
             # What the older register does not know is adopted, for it is what git says.
             live_world.ready(estate)

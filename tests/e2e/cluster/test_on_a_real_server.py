@@ -89,7 +89,7 @@ async def test_events_are_accepted_counted_and_shown_by_kubectl(
 async def test_the_lease_goes_from_leader_to_standby(
     throw_away_cluster: ThrowAwayCluster, namespace: str
 ) -> None:
-    settings = LeaseSettings(duration_seconds=3, renew_deadline_seconds=2, retry_seconds=0.2)
+    settings = LeaseSettings(duration_seconds=6, renew_deadline_seconds=5, retry_seconds=0.2)
     connection = credentials.from_kubeconfig(throw_away_cluster.kubeconfig, clock=SystemClock())
     async with KubernetesClient(connection) as first, KubernetesClient(connection) as second:
         one, two, three = (
@@ -102,7 +102,7 @@ async def test_the_lease_goes_from_leader_to_standby(
             for client, holder in ((first, "one"), (second, "two"), (second, "three"))
         )
         clock = SystemClock()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             leader = asyncio.create_task(one.run())
             await one.leading.wait()
             standby = asyncio.create_task(two.run())
