@@ -17,7 +17,7 @@ POD = {"identity": "operator-in-a-pod"}
 
 
 # Operators start one after the other, on a machine that may be busy.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(420)
 
 
 def killed_at_random(world: LiveWorld, chance: random.Random) -> None:
@@ -41,6 +41,7 @@ def test_operator_killed_at_any_point_while_numbers_are_bought(world: LiveWorld,
     world.kubectl(
         *("wait", "--for=condition=Ready", "phonenumber", "--all"),
         *("-n", carrier.namespace, "--timeout=240s"),
+        timeout_seconds=270,
     )
     wanted = sorted(carrier.number(index).text for index in range(NUMBERS))
     assert sorted(carrier.control.state()["numbers"]) == wanted

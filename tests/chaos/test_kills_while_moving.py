@@ -26,7 +26,7 @@ WRITES_BETWEEN_KILLS = 3
 POD = {"identity": "operator-in-a-pod"}
 NONE: dict[str, Any] = {"none": {}}
 # Operators start one after the other, on a machine that may be busy.
-pytestmark = pytest.mark.timeout(280)
+pytestmark = pytest.mark.timeout(420)
 
 
 @dataclass(frozen=True, slots=True)
