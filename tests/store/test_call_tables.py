@@ -80,7 +80,7 @@ async def test_call_control_waits_for_the_schema_and_for_its_rights(database_dsn
             await tables.read(0)
         assert not known.is_set()
         await asyncio.to_thread(schema.upgrade, database_dsn, call_role=role)
-        await asyncio.wait_for(known.wait(), 20)
+        await asyncio.wait_for(known.wait(), 60)
         assert directory.is_known
     finally:
         keeping.cancel()
@@ -156,14 +156,14 @@ async def test_who_listens_hears_of_a_write_at_once(tables: CallTables) -> None:
     await asyncio.sleep(0.05)
     assert not hearing.done()
     await tables.write(CLUSTER, build.line(), [], now=NOW)
-    await asyncio.wait_for(hearing, 2)
+    await asyncio.wait_for(hearing, 20)
     await news.aclose()
 
 
 async def test_who_listens_looks_by_himself_after_a_while(tables: CallTables) -> None:
     news = tables.listen(poll_seconds=0.05)
     await anext(news)
-    await asyncio.wait_for(anext(news), 2)
+    await asyncio.wait_for(anext(news), 20)
     await news.aclose()
 
 
@@ -186,7 +186,7 @@ async def test_writers_at_the_same_time_are_read_one_after_the_other(
         entry = Entry("Number", f"+4420794600{nth:02}", "TeamsUser/a/b", {})
         await tables.write(CLUSTER, [entry], [], now=NOW)
 
-    await asyncio.wait_for(asyncio.gather(read(), *(write(nth) for nth in range(40))), 20)
+    await asyncio.wait_for(asyncio.gather(read(), *(write(nth) for nth in range(40))), 60)
     assert len(seen) == 40
 
 

@@ -27,9 +27,13 @@ from callplane.testing.register_builders import (
 )
 from callplane.testing.tcp_relay import TcpRelay
 
-QUICK = SessionLimits(sessions=4, wait_seconds=0.5, answer_seconds=0.5)
-# From a caller's view: the wait for a session, its answer, and the half second the watchdog leaves.
-QUICKLY_SECONDS = 4.0
+# Long enough for a busy machine to sign in and to answer where nothing is wrong.
+QUICK = SessionLimits(sessions=4, wait_seconds=1.0, answer_seconds=1.0)
+# From a caller's view: the wait for a session, its answer, and the half second the watchdog leaves;
+# with room for a busy machine, and far below what callers would wait without these limits.
+QUICKLY_SECONDS = 8.0
+# Until it is found that the database is back.
+BACK_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -63,7 +67,7 @@ async def comes_back(register: PostgresRegister) -> float:
         try:
             await register.connections()
         except StoreUnavailable:
-            assert time.monotonic() - began < 10, "the database is back and the register is not"
+            assert time.monotonic() - began < 30, "the database is back and the register is not"
         else:
             return time.monotonic() - began
 
@@ -85,7 +89,7 @@ async def test_a_database_that_is_down_is_unavailable_quickly_and_comes_back(
         await hold(far_register)
     assert time.monotonic() - began < 5 * QUICKLY_SECONDS
     await wire.mend()
-    assert await comes_back(far_register) < 3
+    assert await comes_back(far_register) < BACK_SECONDS
     state = await far_register.load(TENANT)
     assert state.numbers == ()
     await far_register.commit(TENANT, Commit(moves=[claim(1, person("ann"))]), epoch=1, now=NOW)
@@ -102,7 +106,7 @@ async def test_a_database_that_says_nothing_is_unavailable(
     assert [type(answer) for answer in answers] == [StoreUnavailable] * len(answers)
     assert time.monotonic() - began < QUICKLY_SECONDS
     await wire.mend()
-    assert await comes_back(far_register) < 3
+    assert await comes_back(far_register) < BACK_SECONDS
 
 
 async def test_a_register_may_start_before_its_database(migrated_dsn: str, wire: TcpRelay) -> None:
@@ -112,7 +116,7 @@ async def test_a_register_may_start_before_its_database(migrated_dsn: str, wire:
     with pytest.raises(StoreUnavailable):
         await register.identity()
     await wire.mend()
-    assert await comes_back(register) < 3
+    assert await comes_back(register) < BACK_SECONDS
     await register.close()
 
 
@@ -201,11 +205,11 @@ async def test_a_commit_that_waits_too_long_is_given_up(
 
 async def test_listeners_outlive_an_outage(far_register: PostgresRegister, wire: TcpRelay) -> None:
     listening = far_register.listen()
-    assert await asyncio.wait_for(anext(listening), 5) is None
+    assert await asyncio.wait_for(anext(listening), 20) is None
     await wire.cut()
     heard = asyncio.create_task(anext(listening))
     await wire.mend()
-    assert await asyncio.wait_for(heard, 5) is None, "what was missed is looked for"
+    assert await asyncio.wait_for(heard, 20) is None, "what was missed is looked for"
     # Even a notification that is lost costs a few seconds only.
     assert await asyncio.wait_for(anext(listening), 5) is None
     await listening.aclose()

@@ -182,12 +182,18 @@ async def test_a_number_is_bought_once_and_given_back_with_two_keys(estate: Esta
 
 async def test_rejected_access_is_said_and_nothing_is_lost(estate: Estate) -> None:
     world, account = estate.world, estate.carrier.world.account()
-    await asyncio.sleep(1.0)
-    assert await world.reason("main", kind="Carrier") == "Succeeded"
+    await connection_says(world, "Succeeded")
     account.keys[0].is_revoked = True
-    for _ in range(100):
-        if await world.reason("main", kind="Carrier") == "False AuthenticationFailed":
-            break
-        await asyncio.sleep(0.1)
-    assert await world.reason("main", kind="Carrier") == "False AuthenticationFailed"
+    await connection_says(world, "False AuthenticationFailed")
     assert estate.owned == []
+
+
+async def connection_says(world: EngineWorld, reason: str) -> None:
+    """Wait until the Carrier says so."""
+    said = ""
+    for _ in range(int(PATIENCE_SECONDS / 0.1)):
+        said = await world.reason("main", kind="Carrier")
+        if said == reason:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{reason} is not said, but {said}")
