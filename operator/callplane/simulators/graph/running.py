@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from callplane.clock import SystemClock
 from callplane.simulators.graph.app import GraphApp, Sleep
 from callplane.simulators.graph.world import GraphWorld
 from callplane.simulators.loopback_certificates import make_tls_files
@@ -85,7 +86,9 @@ async def running_graph(
         place = folder or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="callplane-simulators-"))
         )
-        tls = make_tls_files(place, world.clock.now())
+        # Whoever calls compares the certificate with the machine's own clock, wherever that of the
+        # world may stand.
+        tls = make_tls_files(place, SystemClock().now())
         app = GraphApp(world, sleep=sleep)
         async with serving(app, port=ports.plain, tls_port=ports.tls, tls=tls) as served:
             yield RunningGraph(world, served, tls.ca_file)

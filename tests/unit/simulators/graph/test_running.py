@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from callplane.simulators.graph.seeding import (
 )
 from callplane.simulators.graph.world import GraphWorld
 from callplane.testing.app_certificates import make_app_certificate
+from callplane.testing.manual_clock import ManualClock
 
 SCOPES = ["https://graph.microsoft.com/.default"]
 
@@ -67,6 +69,15 @@ async def test_msal_signs_in_with_a_secret(graph: RunningGraph) -> None:
         people = (await answer.json())["value"]
 
     assert len(people) == 2
+
+
+async def test_a_world_of_long_ago_is_trusted_today() -> None:
+    clock = ManualClock(datetime(2024, 5, 10, tzinfo=UTC))
+    world = GraphWorld(clock=clock, seed=WorldSeed(tenants=(TenantSeed(users=2),)))
+    async with running_graph(world) as graph:
+        answer = await asyncio.to_thread(sign_in, graph, DEFAULT_SECRET)
+
+    assert "access_token" in answer, answer
 
 
 async def test_msal_is_told_that_a_secret_is_wrong(graph: RunningGraph) -> None:
