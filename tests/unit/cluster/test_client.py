@@ -100,10 +100,7 @@ async def client(
     server: ScriptedServer, sleeps: Sleeps, finished: list[FinishedRequest]
 ) -> AsyncIterator[KubernetesClient]:
     connection = ClusterConnection(server.address, FixedToken("token-1"))
-    settings = ClientSettings(read_timeout_seconds=0.3, write_timeout_seconds=0.3)
-    async with KubernetesClient(
-        connection, settings=settings, on_request=finished.append, sleep=sleeps
-    ) as opened:
+    async with KubernetesClient(connection, on_request=finished.append, sleep=sleeps) as opened:
         yield opened
 
 
@@ -350,8 +347,10 @@ async def test_an_answer_that_is_no_object_counts_as_none(
 
 
 async def test_a_server_that_says_nothing_times_out(
-    server: ScriptedServer, client: KubernetesClient, finished: list[FinishedRequest]
+    server: ScriptedServer, finished: list[FinishedRequest]
 ) -> None:
+    connection = ClusterConnection(server.address, FixedToken("token-1"))
+    settings = ClientSettings(read_timeout_seconds=0.3, write_timeout_seconds=0.3)
     done = asyncio.Event()
 
     async def silence(request: web.Request) -> web.StreamResponse:
@@ -362,8 +361,11 @@ async def test_a_server_that_says_nothing_times_out(
         return response
 
     server.script = [silence]
-    with pytest.raises(api_errors.Unavailable, match="got no answer"):
-        await client.create(USERS, body=ANN)
+    async with KubernetesClient(
+        connection, settings=settings, on_request=finished.append
+    ) as client:
+        with pytest.raises(api_errors.Unavailable, match="got no answer"):
+            await client.create(USERS, body=ANN)
     assert [request.status for request in finished] == [0]
     done.set()
 
