@@ -122,7 +122,7 @@ async def test_a_disk_that_knows_no_holes_is_said_and_tried_again(
 
     monkeypatch.setattr(trimming, "_make_hole", refuse)
     task = asyncio.create_task(trimmer(path).run())
-    await asyncio.sleep(2 * trimming.PAUSE_SECONDS + 1)
+    await asyncio.sleep(2.5 * trimming.PAUSE_SECONDS)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert len(tried) == 3
