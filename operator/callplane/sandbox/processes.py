@@ -162,14 +162,17 @@ def _log_tail(record: ProcessRecord) -> str:
 
 
 def stop(record: ProcessRecord, *, timeout_seconds: float = STOP_TIMEOUT_SECONDS) -> bool:
-    """Ask the process to stop, insist after `timeout_seconds`; True when it had to be killed."""
+    """Ask the process to stop, insist after `timeout_seconds`; True when it had to be killed.
+
+    How long it may take to die of SIGKILL is the kernel's matter, however short the patience was.
+    """
     if not alive(record):
         return False
     _signal(record, record.stop_signal)
     if _gone_within(record, timeout_seconds):
         return False
     _signal(record, signal.SIGKILL)
-    if not _gone_within(record, timeout_seconds):
+    if not _gone_within(record, STOP_TIMEOUT_SECONDS):
         raise SandboxError(f"{record.name} (process {record.pid}) survives SIGKILL")
     return True
 

@@ -39,7 +39,7 @@ def surroundings(state: SandboxState) -> Surroundings:
     )
 
 
-def web(path: str, *, timeout_seconds: float = 10.0) -> Component:
+def web(path: str, *, timeout_seconds: float = 30.0) -> Component:
     return Component(
         name="web",
         command=lambda known: (sys.executable, "-S", "-c", SERVER, str(known.ports["web", "http"])),

@@ -38,8 +38,8 @@ def test_the_kernel_releases_the_lock_of_a_killed_process(tmp_path: Path) -> Non
         assert holder.stdout.readline() == b"held\n"
         thread = threading.Thread(target=enter)
         thread.start()
-        assert waited.wait(timeout=10)
+        assert waited.wait(timeout=30)
         assert not entered.is_set()
         holder.send_signal(signal.SIGKILL)
-    thread.join(timeout=10)
+    thread.join(timeout=30)
     assert entered.is_set()

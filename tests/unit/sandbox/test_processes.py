@@ -49,7 +49,7 @@ def launch(state: SandboxState, program: str, **options: object) -> ProcessRecor
 
 def wait_for_output(record: ProcessRecord) -> None:
     processes.wait_until(
-        lambda: Path(record.log_file).stat().st_size > 0, record, timeout_seconds=10
+        lambda: Path(record.log_file).stat().st_size > 0, record, timeout_seconds=30
     )
 
 
@@ -102,7 +102,7 @@ def test_a_process_that_ends_while_it_is_waited_for_shows_its_last_words(
 ) -> None:
     record = launch(state, "raise SystemExit('no such flag: --frob')")
     with pytest.raises(SandboxError, match=r"child ended at once(.|\n)*no such flag: --frob"):
-        processes.wait_until(lambda: False, record, timeout_seconds=10)
+        processes.wait_until(lambda: False, record, timeout_seconds=30)
 
 
 def test_a_process_that_never_becomes_ready_is_an_error_with_the_time(state: SandboxState) -> None:
