@@ -6,8 +6,9 @@
 calls of 10,000 accounts. The batch is timed by the card alone and with every account's pool drawn
 down first, from columns in memory to charges in memory, each the median of three. Single calls draw
 from a pool too, each is explained, and by the same card each is rated as 3 hours, so that the last
-line shows that a longer call takes no longer. A sample of 100,000 calls of each batch, whole pools
-of them, is rated again one by one. The last line is one JSON object.
+line shows that a longer call takes no longer: these two are the best of three, in turns. A sample
+of 100,000 calls of each batch, whole pools of them, is rated again one by one. The last line is one
+JSON object.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from callplane.testing.batch_twin import differences
 from callplane.testing.billing_builders import BEGIN, SETUP, account, card, line, plan, row
 
 PARENTS = ("1", "33", "353", "44", "49", "61", "86", "91")
-#: The whole batch is rated so often; the median counts.
+#: The whole batch is rated so often, and the median counts; of single calls, the best.
 RUNS = 3
 CHANGED = BEGIN + timedelta(days=200)
 
@@ -154,9 +155,14 @@ def singles(prices: RateCard, records: int, chance: random.Random) -> dict[str, 
         return lines
 
     all_of(made[:1_000])
+    # In turns, and the best of each: one interruption would look like a cost of length.
+    turns = [
+        (per_second(records, lambda: all_of(made)), per_second(records, lambda: all_of(long)))
+        for _ in range(RUNS)
+    ]
     return {
-        "rated_per_second": per_second(records, lambda: all_of(made)),
-        "rated_three_hours_per_second": per_second(records, lambda: all_of(long)),
+        "rated_per_second": max(short for short, _ in turns),
+        "rated_three_hours_per_second": max(lasting for _, lasting in turns),
         "single_per_second": per_second(records, explained),
         "unrated": sum(isinstance(found, RefusalReason) for found in all_of(made)),
     }
