@@ -24,16 +24,23 @@ from callplane.store import schema
 from callplane.store.books_ports import CallRow, Payer, PlanHolder
 from callplane.store.books_postgres import PostgresBooks
 from callplane.testing import billing_builders as build
-from callplane.testing import polling, sbc_estates
+from callplane.testing import noon_zones, polling, sbc_estates
 from callplane.testing.control_plane import ThrowAwayPostgres
+from callplane.testing.sbc_estates import LoopbackSbc
 from callplane.testing.sbc_world import SbcWorld
 from callplane.testing.sipp import Load, Sipp
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 HELD = "+442079460001"
 CLOCK = SystemClock()
+ZONE = noon_zones.zone(CLOCK.now())
 CALLS, CALLS_PER_SECOND = 1_000, 50
 MINUTES = 10_000
+
+
+@pytest.fixture(scope="module")
+def estate() -> LoopbackSbc:
+    return LoopbackSbc(verdict_milliseconds=sbc_estates.PATIENT_MILLISECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +52,8 @@ def durable_dsn() -> Iterator[str]:
 
 def caller() -> Line:
     numbers = frozenset({HELD})
-    return build.line(build.account(), plan=build.plan(MINUTES), ingress="pbx", caller_ids=numbers)
+    terms = build.account(zone=ZONE)
+    return build.line(terms, plan=build.plan(MINUTES), ingress="pbx", caller_ids=numbers)
 
 
 @pytest.fixture
@@ -57,7 +65,7 @@ async def books(durable_dsn: str) -> AsyncGenerator[PostgresBooks]:
 
 
 def payer(at: datetime) -> Payer:
-    return Payer.at(build.ACCOUNT, "GBP", "Europe/London", at)
+    return Payer.at(build.ACCOUNT, "GBP", ZONE, at)
 
 
 @asynccontextmanager
@@ -78,7 +86,7 @@ async def call_control(world: SbcWorld, books: PostgresBooks) -> AsyncGenerator[
         await authoriser.close()
 
 
-async def rows(books: PostgresBooks, count: int, seconds: float = 20) -> tuple[CallRow, ...]:
+async def rows(books: PostgresBooks, count: int, seconds: float = 40) -> tuple[CallRow, ...]:
     """The calls of this month and of one that ended meanwhile, once there are so many."""
     async with asyncio.timeout(seconds):
         while True:
@@ -87,6 +95,16 @@ async def rows(books: PostgresBooks, count: int, seconds: float = 20) -> tuple[C
                 found += await books.calls(build.ACCOUNT, month.period_start)
             if len(found) >= count:
                 return found
+            await asyncio.sleep(0.2)
+
+
+async def nothing_held(books: PostgresBooks, seconds: float = 20) -> None:
+    """Wait until no month holds anything: what was granted too late is given back by itself."""
+    async with asyncio.timeout(seconds):
+        while any(
+            (month.counters.held_seconds, month.counters.live_calls) != (0, 0)
+            for month in await books.months(build.ACCOUNT)
+        ):
             await asyncio.sleep(0.2)
 
 
@@ -107,6 +125,7 @@ async def test_a_thousand_calls_with_durable_reservations(
         result = await placing.place(world.estate.core, load, seconds=60)
         assert (result.successful, result.failed) == (CALLS, 0)
         found = await rows(books, CALLS)
+        await nothing_held(books)
     assert len({row.attempt_id for row in found}) == len(found) == CALLS
     assert {row.mode for row in found} == {Mode.PLAN}
     # On a machine that is busy otherwise some go on by the fail policy, and are in the books too.
@@ -114,8 +133,6 @@ async def test_a_thousand_calls_with_durable_reservations(
     months = await books.months(build.ACCOUNT)
     used = sum(month.counters.used_seconds for month in months)
     assert used == sum(row.pool_seconds for row in found) >= CALLS
-    for month in months:
-        assert (month.counters.held_seconds, month.counters.live_calls) == (0, 0)
 
 
 async def test_emergency_calls_of_a_dead_day_are_in_the_books_afterwards(
@@ -127,14 +144,14 @@ async def test_emergency_calls_of_a_dead_day_are_in_the_books_afterwards(
     before = len(await rows(books, 0))
     spool = world.kamailio.spool
     forms = ("999", "+44999", "112", "18000", "111", "101")
-    for _ in range(2):
+    for turn in (1, 2):
         for dialled in forms:
             call = await pbx.call(world.uri(dialled), world.estate.core, caller=HELD)
             assert call.status == 200
             assert (await call.bye()).status == 200
         await asyncio.to_thread(
             polling.until,
-            lambda: spool.read_bytes().count(b"log_write_cdr") % len(forms) == 0,
+            lambda turn=turn: spool.read_bytes().count(b"log_write_cdr") == turn * len(forms),
             "records in the spool",
         )
         world.kamailio.kill()

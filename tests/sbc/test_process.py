@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
+import time
 import urllib.parse
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
@@ -13,10 +15,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from callplane.clock import SystemClock
 from callplane.testing import call_builders as build
-from callplane.testing import call_control_process, polling
+from callplane.testing import call_control_process, noon_zones, polling, sbc_estates
 from callplane.testing.call_control_process import CallControl
 from callplane.testing.fixtures import database_dsn, throw_away_postgres
+from callplane.testing.sbc_estates import LoopbackSbc
 from callplane.testing.sbc_world import SbcWorld
 from callplane.testing.sip_endpoint import Call
 from callplane.testing.tcp_relay import TcpRelay
@@ -27,6 +31,11 @@ ANNA, BEN = build.ANNA, build.BEN
 LANDLINE, ABROAD, ON_NET = "+442079460123", "+12025550123", "+442079460008"
 
 
+@pytest.fixture(scope="module")
+def estate() -> LoopbackSbc:
+    return LoopbackSbc(verdict_milliseconds=sbc_estates.PATIENT_MILLISECONDS)
+
+
 @dataclass
 class Stage:
     """The SBC with its peers, the process, the database, and a wire between the last two."""
@@ -35,9 +44,12 @@ class Stage:
     control: CallControl
     dsn: str
     wire: TcpRelay
+    zone: str
 
     async def write(self, *entries: Any, pool_seconds: int | None = None) -> None:
-        await call_control_process.write(self.dsn, entries, pool_seconds=pool_seconds)
+        await call_control_process.write(
+            self.dsn, entries, zone=self.zone, pool_seconds=pool_seconds
+        )
 
     async def start(self, **settings: str) -> None:
         await asyncio.to_thread(lambda: self.control.start(**settings))
@@ -70,6 +82,15 @@ class Stage:
             "order by released_at"
         )
 
+    async def flags_are_pushed(self) -> None:
+        """Wait until the SBC knows who may go on without call control."""
+
+        def pushed() -> bool:
+            told = str(self.world.kamailio.rpc("htable.dump", "outage"))
+            return all(f"pbx|{number}" in told for number in (ANNA, BEN))
+
+        await eventually(pushed, "flags are pushed")
+
     async def settled(self, calls: int) -> None:
         def check() -> bool:
             found = (len(self.records()), self.month()["live"])
@@ -79,7 +100,8 @@ class Stage:
         await eventually(check, f"{calls} calls are in the books")
 
 
-async def eventually(check: Any, what: str, *, seconds: float = 15.0) -> None:
+async def eventually(check: Any, what: str, *, seconds: float = 40.0) -> None:
+    """Wait for what comes within a second or two; `seconds` bound only how long it may hang."""
     await asyncio.to_thread(polling.until, check, what, seconds=seconds)
 
 
@@ -94,7 +116,8 @@ async def stage(
         control = CallControl(dsn, world.place(), tmp_path)
         await world.carriers()
         try:
-            yield Stage(world, control, database_dsn, wire)  # type: ignore[misc]
+            zone = noon_zones.zone(SystemClock().now())
+            yield Stage(world, control, database_dsn, wire, zone)  # type: ignore[misc]
         finally:
             await asyncio.to_thread(control.close)
 
@@ -107,8 +130,10 @@ async def test_one_story_from_rows_to_the_ledger(stage: Stage) -> None:
     )
     await stage.start(rpc_sockets=str(stage.world.kamailio.control.path))
     assert stage.control.metric("callplane_call_lines") == 2
-    await eventually(lambda: 'callplane_sbc_up{sbc="' in stage.control.says("/metrics"), "seen")
-    assert 'callplane_sbc_peer_up{peer="alpha"' in stage.control.says("/metrics")
+    await eventually(
+        lambda: 'callplane_sbc_peer_up{peer="alpha"' in stage.control.says("/metrics"), "seen"
+    )
+    began = time.monotonic()
     call = await stage.call()
     assert call.status == 200
     assert await stage.reason(caller=BEN) == (403, "PoolHeld")
@@ -117,9 +142,10 @@ async def test_one_story_from_rows_to_the_ledger(stage: Stage) -> None:
     assert (await stage.call("999", BEN)).status == 200
     await asyncio.sleep(1.2)
     assert (await call.bye()).status == 200
+    longest_seconds = math.ceil(time.monotonic() - began)
     await eventually(lambda: stage.month()["held"] == 0, "what was not used is free again")
     used = stage.month()["used"]
-    assert used in (2, 3)
+    assert 2 <= used <= longest_seconds
     # An edit of the privilege, and of the account, decides the next call.
     wide = build.privilege("International", "Geographic")
     await stage.write(wide, *build.line(ANNA, privilege=wide.name))
@@ -134,14 +160,18 @@ async def test_one_story_from_rows_to_the_ledger(stage: Stage) -> None:
     await eventually(lambda: stage.month()["used"] == 8, "all of the pool is used")
     assert await stage.reason() == (403, "PoolExhausted")
     assert (await stage.call("999")).status == 200
-    assert stage.control.metric("callplane_emergency_calls_total") == 2
+    await eventually(
+        lambda: stage.control.metric("callplane_emergency_calls_total") == 2, "both are counted"
+    )
     reserved = [row for row in stage.records() if row[3]]
     assert [mode for _, _, mode, _ in reserved] == ["Plan", "Card", "Plan"]
 
 
 async def eventually_reason(stage: Stage, dialled: str, expected: tuple[int, str] | None) -> None:
-    """Call until the answer is that one, for at most 2 s; None: the call is made and ended."""
-    async with asyncio.timeout(2.0):
+    """Call until the answer is that one; None: the call is made and ended. It comes sooner than
+    rows are read that nobody was told of, every ten seconds.
+    """
+    async with asyncio.timeout(8.0):
         while True:
             call = await stage.call(dialled)
             found = (call.status, call.final.start.partition(" ")[2][4:])
@@ -156,6 +186,8 @@ async def eventually_reason(stage: Stage, dialled: str, expected: tuple[int, str
 async def test_killed_during_a_call_it_is_charged_once_to_the_second(stage: Stage) -> None:
     await stage.write(*build.everything(), pool_seconds=3600)
     await stage.start()
+    await stage.flags_are_pushed()
+    began = time.monotonic()
     call = await stage.call()
     assert call.status == 200
     await eventually(lambda: stage.rows(ACTIVE) == [(1,)], "the call is answered in the books")
@@ -168,6 +200,7 @@ async def test_killed_during_a_call_it_is_charged_once_to_the_second(stage: Stag
     assert (await other.bye()).status == 200
     await stage.start()
     assert (await call.bye()).status == 200
+    longest_seconds = math.ceil(time.monotonic() - began)
     await stage.settled(2)
     ((_, seconds, mode, was_reserved),) = [row for row in stage.records() if row[3]]
     assert (mode, was_reserved) == ("Plan", True)
@@ -175,7 +208,7 @@ async def test_killed_during_a_call_it_is_charged_once_to_the_second(stage: Stag
     charged = sum(row[1] for row in stage.records())
     assert month["used"] == charged
     assert (month["held"], month["live"]) == (0, 0)
-    assert 2 <= seconds <= 12
+    assert 2 <= seconds <= longest_seconds
     # The copy of the spool changed nothing.
     await asyncio.sleep(1.0)
     assert stage.month() == month
@@ -203,7 +236,9 @@ async def test_a_call_goes_on_when_the_process_that_extends_it_is_killed(stage: 
         )
     await stage.start()
     await eventually(lambda: stage.month()["held"] > held, "the call holds more")
-    assert "a call that nobody extended goes on" in stage.control.log()
+    await eventually(
+        lambda: "a call that nobody extended goes on" in stage.control.log(), "it is said"
+    )
     assert (await call.bye()).status == 200
     await stage.settled(1)
 
@@ -267,16 +302,14 @@ async def test_without_a_database_the_fail_policy_decides(stage: Stage, how: str
     assert stage.control.says("/readyz") == "ok"
     assert (await up.bye()).status == 200
     await stage.wire.mend()
-    await eventually(lambda: stage.month()["live"] == 0, "the call is settled", seconds=30)
+    await eventually(lambda: stage.month()["live"] == 0, "the call is settled")
     assert await stage.reason("+442079460123", "+442079460007") == (403, "UnknownLine")
 
 
 async def test_a_hung_process_is_silent_and_the_sbc_follows_its_own_table(stage: Stage) -> None:
     await stage.write(*build.everything(), pool_seconds=3600)
     await stage.start()
-    await eventually(
-        lambda: "2" in str(stage.world.kamailio.rpc("htable.dump", "outage")), "flags are pushed"
-    )
+    await stage.flags_are_pushed()
     stage.control.pause()
     try:
         assert (await stage.call(LANDLINE)).status == 200
@@ -285,7 +318,7 @@ async def test_a_hung_process_is_silent_and_the_sbc_follows_its_own_table(stage:
         assert (await stage.call("999")).status == 200
     finally:
         stage.control.go_on()
-    await eventually(lambda: stage.month()["held"] == 0, "nothing stays reserved", seconds=20)
+    await eventually(lambda: stage.month()["held"] == 0, "nothing stays reserved")
 
 
 async def test_started_without_a_database_it_is_away_and_takes_nothing(stage: Stage) -> None:

@@ -12,7 +12,7 @@ import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from callplane.callcontrol.running import SbcPlace
@@ -37,18 +37,30 @@ def as_call_control(dsn: str) -> str:
     return f"{scheme}://{ROLE}:{PASSWORD}@{rest.rpartition('@')[2]}"
 
 
-async def write(dsn: str, entries: Sequence[Entry], *, pool_seconds: int | None = None) -> None:
-    """Write rows as the operator does, and what the account's pool brings."""
+async def write(
+    dsn: str, entries: Sequence[Entry], *, zone: str, pool_seconds: int | None = None
+) -> None:
+    """Write rows as the operator does, and what the account's pool brings. Accounts among them have
+    their months in `zone`.
+    """
     now = SystemClock().now()
-    payer = Payer.at(build.ACCOUNT, "GBP", "Europe/London", now)
+    payer = Payer.at(build.ACCOUNT, "GBP", zone, now)
     held = [] if pool_seconds is None else [PlanHolder("anna", build.PLAN, pool_seconds)]
     holders = [Holders(payer, tuple(held))] if held else []
     tables = PostgresCallTables(dsn)
     await tables.open()
     try:
-        await tables.write("cluster", entries, holders, now=now)
+        local = [_in_zone(entry, zone) for entry in entries]
+        await tables.write("cluster", local, holders, now=now)
     finally:
         await tables.close()
+
+
+def _in_zone(entry: Entry, zone: str) -> Entry:
+    if entry.kind != "CallingAccount" or entry.content is None:
+        return entry
+    spec = {"timeZone": zone, **entry.content["spec"]}
+    return replace(entry, content={**entry.content, "spec": spec})
 
 
 @dataclass

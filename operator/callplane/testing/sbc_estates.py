@@ -38,6 +38,10 @@ DESK = E164("+442079460300")
 #: Its holder has left, and the desk answers.
 LEAVER = E164("+442079460006")
 SWITCHBOARD = E164("+442079460000")
+#: How long an SBC waits for a verdict in production.
+VERDICT_MILLISECONDS = 800
+#: The same where nobody is silent on purpose: as long as a machine that is busy may need to answer.
+PATIENT_MILLISECONDS = 2500
 #: Of the phones in tests.
 PASSWORD = "a sample password"
 
@@ -71,6 +75,7 @@ class LoopbackSbc:
     probed: bool = False
     #: So are PBXes.
     probed_trunks: bool = False
+    verdict_milliseconds: int = VERDICT_MILLISECONDS
 
     def sbc(self) -> Sbc:
         return Sbc(
@@ -116,6 +121,7 @@ class LoopbackSbc:
             public=self._public(),
             media=Endpoint("127.0.0.1", self.ports.media) if self.media else None,
             options_seconds=5,
+            verdict_milliseconds=self.verdict_milliseconds,
         )
 
     def trunk(
