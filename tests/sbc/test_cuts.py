@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from callplane.testing import polling, sbc_world
+from callplane.testing import polling, sbc_estates, sbc_world
 from callplane.testing.kamailio_process import Kamailio, Mutation
 from callplane.testing.sbc_estates import LoopbackSbc
 from callplane.testing.sbc_world import SbcWorld
@@ -16,6 +16,11 @@ from callplane.testing.sbc_world import SbcWorld
 DOMESTIC = "+441614960123"
 CALLS = 150
 GRANT_SECONDS = 3
+
+
+@pytest.fixture(scope="module")
+def estate() -> LoopbackSbc:
+    return LoopbackSbc(verdict_milliseconds=sbc_estates.PATIENT_MILLISECONDS)
 
 
 async def test_every_side_hears_of_a_cut_whose_bye_is_answered_at_once(world: SbcWorld) -> None:
@@ -60,8 +65,16 @@ async def told(estate: LoopbackSbc, kamailio: Kamailio) -> bool:
         await world.call_control(sbc_world.allow(1))
         pbx = await world.pbx()
         assert (await pbx.call(world.uri(DOMESTIC), world.estate.core)).status == 200
-        await asyncio.sleep(6)
-        return bool(pbx.requests("BYE")) and bool(alpha.requests("BYE"))
+        try:
+            await asyncio.to_thread(
+                polling.until,
+                lambda: pbx.requests("BYE") and alpha.requests("BYE"),
+                "both are told",
+                seconds=12,
+            )
+        except AssertionError:
+            return False
+        return True
 
 
 @pytest.mark.parametrize(("files", "expected"), [(forgetful, True), (nobody_looks, False)])
@@ -75,8 +88,11 @@ async def test_a_side_that_was_told_is_not_told_again(world: SbcWorld) -> None:
     alpha, *_ = await world.carriers()
     await world.call_control(sbc_world.allow(1))
     pbx = await world.pbx()
+    # Late enough for both BYEs to be on their way, and before either is sent again.
+    alpha.bye_seconds = pbx.bye_seconds = 0.3
     assert (await pbx.call(world.uri(DOMESTIC), world.estate.core)).status == 200
     await alpha.methods("INVITE", "ACK", "BYE")
+    await pbx.methods("BYE")
     await asyncio.to_thread(
         polling.stays,
         lambda: len(pbx.requests("BYE")) == len(alpha.requests("BYE")) == 1,

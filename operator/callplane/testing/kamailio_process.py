@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from callplane.testing.sbc_programs import Program
 #: Turns files into other files: how a mutant is made.
 Mutation = Callable[[dict[str, str]], dict[str, str]]
 LINES_SHOWN = 30
+#: Bounds on hanging: a machine that is busy starts and reaps a dozen processes slowly.
+START_SECONDS, GONE_SECONDS = 40.0, 20.0
 
 
 @dataclass
@@ -78,7 +81,7 @@ class Kamailio:
                 start_new_session=True,
             )
         try:
-            polling.until(self._is_up, "Kamailio answers", seconds=20)
+            polling.until(self._is_up, "Kamailio answers", seconds=START_SECONDS)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.last_lines()}") from None
 
@@ -124,3 +127,16 @@ class Kamailio:
         self.process.wait()
         self.process = None
         (self.folder / "rpc.sock").unlink(missing_ok=True)
+        # Its workers are no children of ours: whoever starts the next one needs the port they had.
+        polling.until(self._has_left, "Kamailio's workers are gone", seconds=GONE_SECONDS)
+
+    def _has_left(self) -> bool:
+        """Does nobody listen any more where call control connects?"""
+        place = self.sbc.call_control
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((place.address, place.port))
+            except OSError:
+                return False
+        return True
