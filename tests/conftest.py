@@ -88,6 +88,7 @@ hypothesis.settings.register_profile(
     # The machine is shared; a slow example is no finding. Everything else about an example is
     # reproducible: a run that must be complete draws the same examples each time.
     deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
     derandomize=COMPLETE,
     print_blob=True,
 )
