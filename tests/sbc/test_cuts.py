@@ -74,7 +74,16 @@ async def told(estate: LoopbackSbc, kamailio: Kamailio) -> bool:
             )
         except AssertionError:
             return False
+        byes = [*pbx.requests("BYE"), *alpha.requests("BYE")]
+        # By its tags a peer knows which call ends: both of them, and no other.
+        (invite,) = alpha.requests("INVITE")
+        tags = {_tag(invite.get("From")), _tag(alpha.answer_to(invite, 200).get("To"))}
+        assert all({_tag(one.get("From")), _tag(one.get("To"))} == tags for one in byes), byes
         return True
+
+
+def _tag(value: str) -> str:
+    return value.partition(";tag=")[2]
 
 
 @pytest.mark.parametrize(("files", "expected"), [(forgetful, True), (nobody_looks, False)])

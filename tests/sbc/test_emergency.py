@@ -331,6 +331,21 @@ async def test_a_way_that_the_caller_asks_for_does_not_reach_the_carrier(
     await bravo.methods("INVITE", "ACK", "BYE")
 
 
+@pytest.mark.parametrize("hops", ["many", "-1", "", "99999999999"])
+async def test_hops_that_nobody_can_read_keep_nobody_from_a_service(
+    world: SbcWorld, hops: str
+) -> None:
+    _, bravo, _ = await world.carriers()
+    pbx = await world.pbx()
+    invite = pbx.begin(world.uri("999"))
+    headers = ((name, hops if name == "Max-Forwards" else value) for name, value in invite.headers)
+    invite = replace(invite, headers=tuple(headers))
+    assert (await pbx.transact(invite, world.estate.core)).status == 200
+    (sent,) = bravo.requests("INVITE")
+    assert len(sent.all("Max-Forwards")) == 1
+    assert 0 < int(sent.get("Max-Forwards")) <= 70
+
+
 async def test_what_an_invitation_asks_of_proxies_keeps_nobody_from_a_service(
     world: SbcWorld,
 ) -> None:

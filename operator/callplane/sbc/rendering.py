@@ -18,11 +18,16 @@ from callplane.sbc.model import Endpoint, Sbc, TrunkType
 
 #: A call without a grant has no end of its own: a year is for ever.
 LONGEST_SECONDS = 31_536_000
+#: How long after its start an SBC still relays what belongs to calls that it does not know: as long
+#: as a call that somebody pays for may be.
+UNKNOWN_SECONDS = 14_400
 #: How long an emergency leg waits for any answer of a carrier before the next is tried.
 EMERGENCY_TRY_MILLISECONDS = 3000
 #: How long one that took it may be without ringing or other progress, while there is a next one.
 EMERGENCY_PROGRESS_MILLISECONDS = 8000
 RING_MILLISECONDS = 120_000
+#: Whoever rings on tells of it again and again, which begins that time anew; this is the end of it.
+INVITE_MILLISECONDS = 180_000
 #: Messages that call control may leave unread before it is no longer sent any. Kamailio's workers
 #: hand each message to another process of theirs through a socket that holds 278 before it makes a
 #: worker wait (measured, Linux with its usual buffers); that process may wait as long as it likes.
@@ -106,7 +111,9 @@ def _settings(sbc: Sbc) -> dict[str, str]:
         "MEDIA": str(sbc.media or ""),
         "RECORD": ";".join(f"{name}=$dlg_var({name})" for name in RECORD_FIELDS),
         "LONGEST": str(LONGEST_SECONDS),
+        "UNKNOWN_SECONDS": str(UNKNOWN_SECONDS),
         "RING": str(RING_MILLISECONDS),
+        "INVITE": str(INVITE_MILLISECONDS),
         "EMERGENCY_TRY": str(EMERGENCY_TRY_MILLISECONDS),
         "EMERGENCY_PROGRESS": str(EMERGENCY_PROGRESS_MILLISECONDS),
         "VERDICT": str(sbc.verdict_milliseconds),
