@@ -266,6 +266,10 @@ def _keep_holding(books: MemoryBooks, held: Any, state: Any) -> None:
     held.row = replace(held.row, state=state)
 
 
+def _open_as_ever(books: MemoryBooks, payers: Any, now: Any) -> None:
+    """In place of opening past months without plans."""
+
+
 def _no_take_back(books: MemoryBooks, held: Any, month: Any, bears: Any, now: Any) -> None:
     """In place of the reversal of what was presumed."""
 
@@ -296,6 +300,12 @@ PYTHON_MUTANTS = (
     ),
     PythonMutant(
         MemoryBooks, "_take_back", _no_take_back, "what_is_presumed_is_replaced_by_the_record"
+    ),
+    PythonMutant(
+        MemoryBooks,
+        "_open_past",
+        _open_as_ever,
+        "a_month_before_the_first_plan_is_opened_without_it",
     ),
     PythonMutant(
         MemoryBooks,

@@ -31,6 +31,8 @@ class RefusalReason(StrEnum):
     CEILING_REACHED = "CeilingReached"
     DAILY_CAP_REACHED = "DailyCapReached"
     CONCURRENCY_LIMIT = "ConcurrencyLimit"
+    #: Of the books and not of the decision: an attempt of that name has ended already.
+    ATTEMPT_OVER = "AttemptOver"
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class BooksRecordBook:
         entries: list[Entry] = []
         settled: list[CallRecord] = []
         suspended: list[Suspended] = []
-        tariff = Tariff(self.books)
+        tariff = Tariff(self.books, self.clock.now())
         for record in sorted(records, key=lambda one: (one.answered_at, one.attempt_id)):
             entry = await self._entry(record, held.get(record.attempt_id), tariff)
             if isinstance(entry, Entry):

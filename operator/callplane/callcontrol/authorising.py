@@ -44,8 +44,9 @@ from callplane.store.ports import StoreUnavailable
 from callplane.tracing import step
 from callplane.values import HolderId, Platform
 
-#: How long a call may ring, as the SBC does, and a little more.
-RING: Final = timedelta(seconds=130)
+#: How long a call may ring, as the SBC does, and a little more: one that is answered later than its
+#: hold ends is counted by nobody until its record comes.
+RING: Final = timedelta(seconds=190)
 #: A live reservation outlasts its grant by this, for its record to come.
 OVERTIME: Final = timedelta(seconds=120)
 #: The part of a grant after which more is asked for.
@@ -194,6 +195,9 @@ class BooksAuthoriser:
         reserve = Reserve(attempt.attempt_id, payer, line.name, decision, now, expires_at)
         with step("reserve"):
             grant = await self.books.reserve(reserve)
+        if grant is RefusalReason.ATTEMPT_OVER:
+            # Whoever only observes allows no second call under the name of one that is charged.
+            return Refused(grant.value)
         if isinstance(grant, RefusalReason):
             enforced = account.enforcement is account.enforcement.ENFORCE
             return self._refused(Refusal(grant, enforced), caller, attempt)

@@ -152,7 +152,7 @@ async def _take_batch(
             left.append(leg)
     left = await _unknown(books, left, report)
     for _ in range(ATTEMPTS):
-        entries = await _entries(books, left, lines, held, report)
+        entries = await _entries(books, left, lines, held, report, now)
         outcomes = await books.settle(entries, now=now)
         left = []
         for entry, outcome in zip(entries, outcomes, strict=True):
@@ -184,19 +184,20 @@ async def _unknown(books: Books, legs: list[Leg], report: Report) -> list[Leg]:
     return [leg for leg in legs if leg.key not in known]
 
 
-async def _entries(
+async def _entries(  # noqa: PLR0913 - what a batch is rated by, all named
     books: Books,
     legs: list[Leg],
     lines: Mapping[str, Line],
     held: list[Suspended],
     report: Report,
+    now: datetime,
 ) -> list[Entry]:
     """Entries in the order in which the calls began, each leg once; what cannot be one is added to
     `held`.
     """
     found = {one.attempt_id: one for one in await books.reservations([x.attempt_id for x in legs])}
     accounts = {line.account.name: line.account for line in lines.values()} if found else {}
-    tariff = Tariff(books)
+    tariff = Tariff(books, now)
     await tariff.look_up(
         (leg, line)
         for leg in legs

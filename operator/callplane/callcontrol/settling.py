@@ -67,6 +67,7 @@ class Tariff:
     """
 
     books: Books
+    now: datetime
     _free_seconds: dict[tuple[str, datetime], int] = field(default_factory=dict)
     _payers: dict[tuple[str, int], Payer] = field(default_factory=dict)
 
@@ -79,7 +80,7 @@ class Tariff:
                 wanted[(payer.account, payer.period.start)] = payer
         missing = [key for key in wanted if key not in self._free_seconds]
         if missing:
-            found = await self.books.free_seconds([wanted[key] for key in missing])
+            found = await self.books.free_seconds([wanted[key] for key in missing], now=self.now)
             self._free_seconds.update(zip(missing, found, strict=True))
 
     async def rate(self, leg: Leg, line: Line) -> Entry | RefusalReason:

@@ -84,7 +84,8 @@ class MemoryBooks:
     async def counters(self, payer: Payer) -> Counters:
         return self._month(payer, payer.period.start).counters.on_day(payer.day)
 
-    async def free_seconds(self, payers: Sequence[Payer]) -> tuple[int, ...]:
+    async def free_seconds(self, payers: Sequence[Payer], *, now: datetime) -> tuple[int, ...]:
+        self._open_past(payers, now)
         return tuple([(await self.counters(one)).free_seconds for one in payers])
 
     async def line_counters(self, account: str, line: str, *, now: datetime) -> LineCounters:
@@ -95,7 +96,8 @@ class MemoryBooks:
         month = self._month(request.payer, request.now)
         known = self._held.get(request.attempt_id)
         if known is not None:
-            return known.row.granted
+            is_live = known.row.state.is_live
+            return known.row.granted if is_live else RefusalReason.ATTEMPT_OVER
         counters = month.counters.on_day(request.payer.day)
         elsewhere = sum(
             other.counters.live_calls
@@ -174,6 +176,7 @@ class MemoryBooks:
 
     async def settle(self, entries: Sequence[Entry], *, now: datetime) -> tuple[Outcome, ...]:
         self._ask()
+        self._open_past([entry.payer for entry in entries], now)
         return tuple([self._settle(entry, now) for entry in entries])
 
     def _settle(self, entry: Entry, now: datetime) -> Outcome:
@@ -358,6 +361,18 @@ class MemoryBooks:
             month = self._months[key] = _Month(payer)
             self._entitle(month, now)
         return self._months[key]
+
+    def _open_past(self, payers: Sequence[Payer], now: datetime) -> None:
+        """Open months that ended before anybody used them: with no plan, if none was there yet."""
+        for payer in payers:
+            key, start = (payer.account, payer.period.start), payer.period.start
+            had_plans = any(
+                other.counters.entitlement_seconds
+                for (account, begun), other in self._months.items()
+                if account == payer.account and begun < start
+            )
+            if payer.period.end <= now and key not in self._months and not had_plans:
+                self._months[key] = _Month(payer)
 
     def _bearing(self, month: _Month, now: datetime) -> _Month:
         """The month that bears what is charged for this one."""

@@ -218,14 +218,16 @@ class Books(Protocol):
         """The account's month as seen on the payer's day, opened if nobody has used it yet."""
         ...
 
-    async def free_seconds(self, payers: Sequence[Payer]) -> tuple[int, ...]:
+    async def free_seconds(self, payers: Sequence[Payer], *, now: datetime) -> tuple[int, ...]:
         """What nobody has used or holds of many pools at once, in the order of the payers."""
         ...
 
     async def line_counters(self, account: str, line: str, *, now: datetime) -> LineCounters: ...
 
     async def reserve(self, request: Reserve) -> Grant | RefusalReason:
-        """Hold what can be had. The same attempt again gets the same answer."""
+        """Hold what can be had. The same attempt again gets the same answer while it is live, and
+        ATTEMPT_OVER afterwards: nothing is held for it any more, and its leg is charged once.
+        """
         ...
 
     async def extend(
@@ -254,7 +256,8 @@ class Books(Protocol):
         """Account for calls: all of them in one transaction, each leg once.
 
         What belongs to a month whose statement is closed is charged in the first that is open. A
-        leg that is accounted for leaves suspense.
+        leg that is accounted for leaves suspense. A month that had ended before anybody used it is
+        opened without the plans of today, unless plans were there before.
         """
         ...
 

@@ -29,6 +29,7 @@ from callplane.store.books_ports import (
     Payer,
     PlanHolder,
     Reservation,
+    ReservationState,
     Reserve,
     StoredPosting,
     Suspended,
@@ -72,9 +73,10 @@ class PostgresBooks:
                 (found,) = await cursor.fetchall()
         return rows.counters(found).on_day(payer.day)
 
-    async def free_seconds(self, payers: Sequence[Payer]) -> tuple[int, ...]:
+    async def free_seconds(self, payers: Sequence[Payer], *, now: datetime) -> tuple[int, ...]:
         keys = [[one.account for one in payers], [one.period.start for one in payers]]
         async with self._sessions.session() as session:
+            await _open_past(session, payers, now)
             cursor = await session.execute(statements.FREE_SECONDS, keys)
             found = dict(await cursor.fetchall())
         free = []
@@ -95,10 +97,14 @@ class PostgresBooks:
         parameters = rows.reserve_parameters(request)
         async with self._sessions.session() as session:
             cursor = await session.execute(
-                statements.RESERVE, (*parameters, None if price is None else Jsonb(price))
+                statements.RESERVE,
+                (request.attempt_id, *parameters, None if price is None else Jsonb(price)),
             )
             (found,) = await cursor.fetchall()
-        return rows.granted(found)
+        before = found[-1]
+        if before is not None and not ReservationState(before).is_live:
+            return RefusalReason.ATTEMPT_OVER
+        return rows.granted(found[:-1])
 
     async def extend(
         self, attempt_id: str, limits: Limits, *, now: datetime, expires_at: datetime
@@ -143,6 +149,7 @@ class PostgresBooks:
             key=lambda nth: (entries[nth].payer.account, entries[nth].payer.period.start, nth),
         )
         async with self._sessions.session() as session:
+            await _open_past(session, [entries[nth].payer for nth in order], now)
             if sum(map(rows.is_copied, entries)) < COPY_MIN:
                 found = await _settle_each(session, [entries[nth] for nth in order], now)
             else:
@@ -228,6 +235,14 @@ class PostgresBooks:
 
 def _month(payer: Payer) -> tuple[str, datetime, datetime, str]:
     return (payer.account, payer.period.start, payer.period.end, payer.currency)
+
+
+async def _open_past(session: AsyncConnection, payers: Sequence[Payer], now: datetime) -> None:
+    """Open months that ended before anybody used them: with no plan, if none was there yet."""
+    months = {_month(one): None for one in payers if one.period.end <= now}
+    if months:
+        columns = [list(column) for column in zip(*months, strict=True)]
+        await session.execute(statements.OPEN_PAST, (*columns, now))
 
 
 async def _settle_each(

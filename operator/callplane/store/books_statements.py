@@ -5,11 +5,27 @@ Columns are listed in the order in which `books_rows` reads them.
 
 from __future__ import annotations
 
-RESERVE = f"select * from books.reserve({', '.join(['%s'] * 28)})"
+#: With what the attempt was before, which is nothing for a new one.
+RESERVE = f"""
+select granted.*, (select state from books.reservations where attempt_id = %s)
+from books.reserve({", ".join(["%s"] * 28)}) as granted
+"""
 EXTEND = "select * from books.extend(%s, %s, %s, %s, %s)"
 VOID = "select books.void(%s)"
 SET_PLANS = "select books.set_plans(%s, %s, %s, %s, %s, %s, %s, %s)"
 OPEN_MONTH = "select from books.lock_period(%s, %s, %s, %s, %s)"
+#: Months that ended before anybody used them. `lock_period` would give them the plans of today.
+OPEN_PAST = """
+insert into books.account_periods (account, period_start, period_end, currency)
+select distinct account, period_start, period_end, currency
+from unnest(%s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[])
+    as asked (account, period_start, period_end, currency)
+where period_end <= %s and not exists (
+    select from books.account_periods as earlier
+    where earlier.account = asked.account and earlier.period_start < asked.period_start
+    and earlier.entitlement_seconds > 0)
+on conflict do nothing
+"""
 SETTLE = "select books.settle(value, %s) from jsonb_array_elements(%s)"
 ANSWERED = """
 update books.reservations set state = 'Active', answered_at = coalesce(answered_at, %s),

@@ -137,6 +137,29 @@ async def a_grant_is_recorded_and_never_more_than_there_is(books: Books) -> None
 
 
 @check
+async def an_attempt_that_is_over_is_granted_nothing_again(books: Books) -> None:
+    """Asked again after its answer was given up, or under the name of a call that is charged:
+    nothing would be held for it, and its record would be a copy.
+    """
+    await books.set_plans(payer(), [holder("anna", 5)], now=NOW)
+    for attempt_id in ("given-up", "charged", "presumed"):
+        await granted(books, request(attempt_id, pool_quote(first_slice_seconds=60)))
+    await books.void("given-up")
+    await books.settle(
+        [
+            entry("charged", 30, Grant(pool_seconds=60)),
+            entry("presumed", 0, Grant(pool_seconds=60), presumed=True),
+        ],
+        now=NOW,
+    )
+    for attempt_id in ("given-up", "charged", "presumed"):
+        assert await books.reserve(request(attempt_id)) is RefusalReason.ATTEMPT_OVER
+    after = await seen(books)
+    assert (after.held_seconds, after.used_seconds, after.live_calls) == (0, 30, 0)
+    await audit(books)
+
+
+@check
 async def many_at_once_share_the_last_minute(books: Books) -> None:
     await books.set_plans(payer(), [holder("anna", 1)], now=NOW)
     asked = [request(f"call-{n}", line=f"sales/{n}") for n in range(200)]

@@ -182,7 +182,42 @@ async def what_is_free_can_be_asked_of_many_at_once(books: Books) -> None:
     payers = [payer(), payer("sales/other"), payer(setup=NOW + timedelta(days=30)), payer()]
     await books.set_plans(payer(), [holder("anna", 5)], now=NOW)
     await granted(books, request("one", pool_quote(first_slice_seconds=60)))
-    assert await books.free_seconds(payers) == (240, 0, 300, 240)
+    assert await books.free_seconds(payers, now=NOW) == (240, 0, 300, 240)
+
+
+@check
+async def a_month_before_the_first_plan_is_opened_without_it(books: Books) -> None:
+    """A record that waited until its line was declared: nobody held a plan when it was made."""
+    await books.set_plans(payer(), [holder("anna", 5)], now=NOW)
+    october, september = (payer(setup=NOW - timedelta(days=days)) for days in (10, 40))
+    assert await books.free_seconds([october], now=NOW) == (0,)
+    late = entry("late", 60, Grant(pool_seconds=60), known=False, whose=october)
+    later = [
+        entry(f"later-{n}", 60, Grant(pool_seconds=60), known=False, whose=september)
+        for n in range(12)
+    ]
+    assert await books.settle([late], now=NOW) == (Outcome.SETTLED,)
+    assert await books.settle(later, now=NOW) == (Outcome.SETTLED,) * 12
+    for whose, calls in ((october, 1), (september, 12)):
+        assert await books.plans(ACCOUNT, whose.period.start) == ()
+        assert await books.postings(ACCOUNT, whose.period.start) == ()
+        rows = await books.calls(ACCOUNT, whose.period.start)
+        assert [row.uncharged_seconds for row in rows] == [60] * calls
+    assert (await seen(books)).entitlement_seconds == 300
+    await audit(books)
+
+
+@check
+async def a_month_in_which_nobody_called_has_its_plans_all_the_same(books: Books) -> None:
+    before = payer(setup=NOW - timedelta(days=70))
+    await books.set_plans(before, [holder("anna", 5)], now=NOW - timedelta(days=70))
+    october = payer(setup=NOW - timedelta(days=10))
+    late = entry("late", 60, Grant(pool_seconds=60), known=False, whose=october)
+    assert await books.free_seconds([october], now=NOW) == (300,)
+    assert await books.settle([late], now=NOW) == (Outcome.SETTLED,)
+    assert await books.plans(ACCOUNT, october.period.start) == (holder("anna", 5),)
+    assert (await books.counters(october)).used_seconds == 60
+    await audit(books)
 
 
 @check

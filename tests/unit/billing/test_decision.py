@@ -48,7 +48,7 @@ def answer(found: Quote | Refusal) -> str:
 ORDER = [
     "UnknownLine", "LineSuspended", "CallerIdNotAllowed", "FraudLimit", "PrivilegeDenied",
     "NoPlan", "RateCardDisabled", "PoolExhausted", "PoolHeld", "NoRate", "PriceLimit",
-    "CeilingReached", "DailyCapReached", "ConcurrencyLimit",
+    "CeilingReached", "DailyCapReached", "ConcurrencyLimit", "AttemptOver",
 ]  # fmt: skip
 
 

@@ -23,7 +23,9 @@ from callplane.callcontrol.authorising import (
 from callplane.callcontrol.directory import MemoryDirectory, caller_of
 from callplane.callcontrol.messages import Authorise, Extend, Order, Started
 from callplane.callcontrol.ports import Granted, Refused
+from callplane.callcontrol.reaping import Reaper
 from callplane.numbering.destinations import DOMESTIC, DestinationClass
+from callplane.sbc import rendering
 from callplane.store.books_memory import MemoryBooks
 from callplane.store.books_ports import Payer, PlanHolder, ReservationState, Reserve
 from callplane.store.ports import StoreUnavailable
@@ -91,6 +93,31 @@ async def test_what_is_given_up_is_given_back() -> None:
     await desk.ask()
     await desk.authoriser.withdraw("a-1")
     assert await desk.held() == 0
+
+
+@pytest.mark.parametrize("enforcement", Enforcement)
+async def test_an_attempt_that_was_given_back_is_refused(enforcement: Enforcement) -> None:
+    """Whoever asks over HTTP and gave up waiting asks again: what was granted is held no more."""
+    desk = Desk(enforcement=enforcement)
+    await desk.ask()
+    await desk.authoriser.withdraw("a-1")
+    assert await desk.ask() == Refused("AttemptOver")
+    assert await desk.held() == 0
+    assert isinstance(await desk.ask(replace(QUESTION, attempt_id="a-2")), Granted)
+
+
+async def test_a_call_that_rings_as_long_as_the_sbc_lets_it_is_held_when_it_is_answered() -> None:
+    """A far end that is in league with its caller says again and again that it rings."""
+    desk = Desk()
+    await desk.ask()
+    reaper = Reaper(desk.books, desk.directory, desk.clock)
+    sent: list[Order] = []
+    await asyncio.sleep(rendering.INVITE_MILLISECONDS / 1000 - 1)
+    assert await reaper.step() == 0
+    await desk.authoriser.answered(Started("a-1", "b-1", 3, 4), sent.append)
+    assert await desk.held() == 75
+    await asyncio.sleep(70)
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize(

@@ -106,8 +106,10 @@ class WatchedBooks:
             lambda books: books.counters(payer), "counters", payer=payer
         )
 
-    async def free_seconds(self, payers: Sequence[Payer]) -> tuple[int, ...]:
-        return await self._read(lambda books: books.free_seconds(payers))  # type: ignore[no-any-return]
+    async def free_seconds(self, payers: Sequence[Payer], *, now: datetime) -> tuple[int, ...]:
+        return await self._read(  # type: ignore[no-any-return]
+            lambda books: books.free_seconds(payers, now=now)
+        )
 
     async def line_counters(self, account: str, line: str, *, now: datetime) -> LineCounters:
         return await self._read(  # type: ignore[no-any-return]
