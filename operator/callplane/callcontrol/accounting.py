@@ -169,5 +169,13 @@ class BooksRecordBook:
             answered=record.answered_at,
             released=record.released_at,
             inbound=record.call_class == "inbound",
-            on_net=record.call_class == "on-net",
+            on_net=self._is_on_net(record),
         )
+
+    def _is_on_net(self, record: CallRecord) -> bool:
+        """Did it go to a number of ours and was allowed as such? One that this SBC has no way to,
+        since it is at another SBC or in a cloud, leaves by a carrier all the same.
+        """
+        if record.call_class == "outbound" and not record.reservation_id:
+            return self.directory.is_ours(destination_of(record.dialled))
+        return record.call_class == "on-net"

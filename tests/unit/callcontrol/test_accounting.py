@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from callplane.billing.quotes import Mode
+from callplane.billing.terms import OnNet
 from callplane.callcontrol import intake
 from callplane.callcontrol.accounting import BooksRecordBook
 from callplane.callcontrol.authorising import BooksAuthoriser
@@ -101,6 +102,26 @@ async def test_emergency_and_exempt_calls_are_in_the_books_and_cost_nothing(
     (call,) = await desk.calls()
     assert (call.mode, call.pool_seconds, call.charge_micros) == (mode, 0, 0)
     assert (await desk.books.counters(desk.payer)).used_seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("on_net", "expected"), [(OnNet.FREE, (Mode.ON_NET, 0)), (OnNet.RATE, (Mode.PLAN, 42))]
+)
+async def test_a_call_to_our_number_at_another_sbc_costs_what_its_caller_was_told(
+    on_net: OnNet, expected: tuple[Mode, int]
+) -> None:
+    """This SBC has no way to it, and sends it to a carrier."""
+    desk = Desk(on_net=on_net)
+    await desk.fill()
+    desk.directory.numbers = frozenset({RECORD.dialled})
+    question = Authorise(1, 2, "a-1", "b-1", build.INGRESS, build.CALLER, build.LANDLINE)
+    granted = await desk.authoriser.authorise(question)
+    assert isinstance(granted, Granted)
+    assert granted.on_net == (on_net is OnNet.FREE)
+    record = replace(RECORD, dialled=granted.dialled, reservation_id=granted.reservation_id)
+    await desk.record_book.post([record])
+    (call,) = await desk.calls()
+    assert (call.mode, call.pool_seconds) == expected
 
 
 async def test_inbound_calls_belong_to_the_line_that_is_called() -> None:
