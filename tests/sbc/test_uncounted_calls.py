@@ -106,7 +106,7 @@ async def test_a_bye_that_the_carrier_refuses_is_followed_by_one_that_it_takes(
 ) -> None:
     call, _, alpha = await charged_call(world)
     refusing_once(alpha)
-    assert (await call.bye()).status == 420
+    assert (await call.within("BYE", 5000)).status == 420
     await asyncio.to_thread(polling.until, lambda: byes(alpha) == 2, "it is told again")
     first, second = alpha.requests("BYE")
     assert int(second.get("CSeq").split()[0]) > int(first.get("CSeq").split()[0])
@@ -128,6 +128,25 @@ async def test_calls_under_one_call_id_do_not_speak_for_one_another(world: SbcWo
     assert call.status == 200
     await pbx.transact(to_itself(pbx.in_dialog(call, "BYE", 2), world), call.target)
     await asyncio.to_thread(polling.until, lambda: byes(alpha) == 2, "the carrier is told")
+
+
+async def test_who_leaves_no_number_for_a_bye_has_no_call_and_999_all_the_same(
+    world: SbcWorld,
+) -> None:
+    """Requests within a call are numbered below 2^31, and a cut needs a number after the last."""
+    alpha, *_ = await world.carriers()
+    await world.call_control(sbc_world.allow(60))
+    pbx = await world.pbx()
+    last = (("CSeq", "2147483647 INVITE"),)
+    refused = await pbx.call(world.uri(DOMESTIC), world.estate.core, headers=last)
+    assert refused.status == 400
+    assert alpha.requests("INVITE") == []
+    assert (await pbx.call(world.uri("999"), world.estate.core, headers=last)).status == 200
+    call = await pbx.call(world.uri(DOMESTIC), world.estate.core)
+    for method in ("INVITE", "INFO", "BYE"):
+        assert (await call.within(method, 2147483647)).status == 400
+    assert [one.method for one in alpha.received if DOMESTIC in one.get("To")] == ["INVITE", "ACK"]
+    assert (await call.bye()).status == 200
 
 
 @pytest.mark.parametrize("who", ["caller", "callee"])
