@@ -81,7 +81,7 @@ async def live(legs: list[Leg], line: Line, minutes: int) -> list[Split]:
 
 async def from_a_file(legs: list[Leg], line: Line, minutes: int) -> list[Split]:
     books = await opened(minutes)
-    tariff = Tariff(books)
+    tariff = Tariff(books, build.SETUP)
     for one in legs:
         entry = await tariff.rate(one, line)
         assert isinstance(entry, Entry)
