@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import socket
@@ -35,13 +36,28 @@ from callplane.wiring import tracing_choice
 
 #: The name under which traces of this process are found.
 SERVICE = "callplane-operator"
+#: Objects made since, until the collector of cycles looks at the newest ones; then how many such
+#: looks until it looks at those that are older, and at all. Python's own are 700, 10 and 10.
+COLLECTOR_THRESHOLDS = (10_000, 10, 50)
 
 
 def run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
     """Run until a signal; the exit code is the process's."""
+    _spare_the_collector()
     # A third of the operator's time would otherwise go into the event loop's own Python.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(settings, kubeconfig))
+
+
+def _spare_the_collector() -> None:
+    """Nearly all that the operator makes is either kept (what is known of a large estate) or freed
+    by its reference count. Looking through it for cycles as often as Python does by itself took a
+    fifth of the time in which ten thousand people converge.
+    """
+    # Modules and models stay for good; what is frozen is never looked at again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 async def _run(settings: OperatorSettings, kubeconfig: Path | None) -> int:
