@@ -42,6 +42,27 @@ class _NoDiffBase(kopf.DiffBaseStorage):
         return None
 
 
+class _NoProgress(kopf.ProgressStorage):
+    """Kopf would otherwise look through annotations and status for the progress of handlers that
+    are not there.
+    """
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+    def purge(self, **_: Any) -> None:
+        return None
+
+    def touch(self, **_: Any) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
 def settings_for_events_only() -> kopf.OperatorSettings:
     """Kopf's settings for an operator that only listens (docs/adr/0001)."""
     settings = kopf.OperatorSettings()
@@ -54,6 +75,7 @@ def settings_for_events_only() -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 60
     settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.persistence.progress_storage = _NoProgress()
     settings.process.ultimate_exiting_timeout = 60
     return settings
 
@@ -81,12 +103,28 @@ def handlers(engine: Engine, connection: ClusterConnection) -> kopf.OperatorRegi
     return kopf_registry
 
 
+def is_news(engine: Engine, key: ObjectKey, event: Any) -> bool:
+    """Does the event tell what is not known yet? Two of three are our own writes, which were known
+    when they were answered, and asking costs less than Kopf's way of calling a handler.
+    """
+    return event["type"] == "DELETED" or not engine.cache.has_seen(key, event["object"])
+
+
 def _listen(kopf_registry: kopf.OperatorRegistry, engine: Engine, kind: Kind) -> None:
-    @kopf.on.event(GROUP, VERSION, kind.plural, registry=kopf_registry, id=f"watch-{kind.plural}")
+    def key_of(body: Body) -> ObjectKey:
+        return ObjectKey(kind.name, body["metadata"]["namespace"], body["metadata"]["name"])
+
+    @kopf.on.event(
+        GROUP,
+        VERSION,
+        kind.plural,
+        registry=kopf_registry,
+        id=f"watch-{kind.plural}",
+        when=lambda event, **_: is_news(engine, key_of(event["object"]), event),
+    )
     async def heard(event: Any, **_: Any) -> None:
         body: Body = event["object"]
-        key = ObjectKey(kind.name, body["metadata"]["namespace"], body["metadata"]["name"])
-        engine.heard(key, body, is_gone=event["type"] == "DELETED")
+        engine.heard(key_of(body), body, is_gone=event["type"] == "DELETED")
 
 
 async def watch(engine: Engine, connection: ClusterConnection, stop: asyncio.Event) -> None:

@@ -115,13 +115,9 @@ class ObjectCache:
         A body older than the one known changes nothing: our own writes go in as soon as they are
         answered.
         """
-        before = self._objects.get(key)
-        if (
-            before is not None
-            and _version(body) <= _version(before.body)
-            and before.uid == body["metadata"].get("uid")
-        ):
+        if self.has_seen(key, body):
             return Arrival.ECHO, False
+        before = self._objects.get(key)
         body = _lean(body)
         if before is not None and _same_spec(before, body):
             cached = CachedObject(key, body, before.resource, before.errors)
@@ -135,6 +131,15 @@ class ObjectCache:
         if before is None or before.uid != cached.uid:
             return Arrival.FIRST, woken
         return (Arrival.USER if _moved(before, cached) else Arrival.ECHO), woken
+
+    def has_seen(self, key: ObjectKey, body: dict[str, Any]) -> bool:
+        """Is this body, or a newer one of the same object, known already?"""
+        known = self._objects.get(key)
+        return (
+            known is not None
+            and _version(body) <= _version(known.body)
+            and known.uid == body["metadata"].get("uid")
+        )
 
     def _project(self, cached: CachedObject) -> bool:
         """Has what dependents read of the object changed?"""
