@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -221,6 +223,17 @@ def test_a_change_is_itself_after_json(change: Change) -> None:
 @given(changes, changes)
 def test_different_changes_have_different_ids(one: Change, other: Change) -> None:
     assert (one == other) is (one.change_id == other.change_id)
+
+
+@given(
+    changes,
+    st.dictionaries(st.text(st.characters(codec="ascii"), max_size=20), st.text(), max_size=4),
+)
+def test_an_id_is_that_of_the_content_by_rfc_8785(change: Change, after: dict[str, str]) -> None:
+    # Names of fields are ours and ASCII, what they hold is anybody's.
+    change = replace(change, before=None, after=after)
+    expected = hashlib.sha256(rfc8785.dumps(change.to_json())).hexdigest()  # type: ignore[arg-type]
+    assert change.change_id == expected
 
 
 @given(changes)
