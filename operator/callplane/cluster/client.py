@@ -33,6 +33,8 @@ _PATCH_TYPES = {
     # JSON is YAML: the API server takes either under this name.
     "apply": "application/apply-patch+yaml",
 }
+# Made once: `json.dumps` makes an encoder for every call that is not plain.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 Body = ports.Body
 
 
@@ -327,7 +329,7 @@ class KubernetesClient:
         data = None
         if request.body is not None:
             headers["Content-Type"] = request.content_type
-            data = json.dumps(request.body, separators=(",", ":")).encode()
+            data = _encode(request.body).encode()
         loop = asyncio.get_running_loop()
         started = loop.time()
         status = 0

@@ -62,7 +62,11 @@ async def _rows(scope: Scope) -> list[NumberRow]:
     if isinstance(found, NumberRange):
         spans = found.spec.spans
         seen = await scope.engine.register.numbers_in(spans[0].first, spans[-1].last)
-        rows = [row for row in seen if any(row.number in span for span in spans)]
+        # A range of several spans may have numbers of others in between.
+        if len(spans) > 1:
+            rows = [row for row in seen if any(row.number in span for span in spans)]
+        else:
+            rows = list(seen)
     return rows
 
 

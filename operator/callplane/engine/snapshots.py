@@ -78,10 +78,11 @@ class FamilySnapshot(Generic[Row]):
     def add_page(
         self, rows: Iterable[tuple[Hashable, Row]], *, observed_at: float, bad_rows: int
     ) -> None:
+        listed, given = len(self._listing), 0
         for key, row in rows:
-            if key in self._listing:
-                self._repeated += 1
+            given += 1
             self._listing[key] = (row, observed_at)
+        self._repeated += given - (len(self._listing) - listed)
         self._bad_rows += bad_rows
 
     def end_listing(self, *, has_end_marker: bool) -> ListingResult:
@@ -143,9 +144,10 @@ class FamilySnapshot(Generic[Row]):
         which no older state does.
         """
         dirty = self._dirty.get(key)
-        if dirty is not None and observed_at < dirty.until and not dirty.shows(row):
-            return False
-        self._dirty.pop(key, None)
+        if dirty is not None:
+            if observed_at < dirty.until and not dirty.shows(row):
+                return False
+            del self._dirty[key]
         entry = self._entries.get(key)
         if entry is None:
             self._entries[key] = Entry(row, observed_at)

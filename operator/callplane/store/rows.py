@@ -99,10 +99,10 @@ def _by(name: str) -> Any:
 
 
 def _plain(value: object) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
     raise IllegalCommit(f"{type(value).__name__} cannot be stored as JSON")
 
 

@@ -29,6 +29,12 @@ class E164:
                 "as in +442079460001"
             )
 
+    def __hash__(self) -> int:
+        """What a dataclass makes for itself hashes a tuple made for the purpose, and a listing of
+        numbers hashes each of them again and again.
+        """
+        return hash(self.text)
+
     @classmethod
     def from_provider(cls, text: str) -> E164:
         """Read what systems send: with or without the plus, `tel:` prefix, spaces. Raises
