@@ -15,7 +15,6 @@ from typing import Any
 import kopf
 
 from callplane.apis import registry
-from callplane.apis.kinds import Kind
 from callplane.apis.model import GROUP, VERSION
 from callplane.cluster import watch_sessions
 from callplane.cluster.credentials import ClusterConnection
@@ -81,18 +80,37 @@ def settings_for_events_only() -> kopf.OperatorSettings:
 
 
 def handlers(engine: Engine, connection: ClusterConnection) -> kopf.OperatorRegistry:
-    """One raw event handler a kind, one for namespaces (consent is by their labels), and the
+    """One raw event handler for all kinds, one for namespaces (consent is by their labels), and the
     login.
     """
     kopf_registry = kopf.OperatorRegistry()
+    names = {kind.plural: kind.name for kind in registry.KINDS}
 
     @kopf.on.login(registry=kopf_registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
         session = watch_sessions.open_session(connection)
         return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
 
-    for kind in registry.KINDS:
-        _listen(kopf_registry, engine, kind)
+    def is_ours(resource: Any) -> bool:
+        return resource.plural in names
+
+    def key_of(resource: Any, body: Body) -> ObjectKey:
+        metadata = body["metadata"]
+        return ObjectKey(names[resource.plural], metadata["namespace"], metadata["name"])
+
+    # Kopf holds every handler against every event, and more than once: a handler a kind would make
+    # that half a hundred comparisons.
+    @kopf.on.event(
+        is_ours,
+        group=GROUP,
+        version=VERSION,
+        registry=kopf_registry,
+        id="watch",
+        when=lambda event, resource, **_: is_news(engine, key_of(resource, event["object"]), event),
+    )
+    async def heard(event: Any, resource: Any, **_: Any) -> None:
+        body: Body = event["object"]
+        engine.heard(key_of(resource, body), body, is_gone=event["type"] == "DELETED")
 
     @kopf.on.event("", "v1", "namespaces", registry=kopf_registry)
     async def namespace_event(event: Any, **_: Any) -> None:
@@ -108,23 +126,6 @@ def is_news(engine: Engine, key: ObjectKey, event: Any) -> bool:
     when they were answered, and asking costs less than Kopf's way of calling a handler.
     """
     return event["type"] == "DELETED" or not engine.cache.has_seen(key, event["object"])
-
-
-def _listen(kopf_registry: kopf.OperatorRegistry, engine: Engine, kind: Kind) -> None:
-    def key_of(body: Body) -> ObjectKey:
-        return ObjectKey(kind.name, body["metadata"]["namespace"], body["metadata"]["name"])
-
-    @kopf.on.event(
-        GROUP,
-        VERSION,
-        kind.plural,
-        registry=kopf_registry,
-        id=f"watch-{kind.plural}",
-        when=lambda event, **_: is_news(engine, key_of(event["object"]), event),
-    )
-    async def heard(event: Any, **_: Any) -> None:
-        body: Body = event["object"]
-        engine.heard(key_of(body), body, is_gone=event["type"] == "DELETED")
 
 
 async def watch(engine: Engine, connection: ClusterConnection, stop: asyncio.Event) -> None:
