@@ -237,3 +237,46 @@ async def test_detach_lets_go_of_nothing_that_is_deleted_later(worlds: Worlds) -
     await world.delete("TeamsUser", names[0])
     await world.settle(60)
     assert world.number_of(names[0]) is None
+
+
+FROZEN = {
+    "connectionRef": {"kind": "TeamsTenant", "name": "main"},
+    "text": "slow",
+    "since": "2026-11-02T09:00:00Z",
+    "freeze": "All",
+}
+
+
+async def test_an_approval_taken_back_while_no_operator_runs_lets_nothing_through(
+    worlds: Worlds,
+) -> None:
+    """Nobody hears that it goes: what it let through, and that has not run, waits again."""
+    world = await held(worlds)
+    await world.apply("ProviderIncident", "outage", FROZEN)
+    await world.settle(5)
+    await world.answer()
+    await world.settle(10)
+    await world.kill()
+    await world.delete("ChangeApproval", "answer")
+    await world.delete("ProviderIncident", "outage")
+    await world.start()
+    await world.settle(400)
+    assert unassigned(world) == 0
+    assert await world.reason(people(1)[0], namespace=TEAM) == "False ApprovalRequired"
+    # Whoever says yes again is heard.
+    await world.answer(name="again", days=2)
+    await world.settle(60)
+    assert unassigned(world) == COUNT
+
+
+async def test_an_approval_outlives_a_kill(worlds: Worlds) -> None:
+    world = await held(worlds)
+    await world.apply("ProviderIncident", "outage", FROZEN)
+    await world.settle(5)
+    await world.answer()
+    await world.settle(10)
+    await world.kill()
+    await world.delete("ProviderIncident", "outage")
+    await world.start()
+    await world.settle(120)
+    assert unassigned(world) == COUNT

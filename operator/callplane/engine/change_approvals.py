@@ -75,9 +75,13 @@ def _as_datetime(value: object) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
 
 
+def _connection(namespace: str, spec: ChangeApprovalSpec) -> ObjectKey:
+    """The connection that an answer is for: always one of its own namespace."""
+    return ObjectKey(spec.connection_ref.kind.value, namespace, spec.connection_ref.name)
+
+
 def _runtime(scope: Scope, spec: ChangeApprovalSpec) -> ConnectionCore:
-    reference = spec.connection_ref
-    key = ObjectKey(reference.kind.value, scope.key.namespace, reference.name)
+    key = _connection(scope.key.namespace, spec)
     runtime = scope.engine.at_work(key)
     if runtime is not None and not runtime.health.lost_to:
         return runtime
@@ -105,12 +109,27 @@ def identity(spec: ChangeApprovalSpec) -> str:
 
 def gone(engine: Engine, approval: ChangeApproval) -> None:
     """The object is gone: what it has not let through yet, it lets through no more."""
-    reference = approval.spec.connection_ref
-    key = ObjectKey(reference.kind.value, approval.namespace, reference.name)
-    runtime = engine.at_work(key)
+    runtime = engine.at_work(_connection(approval.namespace, approval.spec))
     if runtime is not None:
         runtime.withdrawn_answers.add(identity(approval.spec))
         runtime.gate.ring()
+
+
+def is_given(engine: Engine, connection: ObjectKey, answer: str) -> bool:
+    """Is there an object that says this, and is it there to stay? The register remembers what was
+    answered; whoever takes an answer back while nobody listens only leaves no object.
+    """
+    now = engine.clock.now()
+    for cached in engine.cache.of_kind("ChangeApproval"):
+        approval = cached.resource
+        if not isinstance(approval, ChangeApproval) or cached.is_deleting:
+            continue
+        spec = approval.spec
+        if _connection(cached.key.namespace, spec) != connection:
+            continue
+        if _as_datetime(spec.expires_at) > now and identity(spec) == answer:
+            return True
+    return False
 
 
 def _covered(runtime: ConnectionCore, spec: ChangeApprovalSpec) -> list[GateRow]:

@@ -119,6 +119,7 @@ class ConnectionCore(abc.ABC):
             wake=self._wake_for_gate,
             moved=self._wake_plans,
             claims=self.claims,
+            stands=lambda answer: engine.answer_stands(key, answer),
         )
         # Loops that have nothing to do sleep until they are rung: an idle connection costs nothing.
         self._bells = {
@@ -397,7 +398,7 @@ class ConnectionCore(abc.ABC):
         self.engine.queue.add_later(self.key, Priority.DEPENDENCY, RECOUNT_SECONDS)
 
     async def _gate_step(self) -> float | None:
-        for answer in sorted(self.withdrawn_answers):
+        for answer in sorted(self.withdrawn_answers | self.gate.fallen()):
             await self.gate.forget_answer(answer)
             self.withdrawn_answers.discard(answer)
         may_close = self.engine.barrier_passed and self.is_observed

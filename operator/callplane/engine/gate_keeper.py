@@ -35,9 +35,11 @@ class GateKeeper:
         wake: Callable[[Iterable[ObjectKey]], None],
         moved: Callable[[Iterable[str]], None] = lambda _: None,
         claims: Callable[[], int] | None = None,
+        stands: Callable[[str], bool] = lambda _: True,
     ) -> None:
         """`moved` hears the digests of held batches of which a row has changed; percentages are
-        counted against `claims`, those of the register where it is left out.
+        counted against `claims`, those of the register where it is left out. `stands` tells
+        whether somebody still says an answer.
         """
         self._claims = claims or mirror.claims
         self._mirror = mirror
@@ -45,6 +47,7 @@ class GateKeeper:
         self.limits = limits
         self._wake = wake
         self._moved = moved
+        self._stands = stands
         # Rung whenever rows change, so that whoever calls `close_due` can sleep until then.
         self.ring: Callable[[], None] = lambda: None
         # Proposals, closing and approvals change several rows in steps; one at a time keeps them
@@ -107,8 +110,21 @@ class GateKeeper:
             await self.propose((), proposer=proposer, range_names={})
 
     def consumed(self, change: Change) -> GateRow | None:
-        """The gate row as the write of this change leaves it; None: the change may not run now."""
-        return gate.consume(self._mirror.gate_rows, change, now=self._clock.now())
+        """The gate row as the write of this change leaves it; None: the change may not run now.
+
+        An answer may have been taken back while nobody heard it, or while its change was under way.
+        """
+        row = gate.consume(self._mirror.gate_rows, change, now=self._clock.now())
+        if row is not None and row.approval and not self._stands(row.approval):
+            self.ring()
+            return None
+        return row
+
+    def fallen(self) -> set[str]:
+        """Answers that let changes through which have not run, and that nobody says any more."""
+        rows = self._mirror.gate_rows.values()
+        answers = {row.approval for row in rows if row.status is GateStatus.APPROVED}
+        return {answer for answer in answers if not self._stands(answer)}
 
     def restored(self, change: Change) -> tuple[GateRow, ...]:
         """The grant of a write that did nothing, given back; empty when the change had none."""

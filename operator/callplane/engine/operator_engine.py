@@ -228,6 +228,12 @@ class Engine:
                 return row
         return None
 
+    def answer_stands(self, connection: ObjectKey, answer: str) -> bool:
+        """Does any object still give this answer to the connection? Until everything is listed,
+        nobody can tell that none does.
+        """
+        return not self.barrier_passed or change_approvals.is_given(self, connection, answer)
+
     async def deck(self, digest: str) -> DeckHeader | None:
         """What is known of an imported deck of prices; None for one that is not there."""
         return None if self._decks is None else await asyncio.to_thread(self._decks.find, digest)
