@@ -209,6 +209,25 @@ async def test_a_number_that_was_ported_away_is_not_brought_back(worlds: Worlds)
     assert asked(world) == 1
 
 
+async def test_a_number_that_was_ported_away_is_not_brought_back_for_a_new_object_either(
+    worlds: Worlds,
+) -> None:
+    """A cluster that is made anew from git has the same manifests and other UIDs."""
+    world = await estate(worlds)
+    await port(world)
+    await world.settle(120)
+    world.carrier.move_port("port-1", state=PortState.DONE)
+    await world.settle(LOOK)
+    assert (await ready(world))[0] == "Succeeded"
+    del world.carrier.owned[ELSEWHERE]
+    await world.delete("PhoneNumber", "main-line")
+    await world.settle(LOOK)
+    await port(world)
+    await world.settle(LOOK)
+    assert (await ready(world))[0] == "False NumberNotOwned"
+    assert asked(world) == 1
+
+
 # Numbers that somebody has
 
 

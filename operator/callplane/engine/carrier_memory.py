@@ -26,7 +26,7 @@ ARRIVED = "arrived"
 TAKEN_OFF = "takenOff"
 #: What was refused at once, for which spec of which object: it is not asked for again.
 REFUSED = "refused"
-#: For which object (its UID) the number was ours: it is not bought or ported for it a second time.
+#: For which object (its UID) the number was ours first: it is not bought or ported a second time.
 HAD_FOR = "hadFor"
 ACQUISITIONS = frozenset({Operation.ORDER_NUMBER, Operation.PORT_NUMBER_IN})
 
@@ -141,15 +141,17 @@ async def remember_refusal(
         await mirror.commit(Commit(holders=(row,)), now=now)
 
 
-def was_had_for(mirror: RegisterMirror, number: E164, uid: str) -> bool:
-    """Was the number ours before, for this very object?"""
-    return row_of(mirror, number).applied.get(HAD_FOR) == uid
+def was_had(mirror: RegisterMirror, number: E164) -> bool:
+    """Was the number bought or ported before, for whichever object? Objects are made anew, with new
+    UIDs, in another namespace and in another cluster.
+    """
+    return HAD_FOR in row_of(mirror, number).applied
 
 
 async def remember_had(mirror: RegisterMirror, number: E164, uid: str, *, now: datetime) -> None:
     """A number that was bought or ported for an object is there."""
     row = row_of(mirror, number)
-    if row.applied.get(HAD_FOR) != uid:
+    if HAD_FOR not in row.applied:
         row = replace(row, applied={**row.applied, HAD_FOR: uid})
         await mirror.commit(Commit(holders=(row,)), now=now)
 

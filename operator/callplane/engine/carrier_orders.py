@@ -73,7 +73,7 @@ async def advance(
     """The number is not ours, and nothing of its order is under way: order it."""
     number = E164(phone.spec.e164)
     require(side, CarrierAction.ORDER)
-    check_not_lost(scope, side, number)
+    check_not_lost(side, number)
     refuse_again(scope, side, number, row)
     check_buys(side, number)
     if not side.writable:
@@ -200,11 +200,11 @@ async def remember_refusal(scope: Scope, side: CarrierSide, number: E164, text: 
     )
 
 
-def check_not_lost(scope: Scope, side: CarrierSide, number: E164) -> None:
-    """Raises Stalled where the number was ours by this object and has gone: whoever took it, or
-    ported it away, had a reason, and nobody has asked for it to be bought once more.
+def check_not_lost(side: CarrierSide, number: E164) -> None:
+    """Raises Stalled where the number was ours and has gone: whoever took it, or ported it away,
+    had a reason, and nobody has asked for it to be bought once more.
     """
-    if carrier_memory.was_had_for(side.runtime.mirror, number, scope.cached.uid):
+    if carrier_memory.was_had(side.runtime.mirror, number):
         raise Stalled(
             Reason.NUMBER_NOT_OWNED,
             f"Carrier {side.carrier.namespace}/{side.carrier.name} had {number.masked} for us and "

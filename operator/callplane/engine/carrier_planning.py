@@ -209,7 +209,7 @@ def _acquired(scope: Scope, side: CarrierSide, phone: PhoneNumber, row: NumberRo
     if acquisition is Acquisition.ORDER:
         checks: tuple[Callable[[], None], ...] = (
             lambda: carrier_gathering.require(side, CarrierAction.ORDER),
-            lambda: carrier_orders.check_not_lost(scope, side, number),
+            lambda: carrier_orders.check_not_lost(side, number),
             lambda: carrier_orders.refuse_again(scope, side, number, row),
             lambda: carrier_orders.check_buys(side, number),
             lambda: carrier_orders.check_money(side),
@@ -221,7 +221,7 @@ def _acquired(scope: Scope, side: CarrierSide, phone: PhoneNumber, row: NumberRo
         assert terms is not None
         checks = (
             lambda: carrier_gathering.require(side, CarrierAction.PORT_IN),
-            lambda: carrier_orders.check_not_lost(scope, side, number),
+            lambda: carrier_orders.check_not_lost(side, number),
             lambda: carrier_orders.refuse_again(scope, side, number, row),
             lambda: carrier_orders.check_buys(side, number),
             lambda: carrier_ports.check_day(scope, terms.not_before, number),

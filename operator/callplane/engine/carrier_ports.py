@@ -37,7 +37,7 @@ async def advance(
     terms = phone.spec.port_in
     assert terms is not None
     require(side, CarrierAction.PORT_IN)
-    carrier_orders.check_not_lost(scope, side, number)
+    carrier_orders.check_not_lost(side, number)
     carrier_orders.refuse_again(scope, side, number, row)
     carrier_orders.check_buys(side, number)
     check_day(scope, terms.not_before, number)
