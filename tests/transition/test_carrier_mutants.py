@@ -10,21 +10,23 @@ import pytest
 
 from callplane.engine import (
     carrier_gathering,
+    carrier_memory,
     carrier_numbers,
     carrier_orders,
     carrier_releases,
     carrier_writing,
     gathering,
+    write_ahead,
 )
 from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.scope import Scope
-from callplane.numbering.lifecycle import NumberState
+from callplane.numbering.lifecycle import Cause, NumberState
 from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.providers.inmemory import carrier_world
 from callplane.resources.carriers import Obstacle
 from callplane.resources.lines import NumberType
 from callplane.resources.platforms import NumberOnPlatform
-from callplane.store.ports import Intent
+from callplane.store.ports import Commit, Committed, Intent
 from callplane.testing.carrier_estate import declare_number, seed_carrier
 from callplane.testing.carrier_stage import ON_SALE, OWNED
 from callplane.testing.engine_world import START, EngineWorld, Worlds, user_id
@@ -214,6 +216,60 @@ async def a_kept_number_keeps_its_lock(worlds: Worlds) -> None:
     assert world.carrier.owned[LINE].deletion_locked is True
 
 
+async def in_the_midst_of_its_release(
+    worlds: Worlds, happens: Callable[[EngineWorld], Awaitable[None]]
+) -> EngineWorld:
+    """Something happens after the last look at the keys, before the number goes."""
+    world = await estate(worlds)
+    await release(world)
+    runtime = next(iter(world.running.carriers.values()))
+    commit = runtime.mirror.commit
+
+    async def meanwhile(wanted: Commit, **options: Any) -> Committed:
+        if any(move.cause == Cause.REST_FOR_RELEASE for move in wanted.moves):
+            await happens(world)
+        return await commit(wanted, **options)
+
+    runtime.mirror.commit = meanwhile  # type: ignore[method-assign]
+    await approve_what_waits(world)
+    return world
+
+
+async def a_release_that_is_called_off_is_not_sent(worlds: Worlds) -> None:
+    world = await in_the_midst_of_its_release(
+        worlds, lambda world: declare_number(world, "front", LINE)
+    )
+    assert LINE in world.carrier.owned
+
+
+async def whoever_names_the_number_just_before_it_goes_keeps_it(worlds: Worlds) -> None:
+    named = {"numbers": [LINE.text], "route": "DirectRouting"}
+    world = await in_the_midst_of_its_release(
+        worlds, lambda world: world.apply("NumberRange", "reception", named)
+    )
+    assert LINE in world.carrier.owned
+
+
+async def a_carrier_that_was_just_suspended_is_not_written(worlds: Worlds) -> None:
+    world = await in_the_midst_of_its_release(
+        worlds, lambda world: seed_carrier(world, suspend=True)
+    )
+    assert LINE in world.carrier.owned
+
+
+async def what_has_gone_is_not_bought_for_a_new_object(worlds: Worlds) -> None:
+    world = await estate(worlds)
+    await order(world)
+    await world.settle(600)
+    del world.carrier.owned[WANTED]
+    world.carrier.offer([WANTED])
+    await world.delete("PhoneNumber", "front")
+    await world.settle(60)
+    await order(world)
+    await world.settle(600)
+    assert WANTED not in world.carrier.owned
+
+
 # --- mutants ---
 
 
@@ -283,6 +339,22 @@ def puts_nothing_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(carrier_releases, "put_back", nothing)
 
 
+def looks_at_no_object_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(write_ahead, "check_still_declared", lambda scope: None)
+
+
+def looks_at_no_holder_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(carrier_releases, "_check_still_nobody", lambda scope, number, row: None)
+
+
+def looks_at_no_carrier_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(carrier_gathering, "check_still_writable", lambda scope, side, change: None)
+
+
+def forgets_what_it_had(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(carrier_memory, "was_had", lambda mirror, number: False)
+
+
 PAIRS = [
     (a_lost_answer_is_looked_for, sends_again_on_a_guess),
     (a_purchase_above_the_limit_waits, knows_no_limit),
@@ -296,6 +368,10 @@ PAIRS = [
     (a_tenant_that_is_not_at_work_may_have_the_number, needs_no_listing),
     (a_number_just_bought_is_not_bought_again, believes_every_read),
     (a_kept_number_keeps_its_lock, puts_nothing_back),
+    (a_release_that_is_called_off_is_not_sent, looks_at_no_object_again),
+    (whoever_names_the_number_just_before_it_goes_keeps_it, looks_at_no_holder_again),
+    (a_carrier_that_was_just_suspended_is_not_written, looks_at_no_carrier_again),
+    (what_has_gone_is_not_bought_for_a_new_object, forgets_what_it_had),
 ]
 
 

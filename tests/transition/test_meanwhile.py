@@ -241,6 +241,32 @@ async def test_a_number_moved_while_its_write_waited_for_its_turn_stays_where_it
     assert world.sent().count("UnassignNumber") == 1
 
 
+async def test_an_edit_taken_back_while_its_write_waited_for_its_turn_takes_nothing_away(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await worlds.make(tenant={"maxInFlight": 1})
+    await world.declare("ann")
+    await world.declare("ben")
+    await world.settle()
+    send = InMemoryProvider.send
+
+    async def slowly(provider: InMemoryProvider, change: Change, *, request_id: str) -> object:
+        answer = await send(provider, change, request_id=request_id)
+        await asyncio.sleep(5.0)
+        return answer
+
+    monkeypatch.setattr(InMemoryProvider, "send", slowly)
+    await world.declare("ann", phoneNumber={"none": {}})
+    await world.declare("ben", phoneNumber={"none": {}})
+    await world.until(lambda: world.sent().count("UnassignNumber") == 1)
+    for name in ("ann", "ben"):
+        if world.number_of(name) is not None:
+            await world.declare(name)
+    await world.settle(120)
+    assert world.sent().count("UnassignNumber") == 1
+    assert await world.all_ready()
+
+
 async def test_an_emergency_location_is_not_set_on_somebody_else_number(worlds: Worlds) -> None:
     """Setting one names no person either, and the last listing may be a day old."""
     world = await worlds.make(tenant={"driftInterval": "24h"})

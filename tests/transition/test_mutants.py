@@ -15,6 +15,7 @@ import pytest
 
 from callplane.engine import gate_keeper, guarding, intents, transfers, write_ahead, writing
 from callplane.engine.gathering import Gathered
+from callplane.engine.operator_engine import Engine
 from callplane.engine.scope import Scope
 from callplane.plan import gate, gate_policy
 from callplane.plan.change import Change
@@ -97,6 +98,54 @@ async def an_answer_that_has_ended_counts_for_nothing(worlds: Worlds) -> None:
     await world.settle(300)
     await world.delete("ProviderIncident", "outage")
     await world.settle(300)
+    assert "UnassignNumber" not in world.sent()
+
+
+async def an_answer_taken_back_counts_for_nothing(worlds: Worlds) -> None:
+    """It goes while nobody listens, before the changes that it let through have run."""
+    names = people(30)
+    world = await worlds.make(names, numbers=30, tenant={"writesPerSecond": 1000})
+    for name in names:
+        await world.declare(name)
+    await world.settle(60)
+    for name in names:
+        await world.delete("TeamsUser", name)
+    await world.settle(60)
+    incident = {
+        "connectionRef": {"kind": "TeamsTenant", "name": "main"},
+        "text": "slow",
+        "since": "2026-11-02T09:00:00Z",
+        "freeze": "All",
+    }
+    await world.apply("ProviderIncident", "outage", incident)
+    await world.settle(2)
+    await world.answer()
+    await world.settle(10)
+    await world.kill()
+    await world.delete("ChangeApproval", "answer")
+    await world.delete("ProviderIncident", "outage")
+    await world.start()
+    await world.settle(300)
+    assert "UnassignNumber" not in world.sent()
+
+
+async def an_edit_that_is_taken_back_takes_nothing_away(worlds: Worlds) -> None:
+    """It is taken back while its pass reads what the number is just before the write."""
+    world = await worlds.make()
+    await world.declare("ann")
+    await world.settle()
+    runtime = next(iter(world.running.connections.values()))
+    read = runtime.read_number_in_flight
+
+    async def meanwhile(line: E164) -> Any:
+        row = await read(line)
+        if world.number_of("ann") is not None:
+            await world.declare("ann")
+        return row
+
+    await world.declare("ann", phoneNumber={"none": {}})
+    runtime.read_number_in_flight = meanwhile  # type: ignore[method-assign]
+    await world.settle(60)
     assert "UnassignNumber" not in world.sent()
 
 
@@ -218,6 +267,14 @@ def answers_never_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gate, "revoke", revoke)
 
 
+def every_answer_stands(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Engine, "answer_stands", lambda self, connection, answer: True)
+
+
+def objects_are_read_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(write_ahead, "check_still_declared", lambda _: None)
+
+
 def intents_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: object) -> None:
         return None
@@ -257,6 +314,8 @@ MUTANTS: dict[str, tuple[Scenario, Mutation]] = {
     "limits": (a_held_batch_waits_for_an_answer, nothing_is_ever_too_much),
     "approval": (a_held_batch_waits_for_an_answer, held_is_granted),
     "expiry": (an_answer_that_has_ended_counts_for_nothing, answers_never_end),
+    "answer taken back": (an_answer_taken_back_counts_for_nothing, every_answer_stands),
+    "edit taken back": (an_edit_that_is_taken_back_takes_nothing_away, objects_are_read_once),
     "idempotence after a kill": (a_killed_operator_orders_nothing_twice, intents_are_forgotten),
     "idempotence after silence": (
         a_lost_answer_is_not_answered_by_another_order,

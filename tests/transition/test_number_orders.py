@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 
 from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.providers.inmemory import carrier_world
+from callplane.providers.inmemory.carrier_provider import InMemoryCarrier
 from callplane.providers.inmemory.carrier_world import CarrierWorld
 from callplane.resources.carriers import (
     CarrierNumberState,
+    NumberOffer,
     NumberOrder,
+    NumberSearch,
     Obstacle,
     OrderRequest,
     OrderState,
@@ -268,6 +272,50 @@ async def test_a_number_that_was_ours_and_has_gone_is_not_bought_again(worlds: W
     await world.settle(600)
     assert await ready(world) == "Succeeded"
     assert bought(world) == 2
+
+
+async def test_a_number_that_has_gone_is_not_bought_again_for_a_new_object_either(
+    worlds: Worlds,
+) -> None:
+    """What git says is applied again in another namespace or cluster: it is no new wish."""
+    world = await estate(worlds)
+    await order(world)
+    await world.settle(600)
+    assert await ready(world) == "Succeeded"
+    del world.carrier.owned[WANTED]
+    world.carrier.offer([WANTED])
+    await world.delete("PhoneNumber", "front")
+    await world.settle(60)
+    await order(world)
+    await world.settle(3600)
+    assert await ready(world) == "False NumberNotOwned"
+    assert bought(world) == 1
+
+
+@pytest.mark.parametrize("how", ["deleted", "edited", "switched off"])
+async def test_nothing_is_bought_that_is_not_wanted_any_more(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The object changes while the carrier is asked what is on sale."""
+    world = await estate(worlds)
+    search = InMemoryCarrier.search
+
+    async def slowly(provider: InMemoryCarrier, wanted: NumberSearch) -> tuple[NumberOffer, ...]:
+        offers = await search(provider, wanted)
+        await asyncio.sleep(20.0)
+        return offers
+
+    monkeypatch.setattr(InMemoryCarrier, "search", slowly)
+    await order(world)
+    await world.until(lambda: "search" in [call.name for call in world.carrier.journal])
+    if how == "deleted":
+        await world.delete("PhoneNumber", "front")
+    elif how == "edited":
+        await order(world, acquisition="Owned")
+    else:
+        await seed_carrier(world, purchasing={"enabled": False})
+    await world.settle(300)
+    assert bought(world) == 0
 
 
 async def test_a_number_that_was_sold_shows_what_else_there_is(worlds: Worlds) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from callplane.engine import carrier_writing
 from callplane.providers.carrier_protocol import CarrierRefused
 from callplane.providers.inmemory import carrier_world
+from callplane.providers.inmemory.carrier_provider import InMemoryCarrier
 from callplane.resources.carriers import Obstacle
 from callplane.resources.lines import NumberType
 from callplane.resources.platforms import NumberOnPlatform
@@ -127,6 +129,106 @@ async def test_a_release_that_is_lost_on_its_way_is_sent_again(worlds: Worlds) -
     await world.settle(400)
     assert await reason(world) == "Released"
     assert world.carrier.released == [LINE]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_release_that_is_lost_on_its_way_is_not_sent_again_without_its_approval(
+    worlds: Worlds, restarts: bool
+) -> None:
+    """The approval is taken back while nobody knows yet what became of the first attempt."""
+    world = await estate(worlds)
+    world.carrier.strike(carrier_world.request_lost("release"))
+    await ask(world)
+    await world.settle(60)
+    await world.answer()
+    await world.until(lambda: released(world) == 1)
+    await world.delete("ChangeApproval", "answer")
+    if restarts:
+        await world.restart()
+    await world.settle(900)
+    assert released(world) == 1
+    assert LINE in world.carrier.owned
+    assert await reason(world) == "False ApprovalRequired"
+
+
+def released(world: EngineWorld) -> int:
+    return [call.name for call in world.carrier.journal].count("release")
+
+
+async def slow_unlocking(world: EngineWorld, patch: pytest.MonkeyPatch) -> None:
+    """A release that is approved, and whose first step takes a while."""
+    unlock = InMemoryCarrier.set_deletion_lock
+
+    async def slowly(provider: InMemoryCarrier, line: E164, *, locked: bool) -> None:
+        await unlock(provider, line, locked=locked)
+        if not locked:
+            await asyncio.sleep(20.0)
+
+    patch.setattr(InMemoryCarrier, "set_deletion_lock", slowly)
+    await ask(world)
+    await world.settle(60)
+    await world.answer()
+    await world.until(lambda: world.carrier.owned[LINE].deletion_locked is False)
+
+
+async def test_a_release_called_off_in_the_midst_of_its_steps_is_not_sent(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await estate(worlds)
+    await slow_unlocking(world, monkeypatch)
+    await ask(world, releasePolicy="Keep")
+    await world.settle(120)
+    assert released(world) == 0
+    assert await reason(world) == "Succeeded"
+    assert world.carrier.owned[LINE].deletion_locked is True
+    assert world.carrier.owned[LINE].emergency_address is not None
+
+
+async def test_an_object_deleted_in_the_midst_of_its_release_releases_nothing(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await estate(worlds)
+    await slow_unlocking(world, monkeypatch)
+    await world.delete("PhoneNumber", "front")
+    await world.settle(300)
+    assert released(world) == 0
+    assert world.carrier.owned[LINE].deletion_locked is True
+
+
+async def test_whoever_names_the_number_in_the_midst_of_its_release_keeps_it(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await estate(worlds)
+    await slow_unlocking(world, monkeypatch)
+    range_of_it = {"numbers": [LINE.text], "route": "DirectRouting"}
+    await world.apply("NumberRange", "reception", range_of_it)
+    await world.settle(120)
+    assert released(world) == 0
+    assert await reason(world) == "False ReleaseRefused"
+    assert "NumberRange default/reception" in await needs(world)
+
+
+@pytest.mark.parametrize("how", ["incident", "suspended", "observed"])
+async def test_what_is_frozen_in_the_midst_of_a_release_is_not_released(
+    worlds: Worlds, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    world = await estate(worlds)
+    await slow_unlocking(world, monkeypatch)
+    if how == "incident":
+        incident = {
+            "connectionRef": {"kind": "Carrier", "name": "main"},
+            "text": "The carrier is ill",
+            "since": "2026-11-02T08:00:00Z",
+            "freeze": "Destructive",
+        }
+        await world.apply("ProviderIncident", "outage", incident)
+    elif how == "suspended":
+        await seed_carrier(world, suspend=True)
+    else:
+        await seed_carrier(world, managementPolicy="Observe")
+    await world.settle(120)
+    assert released(world) == 0
+    assert LINE in world.carrier.owned
 
 
 @pytest.mark.parametrize("freeze", ["Destructive", "All"])

@@ -15,10 +15,13 @@ from callplane.engine.gathering import CONNECTION_LOOK_SECONDS, consenting
 from callplane.engine.provider_incidents import freeze_of
 from callplane.engine.scope import Parked, Scope
 from callplane.errors import Stalled, Waiting
+from callplane.plan.change import Change
+from callplane.plan.gate_policy import is_gated
 from callplane.providers.carrier_protocol import CarrierAction
 from callplane.values import ObjectKey
 
 INCIDENT_LOOK_SECONDS = 300.0
+CHANGED_LOOK_SECONDS = 0.5
 _STRENGTH = {Freeze.NONE: 0, Freeze.DESTRUCTIVE: 1, Freeze.ALL: 2}
 
 
@@ -90,6 +93,24 @@ def check_incident(side: CarrierSide, *, takes_away: bool) -> None:
             f"{incident.text}: writes wait until the incident ends",
             after_seconds=INCIDENT_LOOK_SECONDS,
         )
+
+
+def check_still_writable(scope: Scope, side: CarrierSide, change: Change) -> None:
+    """A pass may have waited long since it looked at the carrier: what was suspended, limited or
+    frozen meanwhile is not written. Raises Waiting.
+    """
+    cached = scope.engine.cache.get(side.runtime.key)
+    carrier = cached.resource if cached is not None else None
+    is_as_it_was = isinstance(carrier, Carrier) and carrier.spec == side.carrier.spec
+    if not is_as_it_was or side.runtime.health.restored:
+        raise Waiting(
+            Reason.PROGRESSING,
+            f"{side.runtime.key} has changed while the pass was under way; looking again",
+            after_seconds=CHANGED_LOOK_SECONDS,
+        )
+    incident = incident_of(scope, side.carrier)
+    takes_away = change.before is not None and is_gated(change)
+    check_incident(replace(side, incident=incident), takes_away=takes_away)
 
 
 def require(side: CarrierSide, action: CarrierAction) -> None:

@@ -111,6 +111,7 @@ async def _release(
         change,
         move=_move(scope, number, NumberState.QUARANTINED, NumberState.RELEASE_PENDING),
         undo=_kept(scope, number),
+        last_look=lambda: _check_still_nobody(scope, number, row),
     )
 
     async def call(intent: Intent) -> None:
@@ -166,6 +167,16 @@ async def _check_nobody(scope: Scope, side: CarrierSide, number: E164) -> None:
         await side.runtime.gate.withdraw(scope.key)
     if missing:
         # An approval outlasts a platform that is away for a while.
+        _show(scope, missing)
+        raise _verdict(scope, number, missing)
+
+
+def _check_still_nobody(scope: Scope, number: E164, row: NumberRow | None) -> None:
+    """Platforms were asked and settings taken off since the keys were looked at: somebody may name
+    the number by now. Raises Stalled or Waiting.
+    """
+    missing = in_the_way(scope, number, row)
+    if missing:
         _show(scope, missing)
         raise _verdict(scope, number, missing)
 

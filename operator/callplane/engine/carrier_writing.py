@@ -1,6 +1,6 @@
 """Apply at a carrier: one write, once, with its intent committed before it is sent.
 
-gate → budget → turn → compare before write → fence → intent and move committed → sent
+gate → budget → turn → compare before write → last look → fence → intent and move committed → sent
 
 What an answer means for the number's row is the caller's to say: each write comes with the move
 that goes with its intent, and with the move that takes it back.
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from callplane.apis.reasons import Reason
-from callplane.engine import carrier_changes, carrier_memory, write_ahead
+from callplane.engine import carrier_changes, carrier_gathering, carrier_memory, write_ahead
 from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.scope import Parked, Scope
 from callplane.errors import Failed, OutcomeUnknown, Waiting
@@ -41,12 +41,15 @@ class Write:
     that move when nothing was done.
 
     `gated` is False for a step that belongs to a change which has passed the gate already.
+    `last_look` is done right before the intent, when nothing is waited for any more, and raises
+    what is in the way.
     """
 
     change: Change
     move: Move | None = None
     undo: Move | None = None
     gated: bool = True
+    last_look: Callable[[], None] = lambda: None
 
 
 async def pass_gate(scope: Scope, side: CarrierSide, changes: Sequence[Change]) -> None:
@@ -72,6 +75,8 @@ async def send(
         # Only now, so that no wait lies between what is compared, the fence and the send.
         if is_gated(write.change):
             await _compare_before_write(side, write.change)
+        carrier_gathering.check_still_writable(scope, side, write.change)
+        write.last_look()
         intent = await _open_intent(scope, side, write)
         try:
             with step("write", operation=write.change.operation.value):

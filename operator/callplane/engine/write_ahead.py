@@ -65,6 +65,7 @@ async def pass_gate(
 async def open_intent(scope: Scope, runtime: ConnectionCore, intended: Intended) -> Intent:
     """Committed before the send, under the fence; a gated change consumes its grant with it."""
     engine, change = scope.engine, intended.change
+    check_still_declared(scope)
     check_fence(scope)
     now = engine.clock.now()
     intent = Intent(
@@ -96,6 +97,23 @@ async def open_intent(scope: Scope, runtime: ConnectionCore, intended: Intended)
     # The database may have taken its time: an intent that is never sent is settled by looking.
     check_fence(scope)
     return intent
+
+
+def check_still_declared(scope: Scope) -> None:
+    """A pass may wait long for its turn and for what it reads: nothing is begun on what its object
+    does not say any more. Raises Waiting.
+    """
+    then, cached = scope.cached, scope.engine.cache.get(scope.key)
+    if (
+        cached is None
+        or (cached.uid, cached.generation) != (then.uid, then.generation)
+        or cached.is_deleting is not then.is_deleting
+    ):
+        raise Waiting(
+            Reason.PROGRESSING,
+            "the object has changed while its pass was under way; looking again",
+            after_seconds=STALE_LOOK_SECONDS,
+        )
 
 
 def check_fence(scope: Scope) -> None:
