@@ -337,7 +337,7 @@ def _plain(answer: Any) -> Any:
         return replace(answer, sequence=0, link="linked" if answer.link else None)
     if isinstance(answer, Committed):
         holders = tuple(replace(row, version=0) for row in answer.holders)
-        return Committed(_plain(answer.numbers), holders, 0)
+        return Committed(_plain(answer.numbers), holders, 0, 0)
     if isinstance(answer, RegisterState):
         holders = tuple(replace(row, version=0) for row in answer.holders)
         return replace(answer, numbers=_plain(answer.numbers), holders=holders, sequence=0)

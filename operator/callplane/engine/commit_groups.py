@@ -157,4 +157,5 @@ def _part_of(committed: Committed, commit: Commit) -> Committed:
         numbers=tuple(row for row in committed.numbers if row.number in numbers),
         holders=tuple(row for row in committed.holders if row.holder in holders),
         sequence=committed.sequence,
+        found=committed.found,
     )

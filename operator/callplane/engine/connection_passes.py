@@ -62,6 +62,16 @@ class Workplace(Generic[Runtime]):
     make: Callable[[Ingredients, RegisterMirror], Runtime]
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What this process has seen of a connection before: the highest sequence of its register, and
+    the one that the register went back to, from where it may have counted on since.
+    """
+
+    seen: int = 0
+    went_back_to: int | None = None
+
+
 async def bring_to_work(
     scope: Scope, connection: PlatformObject | Carrier, place: Workplace[Runtime]
 ) -> Runtime:
@@ -71,9 +81,12 @@ async def bring_to_work(
     runtime = place.at_work.get(scope.key)
     credentials = await _credentials(scope, connection, runtime)
     dropped: list[SecretKeyRef] = []
-    seen = 0
+    past = Past()
     if runtime is not None:
-        seen = max(runtime.mirror.sequence, runtime.seen_sequence)
+        past = Past(
+            seen=max(runtime.mirror.sequence, runtime.seen_sequence),
+            went_back_to=runtime.mirror.went_back_to,
+        )
         has_changed = runtime.fingerprint != credentials.fingerprint
         if has_changed:
             named = {reference.name for reference in credentials.values}
@@ -82,7 +95,7 @@ async def bring_to_work(
             await stop(place.at_work, scope.key)
             runtime = None
     if runtime is None:
-        runtime = await _start(scope, connection, credentials, place, seen=seen)
+        runtime = await _start(scope, connection, credentials, place, past)
     if dropped:
         await secrets_in_use.free(scope, dropped)
     return runtime
@@ -124,8 +137,7 @@ async def _start(
     connection: PlatformObject | Carrier,
     credentials: Credentials,
     place: Workplace[Runtime],
-    *,
-    seen: int,
+    past: Past,
 ) -> Runtime:
     engine = scope.engine
     held = await _hold(scope, place.system, word=place.word)
@@ -157,8 +169,9 @@ async def _start(
         ) from error
     runtime.fingerprint = credentials.fingerprint
     runtime.secrets = tuple(credentials.values)
-    runtime.found_sequence = mirror.sequence
-    runtime.seen_sequence = seen
+    back = past.went_back_to
+    runtime.found_sequence = mirror.sequence if back is None else min(back, mirror.sequence)
+    runtime.seen_sequence = past.seen
     runtime.known_shown = held.mirrored
     runtime.health.restored = _restored(scope, runtime, word=place.word)
     await secrets_in_use.keep(scope, credentials.values)

@@ -191,7 +191,8 @@ class ForgetfulRegister:
             if move.cause == Cause.ALLOCATE and move.expected is NumberState.FREE:
                 self.allocated.add(move.number)
         # Never less than it was: a register that goes back stops whoever works on it.
-        return Committed(tuple(changed), tuple(commit.holders), self._state.sequence)
+        sequence = self._state.sequence
+        return Committed(tuple(changed), tuple(commit.holders), sequence, found=sequence)
 
 
 class PlanningWorld:

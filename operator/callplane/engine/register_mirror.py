@@ -68,6 +68,8 @@ class RegisterMirror:
         self._groups = CommitGroups(self._send, self._take_committed)
         self._handed = handed
         self._is_uncertain = False
+        # What the register was at when it showed less than it had; None while it never did.
+        self.went_back_to: int | None = None
         self._went_back = ""
         # What the last reading has seen of what others did, and what we have removed since then.
         self._read_up_to = 0
@@ -86,6 +88,7 @@ class RegisterMirror:
     def _check_not_back(self, known: int, shown: int) -> None:
         """Once found, it stays so until the connection starts anew."""
         if shown < known:
+            self.went_back_to = shown
             self._went_back = f"the register is at {shown} and was at {known}"
         if self._went_back:
             raise WentBack(self._went_back)
@@ -166,7 +169,8 @@ class RegisterMirror:
             # It may have been committed: what the next commit is built on has to be read first.
             self._is_uncertain = True
             raise
-        self._check_not_back(known, committed.sequence)
+        # Not what it counts on to: a database that lost its last commits may leap over them.
+        self._check_not_back(known, committed.found)
         return committed
 
     def _take_committed(self, commit: Commit, committed: Committed) -> None:

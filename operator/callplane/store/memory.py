@@ -175,8 +175,9 @@ class MemoryRegister:
     def _write(
         self, connection: ConnectionId, commit: Commit, *, installation: str, now: datetime
     ) -> Committed:
+        found = self._sequences.get(connection, 0)
         if commits.is_empty(commit):
-            return Committed((), (), self._sequences.get(connection, 0))
+            return Committed((), (), found, found)
         moves = sorted(commit.moves, key=lambda move: move.number)
         for move in moves:
             row = self._numbers.get(move.number)
@@ -201,7 +202,7 @@ class MemoryRegister:
             self._gate_rows[connection, gate_row.change_id] = gate_row
         for change_id in commit.gate_dropped:
             self._gate_rows.pop((connection, change_id), None)
-        return Committed(numbers, holders, self._version)
+        return Committed(numbers, holders, self._version, found)
 
     def _move(self, move: Move, writing: _Writing) -> NumberRow | None:
         before = self._numbers.pop(move.number, None)

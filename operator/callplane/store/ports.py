@@ -158,9 +158,15 @@ class MoveRefused(CallplaneError):
 
 @dataclass(frozen=True, slots=True)
 class Committed:
+    """What a commit left. `sequence` is the connection's from now on, `found` what it was before:
+    less than whoever commits has seen means that commits were lost, however far the database counts
+    on.
+    """
+
     numbers: tuple[NumberRow, ...]
     holders: tuple[HolderRow, ...]
     sequence: int
+    found: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,9 +257,9 @@ async def _write(
         # Within a transaction a savepoint lets the refused row still be read.
         async with session.transaction() if epoch is None else nullcontext():
             cursor = await session.execute(
-                statements.COMMIT, (*_key(connection), epoch, now, document)
+                statements.COMMIT, (*_key(connection), epoch, now, document, *_key(connection))
             )
-            ((version,),) = await cursor.fetchall()
+            ((version, found),) = await cursor.fetchall()
     except psycopg.DataError as error:
         raise IllegalCommit("the commit holds text that PostgreSQL cannot store") from error
     except psycopg.Error as error:
@@ -279,6 +279,7 @@ async def _write(
             replace(row, connection=connection, version=version) for row in commit.holders
         ),
         sequence=version,
+        found=found,
     )
 
 

@@ -5,7 +5,12 @@ Columns are listed in the order in which `rows` reads them.
 
 from __future__ import annotations
 
-COMMIT = "select register.commit(%s, %s, %s, %s, %s)"
+# The second column is what the connection's sequence was before: a statement does not see what a
+# function that it calls writes.
+COMMIT = """
+select register.commit(%s, %s, %s, %s, %s), (
+    select coalesce(max(version), 0) from register.marks where provider = %s and external_id = %s)
+"""
 SETTLED = "select register.settled(%s, %s)"
 NOTIFY = "select pg_notify('callplane_register', %s)"
 LISTEN = "listen callplane_register"

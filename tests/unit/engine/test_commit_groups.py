@@ -51,7 +51,7 @@ class Database:
             raise self.error
         if self.refused in names:
             raise MoveRefused(E164("+442079460000"), None)
-        return Committed((), tuple(commit.holders), len(self.transactions))
+        return Committed((), tuple(commit.holders), len(self.transactions), 0)
 
     def take(self, commit: Commit, committed: Committed) -> None:
         assert tuple(commit.holders) == committed.holders

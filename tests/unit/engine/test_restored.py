@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from callplane.cluster.resource_kinds import callplane_kind
-from callplane.engine import holders, restorations
+from callplane.engine import holders, register_mirror, restorations
 from callplane.numbering.lifecycle import Cause, NumberState
 from callplane.store.ports import Commit
 from callplane.testing.engine_world import CONNECTION, EngineWorld, number
@@ -212,3 +212,27 @@ async def test_the_last_commits_are_lost_and_the_next_one_notices() -> None:
     assert await world.reason("main", kind="TeamsTenant") == "False RegisterRestored"
     assert world.number_of("ann") == number(0)
     await world.stop()
+
+
+async def test_lost_commits_are_noticed_although_the_database_counts_past_them() -> None:
+    """PostgreSQL writes its sequence ahead: a standby that takes over leaps over what it lost."""
+    world = await converged()
+    yesterday = copy.deepcopy(world.register)
+    await world.declare("ben")
+    await world.until(lambda: world.number_of("ben") is not None)
+    await world.settle(1)
+    vars(world.register).update(vars(yesterday))
+    world.register._version += 32
+    await world.declare("ann", phoneNumber={"none": {}})
+    await world.settle(60)
+    assert await world.reason("main", kind="TeamsTenant") == "False RegisterRestored"
+    assert world.number_of("ann") == number(0)
+    await world.stop()
+
+
+async def test_a_leap_that_nobody_notices_fails_these_tests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(register_mirror.RegisterMirror, "_check_not_back", lambda *_: None)
+    with pytest.raises(AssertionError):
+        await test_lost_commits_are_noticed_although_the_database_counts_past_them()

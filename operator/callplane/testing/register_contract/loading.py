@@ -97,10 +97,11 @@ async def a_sequence_only_grows(register: Register) -> None:
         committed = await register.commit(TENANT, commit, epoch=epoch, now=NOW)
         state = await register.load(TENANT)
         assert state.sequence == committed.sequence
+        assert committed.found == seen[-1]
         seen.append(state.sequence)
     assert seen == sorted(set(seen))
     nothing = await register.commit(TENANT, Commit(), epoch=epoch, now=NOW)
-    assert nothing.sequence == seen[-1]
+    assert nothing.sequence == nothing.found == seen[-1]
     assert (await register.identity()).sequence == seen[-1]
 
 
