@@ -61,8 +61,9 @@ class RealApi:
 
 
 def trail(process: AdminApiProcess) -> list[dict[str, Any]]:
-    """Lines of the audit trail in the process's log."""
-    lines = [json.loads(line) for line in process.log().splitlines() if line[:1] == "{"]
+    """Lines of the audit trail in the process's log, whose last one may be half written."""
+    whole = (line for line in process.log().splitlines(keepends=True) if line.endswith("\n"))
+    lines = [json.loads(line) for line in whole if line[:1] == "{"]
     return [line for line in lines if line["logger"] == "callplane.audit"]
 
 

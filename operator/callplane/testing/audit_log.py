@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,17 @@ class Write:
     resource: str
 
 
+def events(file: Path) -> Iterator[dict[str, Any]]:
+    """What the log has so far. The server may be in the midst of a line: that one comes later."""
+    for line in file.read_text().splitlines(keepends=True):
+        if line.endswith("\n"):
+            yield json.loads(line)
+
+
 def writes(file: Path) -> Counter[Write]:
     """Count the accepted writes by who and what."""
     counted: Counter[Write] = Counter()
-    for line in file.read_text().splitlines():
-        event = json.loads(line)
+    for event in events(file):
         accepted = event.get("responseStatus", {}).get("code", FIRST_ERROR_CODE) < FIRST_ERROR_CODE
         if event["verb"] in WRITE_VERBS and accepted and "objectRef" in event:
             counted[_write(event)] += 1

@@ -119,8 +119,9 @@ class CallControl:
         return (self.folder / "callcontrol.log").read_text(errors="replace")
 
     def messages(self) -> list[str]:
-        """The messages of its log, which is JSON lines."""
-        return [json.loads(line)["message"] for line in self.log().splitlines() if line[:1] == "{"]
+        """The messages of its log, which is JSON lines; the last one may be half written."""
+        whole = (line for line in self.log().splitlines(keepends=True) if line.endswith("\n"))
+        return [json.loads(line)["message"] for line in whole if line[:1] == "{"]
 
     def pause(self) -> None:
         """SIGSTOP: its connections stay, and nobody answers."""

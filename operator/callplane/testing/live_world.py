@@ -504,8 +504,7 @@ class LiveWorld(ThrowAway):
     def api_writes(self, estate: Estate) -> list[str]:
         """Writes of operators to objects of an estate so far, as the API server's log has them."""
         found = []
-        for line in self.cluster.plane.audit_log.read_text().splitlines():
-            event = json.loads(line)
+        for event in audit_log.events(self.cluster.plane.audit_log):
             about = event.get("objectRef", {})
             agent = event.get("userAgent", "")
             if (

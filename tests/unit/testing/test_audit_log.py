@@ -37,3 +37,12 @@ def test_accepted_writes_count_and_reads_and_refusals_do_not(tmp_path: Path) -> 
         Write("callplane", "callplane/0.1", "create", "teamsusers"): 1,
         Write("callplane", "callplane/0.1", "patch", "teamsusers/status"): 2,
     }
+
+
+def test_a_line_that_the_server_is_writing_is_not_read_yet(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    whole = event("create", code=201) + "\n"
+    log.write_text(whole + event("create", code=201)[:40])
+    assert sum(audit_log.writes(log).values()) == 1
+    log.write_text(whole * 2)
+    assert sum(audit_log.writes(log).values()) == 2
