@@ -33,17 +33,17 @@ def resting(world: LiveWorld, estate: Estate) -> int:
     return int(rows[0][0])
 
 
-@pytest.mark.timeout(480)
+@pytest.mark.timeout(660)
 def test_namespace_with_1000_users_deleted_and_approved_every_number_rests(
     live_world: LiveWorld,
 ) -> None:
     estate = live_world.estate(users=MANY, numbers=MANY)
     live_world.apply(*estate.base(writesPerSecond=500, maxInFlight=64, changeLimits=SETTLES))
     live_world.create(*estate.people(MANY))
-    live_world.all_ready(estate, MANY, seconds=150)
+    live_world.all_ready(estate, MANY, seconds=240)
     before = estate.mark()
     live_world.kubectl("delete", "namespace", estate.team, "--wait=false")
-    plan = live_world.held_plan(estate, seconds=120)
+    plan = live_world.held_plan(estate, seconds=150)
     assert plan["spec"]["total"] == MANY
     assert plan["spec"]["counts"] == [{"operation": "UnassignNumber", "count": MANY}]
     assert len(plan["spec"]["changes"]) == 200, "more are not shown in the object"
@@ -51,7 +51,7 @@ def test_namespace_with_1000_users_deleted_and_approved_every_number_rests(
 
     digest = plan["spec"]["digest"]
     live_world.apply(estate.approval("yes", decision="Approve", digest=digest))
-    live_world.gone("namespace", estate.team, seconds=120)
+    live_world.gone("namespace", estate.team, seconds=240)
     assert estate.assigned() == {}
     assert estate.writes_since(before) == ["unassignNumber"] * MANY
     assert resting(live_world, estate) == MANY

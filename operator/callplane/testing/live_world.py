@@ -118,7 +118,7 @@ class CallControlProcess(OperatorProcess):
     def post(self, path: str, **body: Any) -> dict[str, Any]:
         """Send one message; the answer's JSON."""
         parts = urllib.parse.urlsplit(self.endpoint)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 0, timeout=5)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 0, timeout=30)
         try:
             connection.request("POST", path, json.dumps(body))
             answer: dict[str, Any] = json.loads(connection.getresponse().read() or "{}")
@@ -399,7 +399,8 @@ class LiveWorld(ThrowAway):
             assert said.count(("Ready", "True")) == count
             return True
 
-        polling.until(ready, f"{count} people are Ready", seconds=seconds)
+        # Each look lists everybody, and takes of the processor that those who work need.
+        polling.until(ready, f"{count} people are Ready", seconds=seconds, pause_seconds=1.0)
 
     def look_again(self, estate: Estate) -> None:
         """Ask for a pass of the connection now, as a user would."""
@@ -557,7 +558,7 @@ def _slices() -> list[int]:
 
 def _read(url: str, path: str) -> str:
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
     try:
         connection.request("GET", path)
         return connection.getresponse().read().decode().strip()

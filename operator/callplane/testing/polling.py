@@ -11,8 +11,14 @@ POLL_SECONDS = 0.1
 Value = TypeVar("Value")
 
 
-def until(check: Callable[[], Value], what: str, *, seconds: float = 60.0) -> Value:
-    """Return the first true answer of `check`.
+def until(
+    check: Callable[[], Value],
+    what: str,
+    *,
+    seconds: float = 60.0,
+    pause_seconds: float = POLL_SECONDS,
+) -> Value:
+    """Return the first true answer of `check`, which is asked after each pause.
 
     An AssertionError of `check` counts as "not yet". Raises AssertionError with `what`, and with
     what the last look showed, when there is none within `seconds`.
@@ -30,7 +36,7 @@ def until(check: Callable[[], Value], what: str, *, seconds: float = 60.0) -> Va
             complaint = repr(value)
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:.0f} s: {what}; last look: {complaint}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause_seconds)
 
 
 def stays(check: Callable[[], bool], what: str, *, seconds: float) -> None:
