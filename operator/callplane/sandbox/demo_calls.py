@@ -299,7 +299,7 @@ class _Http:
             {"Content-Type": "application/json"},
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=5) as answer:
+        with opener.open(request, timeout=15) as answer:
             text = answer.read()
         return json.loads(text) if text else {}
 
@@ -350,7 +350,7 @@ def _telephones() -> Iterator[Telephones]:
         assert program.stdin is not None
         assert program.stdout is not None
         program.stdin.close()
-        program.wait(timeout=10)
+        program.wait(timeout=30)
         program.stdout.close()
 
 

@@ -53,7 +53,7 @@ def lost_answer(stage: Stage) -> None:
     stage.run("kubectl wait --for=condition=Ready --timeout=60s phonenumber/leeds -n platform")
     # The account's listing comes every two seconds; before it, the carrier shows what it had.
     stage.run(
-        "kubectl wait --for=jsonpath={.status.owned}=1 --timeout=30s carrier/simwood -n platform",
+        "kubectl wait --for=jsonpath={.status.owned}=1 --timeout=60s carrier/simwood -n platform",
         shown=False,
     )
     stage.run("kubectl get carriers,phonenumbers -n platform")

@@ -12,8 +12,8 @@ from callplane.sandbox import demo_calls, demo_carriers, demo_spreadsheet, demo_
 from callplane.sandbox.control_plane import ADMINISTRATOR
 from callplane.sandbox.demo_stage import TREE, Stage
 
-WAIT_ALL = "kubectl wait --for=condition=Ready --timeout=30s teamsuser --all"
-WAIT_ONE = "kubectl wait --for=condition=Ready --timeout=30s"
+WAIT_ALL = "kubectl wait --for=condition=Ready --timeout=60s teamsuser --all"
+WAIT_ONE = "kubectl wait --for=condition=Ready --timeout=60s"
 GRAPH_SECRET = "simulated-secret"
 CLUSTER = "--kubeconfig cluster/kubeconfig"
 PEOPLE = 40
@@ -84,7 +84,7 @@ def behind_our_back(stage: Stage) -> None:
     stage.graph.portal("unassign", number=number)
     stage.until(lambda: stage.number_of("cara"), "Cara has a number again")
     stage.run(
-        "kubectl wait teamsuser cara -n sales --for=condition=Ready --timeout=30s", shown=False
+        "kubectl wait teamsuser cara -n sales --for=condition=Ready --timeout=60s", shown=False
     )
     stage.page.note("what the tenant's own log says")
     for change in stage.graph.changes(since=seen):
@@ -313,7 +313,7 @@ spec:
 
 def _wait_resting(stage: Stage, count: int) -> None:
     stage.run(
-        "kubectl wait numberrange/london -n platform --timeout=30s"
+        "kubectl wait numberrange/london -n platform --timeout=60s"
         f" --for=jsonpath='{{.status.quarantined}}'={count}",
         shown=False,
     )

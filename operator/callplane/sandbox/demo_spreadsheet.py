@@ -33,7 +33,7 @@ def spreadsheet(stage: Stage) -> None:
     stage.run(f"callplane plan {INTO} {CLUSTER}")
     stage.run(f"kubectl apply -R -f {INTO}")
     stage.run(
-        "kubectl wait --for=condition=Ready --timeout=30s -n support "
+        "kubectl wait --for=condition=Ready --timeout=60s -n support "
         + " ".join(f"teamsuser/{name}-{DOMAIN.replace('.', '-')}" for name in PEOPLE)
     )
     stage.expect(

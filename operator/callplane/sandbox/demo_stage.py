@@ -42,7 +42,7 @@ ORDER_SECONDS = 0.3
 ANSWER_SECONDS = 0.02
 # How soon the operator asks what became of an order.
 POLL_SECONDS = "0.2"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.25
 PACE = """\
   writesPerSecond: 50
@@ -156,7 +156,7 @@ class Stage:
         self.page.proven(proven)
 
     def until(self, look: Callable[[], Value], wanted: str) -> Value:
-        """The first true answer of `look`; ends the demo when there is none for half a minute."""
+        """The first true answer of `look`; ends the demo when there is none for a minute."""
         deadline = self.clock.monotonic() + PATIENCE_SECONDS
         while not (value := look()):
             if self.clock.monotonic() > deadline:
