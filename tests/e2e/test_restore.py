@@ -24,6 +24,7 @@ from callplane.testing import backups, polling
 from callplane.testing.control_plane import ThrowAwayCluster
 from callplane.testing.estates import Estate, Manifest
 from callplane.testing.live_world import CallControlProcess, LiveWorld
+from callplane.values import Period
 
 SAMPLES = Path(__file__).parents[2] / "manifests" / "samples"
 TERMS = ("ratecard", "destinationset", "callingplan", "callingaccount", "callprivilege")
@@ -92,7 +93,9 @@ class Site:
         """A call that Kamailio has written down and nobody was asked about."""
         self.calls += 1
         number = self.estate.number_of(index)
-        ended = SystemClock().now() - timedelta(seconds=30)
+        ended = polling.until(
+            lambda: _ended(seconds), "the month is older than the call", seconds=seconds + 60
+        )
         fields = {
             "start_time": _moment(ended - timedelta(seconds=seconds)),
             "end_time": _moment(ended),
@@ -126,6 +129,18 @@ class Site:
             yield process
         finally:
             process.stop()
+
+
+def _ended(seconds: int) -> datetime | None:
+    """Half a minute ago; None where the call would have begun last month: the account, which is
+    declared in this one, has no minutes of that.
+    """
+    ended = SystemClock().now() - timedelta(seconds=30)
+    months = {
+        Period.of(at, "Europe/London")
+        for at in (ended - timedelta(seconds=seconds), SystemClock().now())
+    }
+    return ended if len(months) == 1 else None
 
 
 def _moment(at: datetime) -> str:
