@@ -101,10 +101,10 @@ async def rows(books: PostgresBooks, count: int, seconds: float = 40) -> tuple[C
 async def nothing_held(books: PostgresBooks, seconds: float = 20) -> None:
     """Wait until no month holds anything: what was granted too late is given back by itself."""
     async with asyncio.timeout(seconds):
-        while any(
-            (month.counters.held_seconds, month.counters.live_calls) != (0, 0)
-            for month in await books.months(build.ACCOUNT)
-        ):
+        while True:
+            counters = [month.counters for month in await books.months(build.ACCOUNT)]
+            if all((each.held_seconds, each.live_calls) == (0, 0) for each in counters):
+                return
             await asyncio.sleep(0.2)
 
 
