@@ -168,7 +168,7 @@ async def both(moves: int) -> AsyncIterator[tuple[Stage, SimulatorControl]]:
                 lambda body: on.objects.create(WEBEX_USERS, body=body),
             )
             for kind in (stage.USERS, WEBEX_USERS):
-                await until_ready(on, kind, moves, give_up_after_seconds=60 + moves / 5)
+                await until_ready(on, kind, moves, give_up_after_seconds=120 + moves / 5)
             address = on.sandbox.addresses[f"{WEBEX}/http"]
             yield on, SimulatorControl(f"{address}/_simulator")
 
@@ -200,7 +200,7 @@ def _is_current(item: Body) -> bool:
 async def measure(moves: int) -> Moved:
     """Give everybody's number to the same person in Webex."""
     async with both(moves) as (on, webex):
-        had = await until_ready(on, stage.USERS, moves, give_up_after_seconds=10)
+        had = await until_ready(on, stage.USERS, moves, give_up_after_seconds=60)
         on.simulator.forget()
         webex.forget()
         before = on.usage()
@@ -224,7 +224,7 @@ async def measure(moves: int) -> Moved:
             if time.monotonic() - began > patience:
                 raise SystemExit(f"{_held(webex)} of {moves} are in Webex after {patience:.0f} s")
             await asyncio.sleep(LOOK_SECONDS)
-        shown = await until_ready(on, WEBEX_USERS, moves, give_up_after_seconds=60)
+        shown = await until_ready(on, WEBEX_USERS, moves, give_up_after_seconds=120)
         seconds = time.monotonic() - began
         after = on.usage()
         _check(on, webex, had, shown)

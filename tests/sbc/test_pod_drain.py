@@ -117,7 +117,7 @@ async def story(world: SbcWorld, hooks: Hooks, tmp_path: Path) -> None:
     process = world.kamailio.process
     assert process is not None
     os.kill(process.pid, signal.SIGTERM)
-    assert await asyncio.to_thread(process.wait, 20) == 0
+    assert await asyncio.to_thread(process.wait, 60) == 0
     for name in ("rtpengine", "callcontrol"):
         await eventually(lambda name=name: hooks.has_returned(name), f"{name}'s hook returns")
         assert hooks.code(name) == 0

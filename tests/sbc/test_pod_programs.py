@@ -51,7 +51,7 @@ def started(found: Body, program: str, changes: dict[str, str]) -> Iterator[None
         yield
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 async def test_kamailio_starts_as_in_its_pod(estate: LoopbackSbc, kamailio: Kamailio) -> None:
@@ -70,7 +70,7 @@ async def test_kamailio_starts_as_in_its_pod(estate: LoopbackSbc, kamailio: Kama
     carrier = (kamailio.sbc.carriers[0].targets[0].address, estate.ports.peers)
     pbx = (kamailio.sbc.trunks[0].targets[0].address, estate.ports.peers)
     with started(container(kamailio.sbc, "kamailio"), "kamailio", places):
-        await asyncio.to_thread(polling.until, answers, "Kamailio answers", seconds=20)
+        await asyncio.to_thread(polling.until, answers, "Kamailio answers", seconds=40)
         async with Endpoint(carrier), Endpoint(pbx) as caller:
             call = await caller.call(f"sip:999@127.0.0.1:{estate.ports.core}", estate.core)
             assert call.status == 200
@@ -79,7 +79,6 @@ async def test_kamailio_starts_as_in_its_pod(estate: LoopbackSbc, kamailio: Kama
                 polling.until,
                 lambda: b"log_write_cdr" in kamailio.spool.read_bytes(),
                 "the spool has the record",
-                seconds=10,
             )
 
 
@@ -97,7 +96,7 @@ def test_rtpengine_starts_as_in_its_pod(estate: LoopbackSbc) -> None:
             return False
 
     with started(container(values, "rtpengine"), "rtpengine", changes):
-        polling.until(scraped, "rtpengine answers", seconds=20)
+        polling.until(scraped, "rtpengine answers", seconds=40)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ kind: CallingAccount
 metadata: {name: support, namespace: support}
 spec:
   currency: GBP
-  timeZone: Europe/London
+  timeZone: A/Zone
   overspend: Block
   rateCardRef: {name: card}
   ceiling: "10"
@@ -102,13 +102,13 @@ def calls(stage: Stage) -> None:
             minutes. {phones.about}"""
         )
         stage.commit("support/calls.yaml", MONEY)
-        stage.commit("support/account.yaml", ACCOUNT)
+        desk = _Desk(stage, phones, zone=_zone(stage.clock.now()))
+        stage.commit("support/account.yaml", desk.account())
         for person in PEOPLE:
             path = f"support/{person}.yaml"
             refs = "  accountRef: {name: support}\n  callingPlanRef: {name: one-minute}\n"
             stage.commit(path, stage.text(path).rstrip("\n") + "\n" + refs)
         stage.run(f"kubectl apply -R -f {TREE}/support", rows=3)
-        desk = _Desk(stage, phones)
         desk.start()
         stage.until(
             lambda: all(desk.knows(number) for number in numbers), "call control knows the lines"
@@ -117,7 +117,7 @@ def calls(stage: Stage) -> None:
         _drain(desk, three, fourth)
         emergency = _without_call_control(desk, fourth)
         again = _with_overspend(desk, fourth)
-    account, month = "support/support", _month(stage.clock.now())
+    account, month = "support/support", _month(stage.clock.now(), desk.zone)
     stage.run(f"callplane statement {account} {month} --manifests {TREE}")
     stage.expect(
         (emergency, again) == (200, 200),
@@ -157,7 +157,7 @@ def _without_call_control(desk: _Desk, number: str) -> int:
 def _with_overspend(desk: _Desk, number: str) -> int:
     stage = desk.stage
     stage.page.prose("Finance agrees that support may go on beyond its minutes, up to 10 GBP:")
-    stage.commit("support/account.yaml", ACCOUNT.replace("Block", "Allow"))
+    stage.commit("support/account.yaml", desk.account("Allow"))
     stage.run(f"kubectl apply -f {TREE}/support/account.yaml")
     answer = stage.until(lambda: desk.until_allowed(number), "the call is allowed")
     assert answer is not None
@@ -172,8 +172,13 @@ class _Desk:
 
     stage: Stage
     phones: Telephones
+    zone: str
     record: ProcessRecord | None = None
     url: str = ""
+
+    def account(self, overspend: str = "Block") -> str:
+        """The manifest of who pays."""
+        return ACCOUNT.replace("A/Zone", self.zone).replace("Block", overspend)
 
     def start(self) -> None:
         """Start the process and wait until it has its tables and, of an SBC, the connection."""
@@ -350,7 +355,7 @@ def _telephones() -> Iterator[Telephones]:
         assert program.stdin is not None
         assert program.stdout is not None
         program.stdin.close()
-        program.wait(timeout=30)
+        program.wait(timeout=60)
         program.stdout.close()
 
 
@@ -363,5 +368,17 @@ def _line(program: subprocess.Popen[str]) -> dict[str, Any]:
     return found
 
 
-def _month(now: datetime) -> str:
-    return now.astimezone(ZoneInfo("Europe/London")).strftime("%Y-%m")
+def _zone(now: datetime) -> str:
+    """Where the account's months are: in London, and in London's last hour of a month in Berlin,
+    where the next has begun. A pool that is full again in the middle would spoil the story.
+
+    >>> at = datetime(2026, 11, 30, 22, 59, tzinfo=ZoneInfo("UTC"))
+    >>> _zone(at), _zone(at + timedelta(minutes=1)), _zone(at + timedelta(minutes=61))
+    ('Europe/London', 'Europe/Berlin', 'Europe/London')
+    """
+    zones = ("Europe/London", "Europe/Berlin")
+    return zones[_month(now, zones[0]) != _month(now, zones[1])]
+
+
+def _month(now: datetime, zone: str) -> str:
+    return now.astimezone(ZoneInfo(zone)).strftime("%Y-%m")

@@ -102,7 +102,7 @@ class CallControl:
         """What a probe answers; empty when nobody does."""
         try:
             with urllib.request.urlopen(
-                f"http://127.0.0.1:{self.probe_port}{path}", timeout=5
+                f"http://127.0.0.1:{self.probe_port}{path}", timeout=20
             ) as answer:
                 return str(answer.read().decode().strip())
         except OSError:

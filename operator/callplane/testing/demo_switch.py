@@ -41,7 +41,11 @@ def teams_in_place_of_a_pbx(sbc: Sbc) -> Sbc:
 
 
 async def serve(port: int, folder: Path) -> None:
-    estate = LoopbackSbc(ports=replace(LoopbackPorts.free(), call_control=port))
+    estate = LoopbackSbc(
+        ports=replace(LoopbackPorts.free(), call_control=port),
+        # Nobody is silent on purpose in the story, and a laptop may be busy with all of it.
+        verdict_milliseconds=sbc_estates.PATIENT_MILLISECONDS,
+    )
     kamailio = Kamailio.rendered(teams_in_place_of_a_pbx(estate.sbc()), folder)
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(

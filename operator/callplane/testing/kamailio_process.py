@@ -25,7 +25,7 @@ from callplane.testing.sbc_programs import Program
 Mutation = Callable[[dict[str, str]], dict[str, str]]
 LINES_SHOWN = 30
 #: Bounds on hanging: a machine that is busy starts and reaps a dozen processes slowly.
-START_SECONDS, GONE_SECONDS = 40.0, 20.0
+START_SECONDS, ANSWER_SECONDS, GONE_SECONDS = 40.0, 15.0, 20.0
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Kamailio:
 
     @property
     def control(self) -> KamailioRpc:
-        return KamailioRpc(self.folder / "rpc.sock")
+        return KamailioRpc(self.folder / "rpc.sock", ANSWER_SECONDS)
 
     def rpc(self, method: str, *parameters: Any) -> Any:
         """Ask over the local socket. Raises RpcError."""

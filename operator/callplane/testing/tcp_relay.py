@@ -26,6 +26,9 @@ class TcpRelay:
         self.port = 0
 
     async def __aenter__(self) -> Self:
+        # None of the ephemeral ports: who dials one of those again and again while nobody listens
+        # may be given it as its own, meet itself, and keep it from us.
+        (self.port,) = ports.free(1)
         await self.mend()
         return self
 

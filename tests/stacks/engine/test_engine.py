@@ -153,7 +153,7 @@ def test_tenants_have_namespaces_of_their_own_and_touch_no_others(cluster: Clust
 
     refusal = "tenants may change namespaces"
     # A policy is enforced a moment after it was made.
-    polling.until(lambda: refusal in said("default"), "the policy is enforced")
+    polling.until(lambda: refusal in said("default"), "the policy is enforced", seconds=120)
     mark = {gitops.MARK: gitops.NAME}
     assert "serverside-applied" in said("marketing", **mark)
     assert "serverside-applied" in said("marketing", **mark, team="marketing")
