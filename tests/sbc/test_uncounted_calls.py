@@ -92,6 +92,18 @@ async def test_a_bye_that_goes_elsewhere_ends_the_call_all_the_same(
     assert await ends_at_the_carrier(world, forge)
 
 
+async def test_who_says_that_the_other_side_is_here_ends_the_call_all_the_same(
+    world: SbcWorld,
+) -> None:
+    """He answers his own INVITE, as if the carrier had moved to him, and then his own BYE."""
+    call, pbx, alpha = await charged_call(world)
+    moved = to_itself(pbx.in_dialog(call, "INVITE", 2), world)
+    await pbx.transact(moved, call.target)
+    bye = to_itself(pbx.in_dialog(call, "BYE", 3), world)
+    await pbx.transact(bye, call.target)
+    await asyncio.to_thread(polling.until, lambda: byes(alpha) == 1, "the carrier is told")
+
+
 async def test_a_bye_that_cannot_be_sent_where_it_says_goes_where_the_call_is(
     world: SbcWorld,
 ) -> None:
@@ -242,6 +254,21 @@ async def test_a_free_call_leads_to_no_carrier(world: SbcWorld) -> None:
     forged = through(forged, sbc_estates.ALPHA, port)
     assert (await pbx.transact(forged, call.target)).status == 481
     assert alpha.received == []
+    assert (await call.within("INVITE", 3)).status == 200
+
+
+async def test_whoever_calls_a_carriers_address_his_own_gets_no_further(world: SbcWorld) -> None:
+    alpha, *_ = await world.carriers()
+    pbx = await world.pbx()
+    port = world.estate.ports.peers
+    theirs = (("Contact", f"<sip:test@{sbc_estates.ALPHA}:{port}>"),)
+    call = await pbx.call(world.uri(COLLEAGUE), world.estate.core, headers=theirs)
+    assert call.status == 200
+    again = pbx.in_dialog(call, "INVITE", 2)
+    forged = Message(f"INVITE sip:{PREMIUM}@{sbc_estates.ALPHA}:{port} SIP/2.0", again.headers)
+    forged = through(forged, sbc_estates.ALPHA, port)
+    assert (await pbx.transact(forged, call.target)).status == 481
+    assert alpha.requests("INVITE") == []
     assert (await call.within("INVITE", 3)).status == 200
 
 
