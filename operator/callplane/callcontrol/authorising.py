@@ -108,6 +108,7 @@ class BooksAuthoriser:
     books_seconds: float = BOOKS_SECONDS
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _held: dict[str, _Held] = field(default_factory=dict)
+    _giving_back: set[str] = field(default_factory=set)
     _tending: set[asyncio.Task[None]] = field(default_factory=set)
     _are_away: bool = False
 
@@ -149,10 +150,14 @@ class BooksAuthoriser:
             on_net=self.directory.is_ours(destination),
             new_country=bool(country) and not self.directory.has_called(account.name, country),
         )
+        if question.attempt_id in self._giving_back:
+            # Asked again before what came too late is gone: it would be taken from this answer.
+            return self._without_books(caller, attempt, context, None)
         asking = asyncio.create_task(self._ask_books(caller, attempt, context))
         # What was asked of the books and came too late is given back, whoever waits for it.
         await asyncio.wait((asking,), timeout=self.books_seconds)
         if not asking.done():
+            self._giving_back.add(question.attempt_id)
             self._start(self._give_back(question.attempt_id, asking))
             return self._without_books(caller, attempt, context, None)
         try:
@@ -229,9 +234,12 @@ class BooksAuthoriser:
         self, attempt_id: str, asking: asyncio.Task[_Held | Granted | Refused]
     ) -> None:
         """Nobody was told of what is reserved too late."""
-        with suppress(StoreUnavailable):
-            if isinstance(await asking, _Held):
-                await self.books.void(attempt_id)
+        try:
+            with suppress(StoreUnavailable):
+                if isinstance(await asking, _Held):
+                    await self.books.void(attempt_id)
+        finally:
+            self._giving_back.discard(attempt_id)
 
     async def withdraw(self, attempt_id: str) -> None:
         self._held.pop(attempt_id, None)

@@ -239,6 +239,23 @@ async def test_what_hung_books_reserve_too_late_is_given_back() -> None:
     assert (await desk.books.reservations(["a-1"]))[0].state is ReservationState.VOIDED
 
 
+async def test_a_question_that_is_repeated_meanwhile_is_granted_nothing_that_is_given_back() -> (
+    None
+):
+    """Over HTTP whoever got no answer asks again, and the books answer both by then."""
+    desk = Desk()
+    books = HungBooks()
+    desk.authoriser.books = desk.books = books
+    await desk.ask()
+    await asyncio.sleep(HungBooks.hangs_seconds - 1)
+    books.hangs_seconds = 0.0
+    again = await desk.ask()
+    await asyncio.sleep(HungBooks.hangs_seconds)
+    assert isinstance(again, Granted)
+    assert (again.reservation_id == "") == (await desk.held() == 0)
+    assert await desk.ask() == Refused("AttemptOver")
+
+
 @dataclass
 class KeepingWhatCameTooLate(BooksAuthoriser):
     """The mutant: it forgets what it asked of books that did not answer in time."""
