@@ -96,6 +96,7 @@ class Site:
         ended = polling.until(
             lambda: _ended(seconds), "the month is older than the call", seconds=seconds + 60
         )
+        assert ended is not None
         fields = {
             "start_time": _moment(ended - timedelta(seconds=seconds)),
             "end_time": _moment(ended),
