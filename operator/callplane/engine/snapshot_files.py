@@ -37,12 +37,13 @@ from callplane.resources.platforms import (
     NumberOnPlatform,
     Person,
 )
-from callplane.store.ports import HolderRow, NumberRow, RegisterState
+from callplane.store.ports import HolderRow, Intent, NumberRow, RegisterState
 from callplane.values import E164, ConnectionId, DeclaringObject, HolderId, ObjectKey, Platform
 
 FORMAT = "callplane-snapshot"
 VERSION = 2
-#: Files of the version before know no carriers and no services; all else is the same.
+#: Files of the version before know no carriers and no services; all else is the same. A reader
+#: leaves out lists that it does not know: writes under way are in newer files of this version.
 _READABLE = (1, VERSION)
 ROWS_A_LINE = 1000
 CONNECTION, CARRIER = "connection", "carrier"
@@ -148,6 +149,7 @@ def _register_lines(register: RegisterState | None) -> Iterator[dict[str, Any]]:
         yield from _pieces("claims", map(_claim_row, register.numbers))
         yield from _pieces("holders", map(_holder_row, register.holders))
         yield from _pieces("gate", map(_gate_row, register.gate_rows))
+        yield from _pieces("intents", map(_intent_row, register.open_intents))
 
 
 def _pieces(kind: str, rows: Iterable[Any]) -> Iterator[dict[str, Any]]:
@@ -235,6 +237,18 @@ def _gate_row(row: GateRow) -> Row:
         _time(row.consumed_at),
         list(row.used_approvals),
         [_time(at) for at in row.earlier_runs],
+    )
+
+
+def _intent_row(intent: Intent) -> Row:
+    return (
+        _holder_id(intent.holder, intent.connection),
+        dict(intent.change),
+        intent.request_id,
+        intent.epoch,
+        _time(intent.sent_at),
+        intent.operation,
+        intent.detail,
     )
 
 
@@ -340,7 +354,7 @@ def _register(rows: _Rows, connection: ConnectionId) -> RegisterState | None:
     return RegisterState(
         numbers=tuple(_claim(row, connection, holder) for row in kinds.get("claims", ())),
         holders=tuple(_holder(row, connection, holder) for row in kinds.get("holders", ())),
-        open_intents=(),
+        open_intents=tuple(_intent(row, connection, holder) for row in kinds.get("intents", ())),
         gate_rows=tuple(map(_gate, kinds.get("gate", ()))),
         sequence=rows.header["sequence"],
     )
@@ -414,6 +428,24 @@ def _holder(row: Row, connection: ConnectionId, holder: _Holder) -> HolderRow:
         applied=applied,
         undone=undone,
         version=version,
+    )
+
+
+def _intent(row: Row, connection: ConnectionId, holder: _Holder) -> Intent:
+    held_by, content, request_id, epoch, sent_at, operation, detail = row
+    subject = holder(held_by)
+    if subject is None:
+        raise ValueError("an intent has no holder")
+    return Intent(
+        change_id=Change.from_json(content).change_id,
+        connection=connection,
+        epoch=epoch,
+        holder=subject,
+        change=content,
+        request_id=request_id,
+        sent_at=datetime.fromisoformat(sent_at),
+        operation=operation,
+        detail=detail,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from callplane.engine import snapshot_files
+from callplane.engine import carrier_changes, snapshot_files
 from callplane.engine.observations import Observations, trimmed
 from callplane.engine.snapshot_files import SnapshotUnreadable
 from callplane.numbering.lifecycle import NumberState
@@ -33,6 +33,7 @@ from callplane.resources.platforms import (
     NumberOnPlatform,
     Person,
 )
+from callplane.store.ports import Intent
 from callplane.testing.planning_builders import (
     CONNECTION,
     TAKEN_AT,
@@ -46,6 +47,8 @@ from callplane.values import ConnectionId, ObjectKey, Platform
 
 def carriers(estate: Estate) -> None:
     """Two accounts: what a listing shows and hides, with and without money."""
+    account = ConnectionId("telnyx", "account-main")
+    wanted = carrier_changes.port_in(account, number(6), losing_carrier="001")
     estate.carrier(
         "main",
         NumberOnCarrier(number(1)),
@@ -68,6 +71,19 @@ def carriers(estate: Estate) -> None:
             marker=NOT_SHOWN,
         ),
         NumberOnCarrier(number(4), CarrierNumberState.LEAVING, route=TrunkRoute(foreign="to app")),
+        intents=(
+            Intent(
+                wanted.change_id,
+                account,
+                4,
+                carrier_changes.subject(account, number(6)),
+                wanted.to_json(),
+                "r-1",
+                TAKEN_AT,
+                operation="o-1",
+                detail="asked for",
+            ),
+        ),
         claims=[
             replace(
                 estate.claims[number(5)],
