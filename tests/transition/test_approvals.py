@@ -234,6 +234,7 @@ async def test_detach_lets_go_of_nothing_that_is_deleted_later(worlds: Worlds) -
     await world.declare(names[0])
     await world.settle(10)
     await world.apply_tenant(changeLimits={"maxCount": 100, "maxPercent": 100})
+    await world.settle(600)
     await world.delete("TeamsUser", names[0])
     await world.settle(60)
     assert world.number_of(names[0]) is None

@@ -179,9 +179,39 @@ async def test_raising_the_limits_is_no_approval_and_serves_what_comes_later(
     await world.settle(60)
     assert "UnassignNumber" not in world.sent()
     assert world.held_digest() == digest
+    await world.settle(600)
     await world.delete("TeamsUser", names[40], namespace=TEAM)
     await world.settle(60)
     assert world.sent().count("UnassignNumber") == 1
+
+
+@pytest.mark.parametrize("comes_first", [True, False])
+async def test_limits_raised_in_one_commit_with_what_they_limit_are_no_limits(
+    worlds: Worlds, comes_first: bool
+) -> None:
+    world = await staffed(worlds, 60)
+    raised = {"changeLimits": {"maxCount": 1000, "maxPercent": 100}}
+    if comes_first:
+        await world.apply_tenant(**raised)
+        await world.settle(30)
+    for name in people(30):
+        await world.delete("TeamsUser", name, namespace=TEAM)
+    if not comes_first:
+        await world.apply_tenant(**raised)
+    await world.settle(1200)
+    assert "UnassignNumber" not in world.sent()
+    (plan,) = await world.names("ChangePlan")
+    assert "at most 25 may" in (await world.body("ChangePlan", plan))["spec"]["explanation"]
+
+
+async def test_limits_that_are_lowered_count_at_once(worlds: Worlds) -> None:
+    world = await staffed(worlds, 60)
+    await world.apply_tenant(changeLimits={"maxCount": 2})
+    await world.settle(1)
+    for name in people(4):
+        await world.delete("TeamsUser", name, namespace=TEAM)
+    await world.settle(60)
+    assert "UnassignNumber" not in world.sent()
 
 
 async def test_a_held_deletion_that_is_no_longer_wanted_leaves_the_batch(worlds: Worlds) -> None:

@@ -75,6 +75,21 @@ async def a_held_batch_waits_for_an_answer(worlds: Worlds) -> None:
     assert "UnassignNumber" not in world.sent()
 
 
+async def limits_raised_in_one_commit_are_no_limits(worlds: Worlds) -> None:
+    names = people(30)
+    world = await worlds.make(names, numbers=30, tenant={"writesPerSecond": 1000})
+    for name in names:
+        await world.declare(name)
+    await world.settle(60)
+    await world.apply_tenant(
+        writesPerSecond=1000, changeLimits={"maxCount": 1000, "maxPercent": 100}
+    )
+    for name in names:
+        await world.delete("TeamsUser", name)
+    await world.settle(120)
+    assert "UnassignNumber" not in world.sent()
+
+
 async def an_answer_that_has_ended_counts_for_nothing(worlds: Worlds) -> None:
     names = people(30)
     world = await worlds.make(names, numbers=30, tenant={"writesPerSecond": 1000})
@@ -246,6 +261,10 @@ def nothing_is_ever_too_much(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gate, "_exceeds", lambda *_: False)
 
 
+def looser_limits_count_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gate_keeper, "LOOSER_AFTER", timedelta(0))
+
+
 def held_is_granted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gate, "answer", lambda *_, **__: gate.Granted())
     patch.setattr(
@@ -312,6 +331,10 @@ MUTANTS: dict[str, tuple[Scenario, Mutation]] = {
     "emergency": (emergency_policies_wait, emergency_policies_are_ordinary),
     "quarantine": (a_used_number_rests, numbers_do_not_rest),
     "limits": (a_held_batch_waits_for_an_answer, nothing_is_ever_too_much),
+    "limits of this very commit": (
+        limits_raised_in_one_commit_are_no_limits,
+        looser_limits_count_at_once,
+    ),
     "approval": (a_held_batch_waits_for_an_answer, held_is_granted),
     "expiry": (an_answer_that_has_ended_counts_for_nothing, answers_never_end),
     "answer taken back": (an_answer_taken_back_counts_for_nothing, every_answer_stands),

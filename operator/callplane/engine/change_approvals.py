@@ -75,13 +75,13 @@ def _as_datetime(value: object) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
 
 
-def _connection(namespace: str, spec: ChangeApprovalSpec) -> ObjectKey:
+def connection_of(namespace: str, spec: ChangeApprovalSpec) -> ObjectKey:
     """The connection that an answer is for: always one of its own namespace."""
     return ObjectKey(spec.connection_ref.kind.value, namespace, spec.connection_ref.name)
 
 
 def _runtime(scope: Scope, spec: ChangeApprovalSpec) -> ConnectionCore:
-    key = _connection(scope.key.namespace, spec)
+    key = connection_of(scope.key.namespace, spec)
     runtime = scope.engine.at_work(key)
     if runtime is not None and not runtime.health.lost_to:
         return runtime
@@ -109,7 +109,7 @@ def identity(spec: ChangeApprovalSpec) -> str:
 
 def gone(engine: Engine, approval: ChangeApproval) -> None:
     """The object is gone: what it has not let through yet, it lets through no more."""
-    runtime = engine.at_work(_connection(approval.namespace, approval.spec))
+    runtime = engine.at_work(connection_of(approval.namespace, approval.spec))
     if runtime is not None:
         runtime.withdrawn_answers.add(identity(approval.spec))
         runtime.gate.ring()
@@ -125,7 +125,7 @@ def is_given(engine: Engine, connection: ObjectKey, answer: str) -> bool:
         if not isinstance(approval, ChangeApproval) or cached.is_deleting:
             continue
         spec = approval.spec
-        if _connection(cached.key.namespace, spec) != connection:
+        if connection_of(cached.key.namespace, spec) != connection:
             continue
         if _as_datetime(spec.expires_at) > now and identity(spec) == answer:
             return True

@@ -50,7 +50,7 @@ async def publish(scope: Scope, runtime: ConnectionCore) -> None:
 def _manifest(runtime: ConnectionCore, digest: str, rows: list[GateRow]) -> dict[str, Any]:
     ordered = sorted(rows, key=lambda row: (row.proposer, row.change.sort_key))
     counts = Counter(row.change.operation.value for row in ordered)
-    limits = runtime.limits.change_limits
+    limits = runtime.gate.limits
     claims = runtime.claims()
     return {
         "apiVersion": API_VERSION,

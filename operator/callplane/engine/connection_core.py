@@ -191,8 +191,7 @@ class ConnectionCore(abc.ABC):
         if limits.max_in_flight != self.limits.max_in_flight:
             self.in_flight = asyncio.Semaphore(limits.max_in_flight)
         self.writes.reconfigure(rate_per_second=limits.writes_per_second, burst=write_burst(limits))
-        self.gate.limits = limits.change_limits
-        self.gate.ring()
+        self.gate.reconfigure(limits.change_limits)
         self.limits = limits
         self.request_listing()
 

@@ -16,7 +16,7 @@ from callplane.apis.change_approvals import (
     ChangeApprovalSpec,
     Decision,
 )
-from callplane.engine import guarding
+from callplane.engine import change_approvals, guarding
 from callplane.engine.planning_world import Declared, PlanningWorld
 from callplane.engine.register_mirror import RegisterMirror
 from callplane.plan import gate
@@ -43,7 +43,7 @@ def forecast(
     """The gate at the end of the batch that this plan would open."""
     runtime = world.engine.at_work(connection)
     assert runtime is not None, f"{connection} is not at work"
-    mirror, limits, now = runtime.mirror, runtime.limits.change_limits, world.engine.clock.now()
+    mirror, limits, now = runtime.mirror, runtime.gate.limits, world.engine.clock.now()
     rows = dict(mirror.gate_rows)
     mine: list[str] = []
     for each in proposals:
@@ -109,9 +109,8 @@ def _approvals(
         if not isinstance(approval, ChangeApproval):
             continue
         spec = approval.spec
-        names_it = spec.connection_ref.name == connection.name
-        if declared.key.namespace != connection.namespace or not names_it:
+        if change_approvals.connection_of(declared.key.namespace, spec) != connection:
             continue
         latest = now + timedelta(days=APPROVAL_DAYS_MAX, minutes=5)
         if spec.decision is Decision.APPROVE and now < spec.expires_at <= latest:
-            yield world.cached(declared.key).uid, spec
+            yield change_approvals.identity(spec), spec

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from callplane.clock import Clock
 from callplane.engine.register_mirror import RegisterMirror
@@ -21,6 +21,9 @@ from callplane.store.ports import Commit
 from callplane.values import ConnectionId, ObjectKey
 
 log = logging.getLogger(__name__)
+
+# Longer than the objects of one commit take to come, and their batch to close.
+LOOSER_AFTER = timedelta(minutes=10)
 
 
 class GateKeeper:
@@ -44,7 +47,9 @@ class GateKeeper:
         self._claims = claims or mirror.claims
         self._mirror = mirror
         self._clock = clock
-        self.limits = limits
+        self._limits = limits
+        # What the limits were before, and until when that still counts.
+        self._earlier: list[tuple[datetime, ChangeLimits]] = []
         self._wake = wake
         self._moved = moved
         self._stands = stands
@@ -55,6 +60,22 @@ class GateKeeper:
         self._lock = asyncio.Lock()
         # Answers by change id that came before the change was proposed: (approval, expires at).
         self._answers: dict[str, dict[str, datetime]] = {}
+
+    @property
+    def limits(self) -> ChangeLimits:
+        """What counts now: what is stricter at once, what is looser a while after it was said."""
+        now = self._clock.now()
+        self._earlier = [each for each in self._earlier if each[0] > now]
+        return gate.strictest(self._limits, (limits for _, limits in self._earlier))
+
+    def reconfigure(self, limits: ChangeLimits) -> None:
+        """Limits that come in one commit with the deletions that they limit are no limits: looser
+        ones are for what is judged later.
+        """
+        if limits != self._limits:
+            self._earlier.append((self._clock.now() + LOOSER_AFTER, self._limits))
+            self._limits = limits
+            self.ring()
 
     async def propose(
         self,

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from callplane.apis.parsing import parse_lenient
 from callplane.apis.pbx_trunks import PbxTrunk
 from callplane.apis.reasons import Reason
 from callplane.apis.service_lines import ServiceLine
@@ -32,6 +34,7 @@ from callplane.engine import (
     trunk_planning,
 )
 from callplane.engine.carrier_planning import note_of
+from callplane.engine.connection_status import limits_of
 from callplane.engine.connections import ConnectionRuntime
 from callplane.engine.gate_forecast import ProposedChanges, forecast
 from callplane.engine.gathering import Gathered
@@ -124,12 +127,23 @@ async def _people_world(world: PlanningWorld, inputs: PlanInputs) -> list[str]:
             await world.connect_carrier(key)
         except CallplaneError as error:
             remarks.append(f"{key} cannot be planned on: {error}")
+    _keep_limits(world, inputs.observations)
     if inputs.observations.connections and not inputs.observations.has_register:
         remarks.append(
             "the number register was not read, so numbers look foreign that are ours; name the "
             "database with --database-url"
         )
     return remarks
+
+
+def _keep_limits(world: PlanningWorld, observations: Observations) -> None:
+    """Looser limits in the tree are for later: this very plan is judged by those of the cluster."""
+    for body in observations.objects:
+        runtime = world.engine.at_work(key_of(body))
+        if runtime is not None:
+            spec: Any = getattr(parse_lenient(body).resource, "spec", None)
+            if spec is not None:
+                runtime.gate.reconfigure(limits_of(spec).change_limits)
 
 
 def _sorted(objects: Iterable[Declared]) -> list[Declared]:

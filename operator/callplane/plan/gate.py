@@ -38,6 +38,18 @@ class ChangeLimits:
     settle_max_seconds: float = 60.0
 
 
+def strictest(first: ChangeLimits, others: Iterable[ChangeLimits]) -> ChangeLimits:
+    """What all of these allow; how long a batch gathers is the first's to say."""
+    limits = (first, *others)
+    return replace(
+        first,
+        max_count=min(each.max_count for each in limits),
+        max_percent=min(each.max_percent for each in limits),
+        floor=min(each.floor for each in limits),
+        window_seconds=max(each.window_seconds for each in limits),
+    )
+
+
 class GateStatus(Enum):
     """OPEN in the batch that collects; GRANTED below the limits; HELD for a person; APPROVED by
     one; CONSUMED by its write (kept for the window when nobody approved it)."""

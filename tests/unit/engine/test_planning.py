@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
 
-from callplane.engine import planning
+from callplane.apis.change_approvals import ChangeApproval
+from callplane.apis.parsing import parse_lenient
+from callplane.engine import change_approvals, planning
 from callplane.numbering.lifecycle import NumberState
 from callplane.plan.change import Change, Operation, approval_digest
 from callplane.plan.document import Level, ObjectPlan, Plan
@@ -347,6 +350,17 @@ async def test_limits_of_the_tree_count(estate: Estate) -> None:
     assert not (await estate.plan()).is_held
 
 
+async def test_limits_that_the_tree_raises_do_not_count_for_its_own_deletions(
+    estate: Estate,
+) -> None:
+    estate.cluster_objects.append(copy.deepcopy(estate.manifests[TENANT_KEY]))
+    estate.tenant(changeLimits={"maxPercent": 50})
+    leavers(estate, 6)
+    plan = await estate.plan()
+    assert plan.is_held
+    assert plan.gates[0].limits.max_percent == 10
+
+
 def gate_row(status: GateStatus, change: Change, **fields: object) -> GateRow:
     row = GateRow(change, ObjectKey("TeamsUser", "sales", "x"), "", status, TAKEN_AT)
     return replace(row, **fields)  # type: ignore[arg-type]
@@ -383,8 +397,34 @@ async def test_an_approval_in_the_tree_lets_its_changes_through(estate: Estate) 
     assert (await estate.plan()).is_held
     approve(ids, connectionRef={"kind": "TeamsTenant", "name": "other"})
     assert (await estate.plan()).is_held
+    approve(ids, connectionRef={"kind": "Carrier", "name": "main"})
+    assert (await estate.plan()).is_held
     approve(ids[:1])
     assert not (await estate.plan()).is_held, "five that are not approved are within the limits"
+
+
+async def test_an_approval_that_is_used_up_lets_nothing_through_again(estate: Estate) -> None:
+    leavers(estate, 6)
+    changes = [planned.change for each in (await estate.plan()).objects for planned in each.changes]
+    spec = {
+        "connectionRef": {"kind": "TeamsTenant", "name": "main"},
+        "changeIds": sorted(change.change_id for change in changes),
+        "decision": "Approve",
+        "approvedBy": "maria@example.com",
+        "expiresAt": "2026-11-03T09:00:00Z",
+    }
+    estate.put("ChangeApproval", "answer", spec, namespace="platform")
+    assert not (await estate.plan()).is_held
+    answer = parse_lenient(
+        estate.manifests[ObjectKey("ChangeApproval", "platform", "answer")]
+    ).resource
+    assert isinstance(answer, ChangeApproval)
+    used = change_approvals.identity(answer.spec)
+    estate.gate_rows += [
+        gate_row(GateStatus.CONSUMED, change, approval=used, consumed_at=TAKEN_AT)
+        for change in changes
+    ]
+    assert (await estate.plan()).is_held
 
 
 # What the plan stands on
