@@ -133,9 +133,10 @@ def main() -> int:
         return 1
     rate, seconds = (20, 3) if options.smoke else (options.rate, options.seconds)
     # A smoke test is no measurement: it may run beside anything.
-    patience = {"verdict_milliseconds": sbc_estates.PATIENT_MILLISECONDS} if options.smoke else {}
+    verdict = (sbc_estates.VERDICT_MILLISECONDS, sbc_estates.PATIENT_MILLISECONDS)[options.smoke]
+    estate = LoopbackSbc(verdict_milliseconds=verdict)
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(run(LoopbackSbc(**patience), rate, seconds, Path(folder)))
+        found = asyncio.run(run(estate, rate, seconds, Path(folder)))
     print(json.dumps(found))
     return 0
 

@@ -7,6 +7,7 @@ import copy
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ async def story(world: SbcWorld, hooks: Hooks, tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGTERM)
     assert await asyncio.to_thread(process.wait, 60) == 0
     for name in ("rtpengine", "callcontrol"):
-        await eventually(lambda name=name: hooks.has_returned(name), f"{name}'s hook returns")
+        await eventually(partial(hooks.has_returned, name), f"{name}'s hook returns")
         assert hooks.code(name) == 0
 
 
