@@ -22,9 +22,7 @@ secrets = program_inputs.secrets(
 target.deploy(
     target.Inputs(
         configuration=chosen,
-        sbcs=sbc_values.read(
-            chosen.sbc.instances, program_inputs.values(Path(settings.require("values")))
-        ),
+        sbcs=sbc_values.read(chosen.sbc, program_inputs.values(Path(settings.require("values")))),
         passwords={role: secrets[f"{role}-password"] for role in given_cluster.PASSWORDS},
         kubeconfig=secrets["kubeconfig"],
     )

@@ -11,11 +11,11 @@ from importlib import metadata
 import pulumi
 
 from callplane.deployment import alerts, dashboards, sbc_pod
-from callplane_stacks import database_roles, gitops, platform_component
+from callplane_stacks import database_roles, gitops, platform_component, sbc_rules
 from callplane_stacks.configuration import OnCluster
 from callplane_stacks.database_roles import Roles, Server
 from callplane_stacks.machines import Machines
-from callplane_stacks.objects import PROVIDER_PACKAGE, Body, Component, labelled
+from callplane_stacks.objects import IN_PLACE, PROVIDER_PACKAGE, Body, Component, labelled
 
 COMPONENT = "observability"
 #: The passwords that a stack on a cloud is given, by role.
@@ -43,7 +43,7 @@ class Cluster(pulumi.ProviderResource):
         super().__init__(
             "kubernetes",
             name,
-            {"kubeconfig": pulumi.Output.secret(kubeconfig)},
+            {"kubeconfig": pulumi.Output.secret(kubeconfig), **dict.fromkeys(IN_PLACE, "true")},
             pulumi.ResourceOptions(version=metadata.version(PROVIDER_PACKAGE)),
         )
 
@@ -83,6 +83,12 @@ def deploy(
 def metrics(configuration: OnCluster, machines: Machines) -> list[Body]:
     """What Prometheus on the cluster reads; machines are named, since no Service finds them."""
     described = platform_component.options(configuration)
+    targets = {
+        instance.name: [
+            f"{instance.address}:{port}" for port in (sbc_pod.METRICS_PORT, sbc_pod.PROBE_PORT)
+        ]
+        for instance in machines.instances
+    }
     return [
         *alerts.objects(described),
         *dashboards.objects(described),
@@ -93,15 +99,27 @@ def metrics(configuration: OnCluster, machines: Machines) -> list[Body]:
             "spec": {
                 "scrapeInterval": "15s",
                 "staticConfigs": [
-                    {
-                        "labels": {"sbc": instance.name},
-                        "targets": [
-                            f"{instance.address}:{port}"
-                            for port in (sbc_pod.METRICS_PORT, sbc_pod.PROBE_PORT)
-                        ],
-                    }
-                    for instance in machines.instances
+                    {"labels": {"sbc": name}, "targets": list(each)}
+                    for name, each in targets.items()
                 ],
+            },
+        },
+        {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "PrometheusRule",
+            "metadata": labelled("callplane-stack", COMPONENT, configuration.platform.namespace),
+            "spec": {
+                "groups": [
+                    {
+                        "name": "callplane-stack",
+                        "rules": sbc_rules.rules(
+                            {
+                                name: [f'sbc="{name}",instance="{target}"' for target in each]
+                                for name, each in targets.items()
+                            }
+                        ),
+                    }
+                ]
             },
         },
     ]

@@ -14,6 +14,12 @@ import pulumi
 
 Body = dict[str, Any]
 PROVIDER_PACKAGE = "pulumi-kubernetes"
+#: Whoever deletes one of these deletes what it holds: pods with calls, every object of a kind, the
+#: ledger with its disks. No `up` does, even where the configuration is another one by mistake.
+KEPT = ("Namespace", "CustomResourceDefinition", "Cluster")
+#: Settings of the Kubernetes plugin without which it takes a changed ConfigMap or Secret away
+#: before it makes the new one: the files of an SBC, or the address of its database.
+IN_PLACE = ("enableConfigMapMutable", "enableSecretMutable")
 
 
 class KubernetesObject(pulumi.CustomResource):
@@ -73,7 +79,8 @@ def namespace(name: str, component: str, *, level: str = "restricted") -> Body:
 class Component(pulumi.ComponentResource):
     """Objects that belong together; what comes first is created first.
 
-    Namespaces and definitions go before the rest; the rest waits for them and for `after`.
+    Namespaces and definitions go before the rest; the rest waits for them and for `after`. What
+    holds what cannot be made again is protected.
     """
 
     def __init__(
@@ -96,7 +103,9 @@ class Component(pulumi.ComponentResource):
 
     def _make(self, body: Mapping[str, Any], after: Sequence[pulumi.Resource]) -> KubernetesObject:
         name = resource_name(body)
-        options = pulumi.ResourceOptions(parent=self, depends_on=list(after))
+        options = pulumi.ResourceOptions(
+            parent=self, depends_on=list(after), protect=body["kind"] in KEPT
+        )
         self.made[name] = KubernetesObject(name, body, options)
         return self.made[name]
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from callplane.deployment import sbc_pod
 from callplane_stacks import cloud_policies
 
 Properties = Mapping[str, Any]
@@ -74,16 +75,27 @@ def images_are_pinned(kind: str, properties: Properties) -> Iterator[str]:
 
 
 def only_calls_use_the_hosts_network(kind: str, properties: Properties) -> Iterator[str]:
-    """Pods on the host's network are past every network policy."""
+    """Pods on the host's network are past every network policy. A label alone makes no SBC: it is
+    a set of one pod on a node of its own, without a token of the cluster.
+    """
     pod = _pod(kind, properties)
     labels = (properties.get("metadata") or {}).get("labels") or {}
-    if labels.get("app.kubernetes.io/component") == SBC:
+    is_called_sbc = labels.get("app.kubernetes.io/component") == SBC
+    if is_called_sbc and kind.endswith(":StatefulSet") and pod and _is_held_like_an_sbc(pod):
         return
     if pod and pod.get("hostNetwork"):
         yield "uses the host's network and is no SBC"
     for container in _containers(kind, properties):
         if any(port.get("hostPort") for port in container.get("ports") or []):
             yield f"{container.get('name')} takes a port of the host and is no SBC"
+
+
+def _is_held_like_an_sbc(pod: Properties) -> bool:
+    return (
+        pod.get("serviceAccountName") == sbc_pod.ACCOUNT
+        and pod.get("automountServiceAccountToken") is False
+        and sbc_pod.NODE_LABEL in (pod.get("nodeSelector") or {})
+    )
 
 
 def databases_are_safe(kind: str, properties: Properties) -> Iterator[str]:
@@ -161,6 +173,43 @@ def approvals_are_held(kind: str, properties: Properties) -> Iterator[str]:
         yield "does not deny"
 
 
+def pods_are_fenced(resources: list[tuple[str, str, Properties]]) -> Iterator[str]:
+    """Every pod has a network policy, but those that no such policy holds for."""
+    fences = [
+        (_namespace(properties), ((properties.get("spec") or {}).get("podSelector") or {}))
+        for kind, _, properties in resources
+        if kind.endswith(":NetworkPolicy")
+    ]
+    for kind, name, properties in resources:
+        pod = _pod(kind, properties)
+        if pod is None or pod.get("hostNetwork"):
+            continue
+        labels = _pod_labels(kind, properties)
+        if not any(
+            place == _namespace(properties) and _selects(selector, labels)
+            for place, selector in fences
+        ):
+            yield f"{name} makes pods that no network policy selects"
+
+
+def _namespace(properties: Properties) -> object:
+    return (properties.get("metadata") or {}).get("namespace")
+
+
+def _selects(selector: Properties, labels: Properties) -> bool:
+    """Whether a selector of labels, which is all we write, fits."""
+    wanted = (selector.get("matchLabels") or {}).items()
+    return not selector.get("matchExpressions") and wanted <= labels.items()
+
+
+def _pod_labels(kind: str, properties: Properties) -> Properties:
+    if kind.endswith(":Pod"):
+        holder: Properties = properties
+    else:
+        holder = _template(kind, properties)
+    return (holder.get("metadata") or {}).get("labels") or {}
+
+
 POLICIES: dict[str, Check] = {
     "pods-are-bounded": pods_are_bounded,
     "pods-are-probed": pods_are_probed,
@@ -177,6 +226,7 @@ POLICIES: dict[str, Check] = {
 }
 STACK_POLICIES: dict[str, StackCheck] = {
     "machines-and-databases-are-locked": cloud_policies.machines_and_databases_are_locked,
+    "pods-are-fenced": pods_are_fenced,
 }
 
 
@@ -226,13 +276,18 @@ def _files(kind: str, properties: Properties, ending: str) -> Iterator[tuple[str
 
 
 def _pod(kind: str, properties: Properties) -> Properties | None:
+    if kind.endswith((*WORKLOADS, ":CronJob")):
+        found = _template(kind, properties).get("spec")
+        return found if isinstance(found, Mapping) else None
+    return (properties.get("spec") or {}) if kind.endswith(":Pod") else None
+
+
+def _template(kind: str, properties: Properties) -> Properties:
+    """What pods are made by."""
     spec = properties.get("spec") or {}
     if kind.endswith(":CronJob"):
         spec = (spec.get("jobTemplate") or {}).get("spec") or {}
-    if kind.endswith((*WORKLOADS, ":CronJob")):
-        found = (spec.get("template") or {}).get("spec")
-        return found if isinstance(found, Mapping) else None
-    return spec if kind.endswith(":Pod") else None
+    return spec.get("template") or {}
 
 
 def _containers(kind: str, properties: Properties) -> list[Properties]:

@@ -15,6 +15,7 @@ from pulumi.runtime import get_config_secret_keys_env, is_config_secret
 from callplane.cli import yaml_documents
 from callplane.cli.yaml_documents import YamlProblem
 from callplane_stacks.configuration import ConfigurationRefused
+from callplane_stacks.objects import IN_PLACE
 
 
 def values(folder: Path) -> dict[str, Any]:
@@ -37,6 +38,20 @@ def values(folder: Path) -> dict[str, Any]:
     if reasons:
         raise ConfigurationRefused(reasons)
     return found
+
+
+def changed_in_place(settings: pulumi.Config) -> None:
+    """Whether the Kubernetes plugin, whose settings these are, changes files and addresses where
+    they are. Raises ConfigurationRefused where it would take them away first.
+    """
+    reasons = [
+        f"{settings.full_key(name)}: is not true, so that a changed ConfigMap or Secret would be "
+        f"deleted and made again; `pulumi config set {settings.full_key(name)} true`"
+        for name in IN_PLACE
+        if not settings.get_bool(name)
+    ]
+    if reasons:
+        raise ConfigurationRefused(reasons)
 
 
 def secrets(settings: pulumi.Config, names: Iterable[str]) -> dict[str, pulumi.Output[str]]:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from callplane.sbc import reading
 from callplane.sbc.model import Sbc
+from callplane_stacks import firewall
 from callplane_stacks.configuration import ConfigurationRefused, Instance
 
 
-def read(instances: Sequence[Instance], documents: Mapping[str, Any]) -> dict[str, Sbc]:
+class Bordering(Protocol):
+    """The part `sbc` of any target's configuration."""
+
+    @property
+    def instances(self) -> Sequence[Instance]: ...
+
+    @property
+    def rtp_ports(self) -> tuple[int, int]: ...
+
+
+def read(chosen: Bordering, documents: Mapping[str, Any]) -> dict[str, Sbc]:
     """The SBCs by instance. Raises ConfigurationRefused with every reason of every document."""
+    instances = chosen.instances
     reasons = [
         f"values of {name}: no instance is called so"
         for name in documents.keys() - {each.name for each in instances}
@@ -24,7 +36,7 @@ def read(instances: Sequence[Instance], documents: Mapping[str, Any]) -> dict[st
         sbc, problems = reading.read(documents[instance.name])
         reasons += [f"values of {instance.name}: {problem}" for problem in problems]
         if sbc is not None:
-            reasons += _differences(instance, sbc)
+            reasons += [*_differences(instance, sbc), *_taken(instance, sbc, chosen.rtp_ports)]
             found[instance.name] = sbc
     if reasons:
         raise ConfigurationRefused(sorted(reasons))
@@ -43,3 +55,14 @@ def _differences(instance: Instance, sbc: Sbc) -> list[str]:
         for field, (said, wanted) in compared.items()
         if said != wanted
     ]
+
+
+def _taken(instance: Instance, sbc: Sbc, rtp: tuple[int, int]) -> Iterator[str]:
+    """Ports that media would take from what listens there; the world may be let in to media."""
+    control = [sbc.media.port] if sbc.media else []
+    for port in (*firewall.ports(sbc), *control):
+        if rtp[0] <= port <= rtp[1]:
+            yield (
+                f"values of {instance.name}: port {port} is one of sbc.rtp_ports,"
+                f" {rtp[0]} to {rtp[1]}"
+            )

@@ -14,15 +14,14 @@ sys.path[:0] = [str(ROOT / "stacks"), str(ROOT / "operator")]
 from callplane_stacks import program_inputs, sbc_values  # noqa: E402
 from callplane_stacks.kubernetes import configuration, ledger_database, target  # noqa: E402
 
+program_inputs.changed_in_place(pulumi.Config("kubernetes"))
 settings = pulumi.Config("callplane")
 chosen = configuration.read(settings.require_object("stack"))
 secrets = program_inputs.secrets(settings, [f"{role}-password" for role in ledger_database.ROLES])
 target.deploy(
     target.Inputs(
         configuration=chosen,
-        sbcs=sbc_values.read(
-            chosen.sbc.instances, program_inputs.values(Path(settings.require("values")))
-        ),
+        sbcs=sbc_values.read(chosen.sbc, program_inputs.values(Path(settings.require("values")))),
         passwords={role: secrets[f"{role}-password"] for role in ledger_database.ROLES},
     )
 )

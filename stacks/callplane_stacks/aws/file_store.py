@@ -24,7 +24,8 @@ class FileStore(pulumi.ComponentResource):
             enable_key_rotation=True,
             deletion_window_in_days=30,
             tags=tags(name),
-            opts=here,
+            # Records that nobody has taken lie on disks that nobody could read without it.
+            opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
         bucket = s3.Bucket(name, tags=tags(name), opts=here)
         closed = s3.BucketPublicAccessBlock(

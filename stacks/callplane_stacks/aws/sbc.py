@@ -51,14 +51,15 @@ class Sbc(pulumi.ComponentResource):
         rules = admitted(configuration, values)
         for instance in configuration.sbc.instances:
             found = values[instance.name]
-            group = self._firewall(instance, rules[instance.name])
+            group, admitting = self._firewall(instance, rules[instance.name])
             face = ec2.NetworkInterface(
                 instance.name,
                 subnet_id=network.sbcs[instance.zone],
                 private_ips=[str(instance.address)],
                 security_groups=[group],
                 tags=tags(instance.name),
-                opts=self._here,
+                # Another one would be given the address before anybody looked at the machine.
+                opts=pulumi.ResourceOptions(parent=self, protect=not instance.drained),
             )
             address = ec2.Eip(
                 instance.name,
@@ -68,16 +69,20 @@ class Sbc(pulumi.ComponentResource):
                 # Carriers have it in their lists: it outlives every machine.
                 opts=pulumi.ResourceOptions(parent=self, protect=True),
             )
-            self._named(instance, address.public_ip)
+            named = self._named(instance, address.public_ip)
             files = machine_sbc.files(instance, found, calls_uri, address.public_ip)
             stored = self._store.put(instance.name, files)
             self.addresses[instance.name] = address.public_ip
             self.machines[instance.name] = self._machine(
-                instance, found, face.id, address.public_ip, stored
+                # What it needs goes after it, so nothing goes while a machine is held.
+                *(instance, found, face.id, address.public_ip, [*stored, *admitting, named])
             )
         self.register_outputs({"addresses": self.addresses})
 
-    def _firewall(self, instance: MachineInstance, rules: tuple[Rule, ...]) -> pulumi.Output[str]:
+    def _firewall(
+        self, instance: MachineInstance, rules: tuple[Rule, ...]
+    ) -> tuple[pulumi.Output[str], list[pulumi.Resource]]:
+        """The machine's group, and the rules in it."""
         group = ec2.SecurityGroup(
             instance.name,
             vpc_id=self._configuration.network.vpc,
@@ -85,10 +90,9 @@ class Sbc(pulumi.ComponentResource):
             tags=tags(instance.name),
             opts=self._here,
         )
-        for rule in rules:
-            span = f"{rule.protocol}-{rule.first_port}-{rule.last_port}"
+        made: list[pulumi.Resource] = [
             vpc.SecurityGroupIngressRule(
-                f"{instance.name}-{rule.peer}-{rule.network}-{span}".replace(" ", "-").lower(),
+                _called(instance, rule),
                 security_group_id=group.id,
                 cidr_ipv4=str(rule.network) if rule.network.version == 4 else None,
                 cidr_ipv6=str(rule.network) if rule.network.version == 6 else None,
@@ -99,7 +103,9 @@ class Sbc(pulumi.ComponentResource):
                 tags=tags(instance.name),
                 opts=self._here,
             )
-        vpc.SecurityGroupEgressRule(
+            for rule in rules
+        ]
+        outwards = vpc.SecurityGroupEgressRule(
             instance.name,
             security_group_id=group.id,
             cidr_ipv4=EVERYWHERE,
@@ -108,10 +114,10 @@ class Sbc(pulumi.ComponentResource):
             tags=tags(instance.name),
             opts=self._here,
         )
-        return group.id
+        return group.id, [*made, outwards]
 
-    def _named(self, instance: MachineInstance, address: pulumi.Output[str]) -> None:
-        route53.Record(
+    def _named(self, instance: MachineInstance, address: pulumi.Output[str]) -> pulumi.Resource:
+        return route53.Record(
             instance.name,
             zone_id=self._configuration.sbc.dns_zone,
             name=instance.host_name,
@@ -127,7 +133,7 @@ class Sbc(pulumi.ComponentResource):
         values: Values,
         face: pulumi.Output[str],
         address: pulumi.Output[str],
-        stored: list[pulumi.Resource],
+        needed: list[pulumi.Resource],
     ) -> pulumi.Output[str]:
         chosen = self._configuration.sbc
         image = self._configuration.platform.image
@@ -180,7 +186,7 @@ class Sbc(pulumi.ComponentResource):
             tags={**tags(instance.name), "drained": str(instance.drained).lower()},
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[*stored, *rights],
+                depends_on=[*needed, *rights],
                 protect=held,
                 # An interface has one machine at a time.
                 delete_before_replace=True,
@@ -259,6 +265,11 @@ def admitted(
         administrators=network.administrators,
         quota=configuration.sbc.rules_of_a_group,
     )
+
+
+def _called(instance: MachineInstance, rule: Rule) -> str:
+    span = f"{rule.protocol}-{rule.first_port}-{rule.last_port}"
+    return f"{instance.name}-{rule.peer}-{rule.network}-{span}".replace(" ", "-").lower()
 
 
 def _allow(action: str, resource: str) -> dict[str, object]:

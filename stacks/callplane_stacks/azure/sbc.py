@@ -69,11 +69,11 @@ class Sbc(pulumi.ComponentResource):
                     self._here,
                 ),
             ]
-            self._named(instance, address)
+            needed = [*rights, self._named(instance, address)]
             face = self._face(instance, address, self._firewall(instance, rules[instance.name]))
             self.addresses[instance.name] = _given(address)
             self.machines[instance.name] = self._machine(
-                instance, face, identity, self._born(instance, found, address, identity), rights
+                instance, face, identity, self._born(instance, found, address, identity), needed
             )
         self.register_outputs({"addresses": self.addresses})
 
@@ -103,10 +103,12 @@ class Sbc(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
 
-    def _named(self, instance: MachineInstance, address: network.PublicIPAddress) -> None:
+    def _named(
+        self, instance: MachineInstance, address: network.PublicIPAddress
+    ) -> pulumi.Resource:
         parts = self._configuration.sbc.dns_zone.split("/")
         zone = parts[-1]
-        dns.RecordSet(
+        return dns.RecordSet(
             instance.name,
             relative_record_set_name=instance.host_name.removesuffix(f".{zone}"),
             zone_name=zone,
@@ -154,7 +156,12 @@ class Sbc(pulumi.ComponentResource):
                 )
             ],
             tags=tags(instance.name),
-            opts=self._here,
+            # Azure moves an interface under a running machine: not one that carries calls.
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=not instance.drained,
+                ignore_changes=[] if instance.drained else ["ipConfigurations"],
+            ),
         )
 
     def _born(
@@ -194,7 +201,7 @@ class Sbc(pulumi.ComponentResource):
         face: network.NetworkInterface,
         identity: managedidentity.UserAssignedIdentity,
         born: pulumi.Output[str],
-        rights: Sequence[pulumi.Resource],
+        needed: Sequence[pulumi.Resource],
     ) -> pulumi.Output[str]:
         chosen = self._configuration.sbc
         held = not instance.drained
@@ -225,7 +232,7 @@ class Sbc(pulumi.ComponentResource):
             tags={**tags(instance.name), "drained": str(instance.drained).lower()},
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=list(rights),
+                depends_on=list(needed),
                 protect=held,
                 # An interface has one machine at a time.
                 delete_before_replace=True,

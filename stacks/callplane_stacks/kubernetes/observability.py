@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from callplane.deployment import alerts, dashboards, sbc_pod
-from callplane_stacks import platform_component
+from callplane_stacks import platform_component, sbc_rules
 from callplane_stacks.kubernetes import ledger_database, sbc
 from callplane_stacks.kubernetes.configuration import Configuration
 from callplane_stacks.objects import Body, Component, labelled
 
 COMPONENT = "observability"
 MONITORING = "monitoring.coreos.com/v1"
-CERTIFICATE_DAYS = 14
-RUNBOOKS = "docs/stacks.md"
 
 
 class Observability(Component):
@@ -50,41 +48,44 @@ def objects(configuration: Configuration) -> list[Body]:
             "apiVersion": MONITORING,
             "kind": "PrometheusRule",
             "metadata": labelled("callplane-stack", COMPONENT, place),
-            "spec": {"groups": [{"name": "callplane-stack", "rules": rules()}]},
+            "spec": {"groups": [{"name": "callplane-stack", "rules": rules(configuration)}]},
         },
     ]
 
 
-def rules() -> list[Body]:
-    """Alerts on what the stack stands up beside the operator."""
-    seconds = CERTIFICATE_DAYS * 24 * 3600
+def rules(configuration: Configuration) -> list[Body]:
+    """Alerts on what the stack stands up beside the operator, and on no other database."""
+    ours = f'namespace="{configuration.platform.namespace}",pod=~"{ledger_database.CLUSTER}-[0-9]+"'
+    place = configuration.sbc.namespace
     return [
-        _rule(
-            "CallplaneCertificateEnds",
-            f"certmanager_certificate_expiration_timestamp_seconds - time() < {seconds}",
-            "1h",
-            f"A certificate ends within {CERTIFICATE_DAYS} days and was not renewed.",
+        *sbc_rules.rules(
+            {
+                instance.name: tuple(
+                    f'namespace="{place}",job="{instance.name}",endpoint="{port}"'
+                    for port in ("metrics", "probes")
+                )
+                for instance in configuration.sbc.instances
+            }
         ),
-        _rule(
+        sbc_rules.rule(
             "CallplaneReplicationLags",
-            "max by (pod) (cnpg_pg_replication_lag) > 300",
+            f"max by (pod) (cnpg_pg_replication_lag{{{ours}}}) > 300",
             "5m",
             "A standby of the ledger is five minutes behind.",
         ),
-        _rule(
-            "CallplaneBackupFails",
-            "max by (pod) (cnpg_pg_stat_archiver_seconds_since_last_archival) > 3600",
+        # Not the time since the last one: a ledger that nobody writes to archives nothing for days.
+        sbc_rules.rule(
+            "CallplaneArchiveFails",
+            "max by (pod) (min_over_time("
+            f'cnpg_collector_pg_wal_archive_status{{{ours},value="ready"}}[1h])) > 0',
             "15m",
-            "No write-ahead log of the ledger has been archived for an hour.",
+            "In an hour there was no moment when the ledger's write-ahead log was archived.",
+        ),
+        sbc_rules.rule(
+            "CallplaneBackupFails",
+            "time() - max(barman_cloud_cloudnative_pg_io_last_available_backup_timestamp"
+            f"{{{ours}}}) > {2 * 86_400}",
+            "1h",
+            "The ledger has no base backup of the last two days.",
         ),
     ]
-
-
-def _rule(name: str, expression: str, wait: str, summary: str) -> Body:
-    return {
-        "alert": name,
-        "expr": expression,
-        "for": wait,
-        "labels": {"severity": "critical"},
-        "annotations": {"summary": summary, "runbook": f"{RUNBOOKS}#{name.lower()}"},
-    }

@@ -20,7 +20,7 @@ from callplane_stacks import gitops, objects
 from callplane_stacks.configuration import GitOpsProgram
 from callplane_stacks.kubernetes import ledger_database, observability, sbc
 from callplane_stacks.objects import KubernetesObject
-from workshop import Cluster, Workshop
+from workshop import Cluster, Workshop, unprotected
 
 PLATFORM = "callplane-system"
 POLICIES = sample_stack.ROOT / "stacks" / "policy"
@@ -96,6 +96,39 @@ def test_a_changed_configuration_changes_what_it_names(
     assert made.keys() == {"same", "update"}
     assert cluster.get("deployment", "callplane-operator", PLATFORM)["spec"]["replicas"] == 3
     assert changes(workshop.stack(sample_stack.declare).up())["update"] == 1
+
+
+def test_new_files_of_an_sbc_are_there_at_every_moment(
+    workshop: Workshop, cluster: Cluster
+) -> None:
+    """The same object with other contents: no second in which a pod that starts finds none."""
+
+    def uid(kind: str, name: str, namespace: str) -> str:
+        return str(cluster.get(kind, name, namespace)["metadata"]["uid"])
+
+    files = ("configmap", "sbc1", "callplane-sbc")
+    address = ("secret", "callplane-database", PLATFORM)
+    before = [uid(*files), uid(*address)]
+    passwords = {role: f"another-{role}" for role in sample_stack.PASSWORDS}
+    changed = workshop.stack(lambda: sample_stack.declare(passwords, sbc={"peers": []}))
+    made = changes(changed.up())
+    assert made.keys() == {"same", "update"}
+    assert [uid(*files), uid(*address)] == before
+    assert changes(workshop.stack(sample_stack.declare).up()).keys() == {"same", "update"}
+
+
+def test_another_namespace_by_mistake_leaves_the_ledger_and_calls(
+    workshop: Workshop, cluster: Cluster
+) -> None:
+    """An `up` without a preview, as the Pulumi operator runs it."""
+    other = {"namespace": "callplane-other"}
+    with pytest.raises(automation.CommandError) as failed:
+        workshop.stack(lambda: sample_stack.declare(platform=other)).up()
+    assert "protected" in str(failed.value)
+    ledger = cluster.get("clusters", ledger_database.CLUSTER, PLATFORM)
+    assert "deletionTimestamp" not in ledger["metadata"]
+    assert cluster.get("statefulset", "sbc1", "callplane-sbc")["spec"]["replicas"] == 1
+    workshop.stack(sample_stack.declare).up()
 
 
 def test_drift_is_seen_by_a_refresh_and_repaired_by_the_next_run(
@@ -278,8 +311,13 @@ def test_a_refused_configuration_plans_nothing(workshop: Workshop) -> None:
         workshop.stack(program).preview()
 
 
-def test_destroyed_nothing_of_it_is_left(stack: automation.Stack, cluster: Cluster) -> None:
-    gone = changes(stack.destroy())
+def test_destroyed_on_purpose_nothing_of_it_is_left(
+    stack: automation.Stack, cluster: Cluster
+) -> None:
+    with pytest.raises(automation.CommandError, match="protected"):
+        stack.destroy()
+    assert cluster.get("clusters", ledger_database.CLUSTER, PLATFORM)["spec"]["instances"] == 3
+    gone = changes(unprotected(stack).destroy())
     assert gone.keys() == {"delete"}
     assert "NotFound" in cluster.kubectl("get", "namespace", PLATFORM, check=False)
     assert "callplane.dev" not in cluster.kubectl("get", "crds")

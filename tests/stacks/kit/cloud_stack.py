@@ -46,7 +46,7 @@ class Cloud:
     def sbcs(self, chosen: Any) -> dict[str, Sbc]:
         """The SBCs' values, as their files would hold them."""
         documents = {each.name: values(each) for each in chosen.sbc.instances}
-        return sbc_values.read(chosen.sbc.instances, documents)
+        return sbc_values.read(chosen.sbc, documents)
 
     def inputs(self, **parts: Mapping[str, Any]) -> Any:
         """The inputs of a stack as the sample configures it."""

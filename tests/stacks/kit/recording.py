@@ -25,6 +25,8 @@ class Registered:
     protected: bool = False
     #: Properties whose changes are left alone.
     ignored: tuple[str, ...] = ()
+    #: Kinds and names of what was made before it, and is deleted after it.
+    after: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -49,6 +51,7 @@ class Recorder(mocks.Mocks):
                 provider=args.provider or "",
                 protected=asked.protect,
                 ignored=tuple(asked.ignoreChanges),
+                after=frozenset(map(_known, asked.dependencies)),
             )
         )
         made = modelled_outputs.made(args.typ, args.name, bare(args.inputs))
@@ -69,6 +72,11 @@ class Monitor(mocks.MockMonitor):
         """Answer as the mock would."""
         self._recorder.requests[request.type, request.name] = request
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+
+
+def _known(urn: str) -> tuple[str, str]:
+    kinds, name = urn.split("::")[2:4]
+    return kinds.rpartition("$")[2], name
 
 
 def record(program: Callable[[], None]) -> list[Registered]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,10 @@ def values() -> dict[str, Any]:
 def inputs(**parts: Mapping[str, Any]) -> Inputs:
     """The inputs of a stack as the sample configures it."""
     chosen = configuration.read(document(**parts))
-    return Inputs(chosen, sbc_values.read(chosen.sbc.instances, values()), PASSWORDS)
+    return Inputs(chosen, sbc_values.read(chosen.sbc, values()), PASSWORDS)
 
 
-def declare(**parts: Mapping[str, Any]) -> None:
+def declare(passwords: Mapping[str, str] = PASSWORDS, **parts: Mapping[str, Any]) -> None:
     """The whole program."""
-    target.deploy(inputs(**parts), pulumi.ResourceOptions())
+    chosen = dataclasses.replace(inputs(**parts), passwords=passwords)
+    target.deploy(chosen, pulumi.ResourceOptions())

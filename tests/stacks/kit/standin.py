@@ -28,6 +28,8 @@ from kubernetes import client, config, dynamic
 Body = dict[str, Any]
 MANAGER = "pulumi-standin"
 WAIT_SECONDS = 240.0
+#: Kinds that hold data, by the setting of the real plugin that lets them be changed in place.
+HOLDING = {"ConfigMap": "enableConfigMapMutable", "Secret": "enableSecretMutable"}
 #: Fields that change by themselves.
 NOISE = ("managedFields", "resourceVersion", "generation")
 
@@ -87,11 +89,15 @@ def ours(wanted: Any, live: Any) -> Any:
     return live
 
 
-def identity(body: Body) -> tuple[Any, ...]:
-    """What the server will not change in place."""
+def identity(body: Body, mutable: frozenset[str]) -> tuple[Any, ...]:
+    """What the server will not change in place; nor will the real plugin what such an object holds,
+    unless it is told that the kind is `mutable`.
+    """
     metadata = body.get("metadata", {})
     selector = body.get("spec", {}).get("selector") if body.get("kind") == "Deployment" else None
+    fixed = body.get("kind") in HOLDING.keys() - mutable
     return (
+        [body.get(name) for name in ("data", "binaryData", "stringData") if fixed],
         body.get("apiVersion"),
         body.get("kind"),
         metadata.get("name"),
@@ -125,6 +131,7 @@ class Standin(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]
         # Discovery is not thread-safe, and its usual cache is one file for all processes.
         self._lock = threading.Lock()
         self._kube: Any = None
+        self._mutable: frozenset[str] = frozenset()
 
     def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802
         return pb.ProviderHandshakeResponse(accept_secrets=True)
@@ -140,6 +147,10 @@ class Standin(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]
 
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         given = bare(marked(request.args)).get("kubeconfig") or os.environ.get("KUBECONFIG", "")
+        told = bare(marked(request.args))
+        self._mutable = frozenset(
+            kind for kind, name in HOLDING.items() if str(told.get(name)).lower() == "true"
+        )
         text = yaml.safe_load(given) if "clusters" in given else None
         self._connect = lambda: (
             config.new_client_from_config_dict(text)
@@ -157,7 +168,8 @@ class Standin(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         # Inputs against inputs, so that the server's defaults are never a change.
         old, new = bare(marked(request.old_inputs)), bare(marked(request.news))
-        replaced = ["metadata"] if identity(old) != identity(new) else []
+        is_other = identity(old, self._mutable) != identity(new, self._mutable)
+        replaced = ["metadata"] if is_other else []
         return pb.DiffResponse(
             changes=1 + (old != new), deleteBeforeReplace=True, replaces=replaced
         )

@@ -14,6 +14,7 @@ from typing import Any
 from pulumi import automation
 
 import foreign_kinds
+from callplane_stacks import objects
 
 KIT = Path(__file__).parent
 PLUGINS = {
@@ -80,9 +81,21 @@ class Workshop:
             pulumi_command=automation.PulumiCommand(root=self.engine_root),
             env_vars=self.variables,
         )
-        return automation.create_or_select_stack(
+        made = automation.create_or_select_stack(
             STACK, project_name=PROJECT, program=program, opts=options
         )
+        for name in objects.IN_PLACE:
+            made.set_config(f"kubernetes:{name}", automation.ConfigValue("true"))
+        return made
+
+
+def unprotected(stack: automation.Stack) -> automation.Stack:
+    """The stack after what `pulumi state unprotect --all` does."""
+    state = stack.export_stack()
+    for resource in state.deployment["resources"]:
+        resource.pop("protect", None)
+    stack.import_stack(state)
+    return stack
 
 
 def with_foreign_kinds(cluster: Cluster) -> None:

@@ -27,7 +27,7 @@ from callplane_stacks import (
     platform_component,
     policies,
 )
-from callplane_stacks.objects import resource_name
+from callplane_stacks.objects import IN_PLACE, resource_name
 from cloud_stack import Cloud
 from machine_view import Machine
 from recording import Registered
@@ -312,7 +312,45 @@ def test_what_calls_and_books_depend_on_is_protected(registered: list[Registered
     ends = (":Eip", ":PublicIPAddress", ":Server", "rds/instance:Instance", ":VirtualMachine")
     found = [each for each in registered if each.kind.endswith((*ends, "ec2/instance:Instance"))]
     assert len(found) == 5
+    # Nobody reads a ledger or a disk without its key.
+    found += [each for each in registered if each.kind.endswith(":Key")]
     assert all(each.protected for each in found)
+
+
+#: What a machine with calls needs, by the ends of their kinds: its place in the network and in DNS,
+#: whoever is let in to it, and what it reads when it starts.
+NEEDED = (
+    *(":NetworkInterface", ":Eip", ":PublicIPAddress", ":Record", ":RecordSet"),
+    *(":SecurityGroup", ":SecurityGroupIngressRule", ":SecurityGroupEgressRule"),
+    *(":NetworkSecurityGroup", ":BucketObjectv2", ":Blob", ":RoleAssignment", ":RolePolicy"),
+)
+
+
+def test_what_a_machine_needs_goes_after_it(registered: list[Registered]) -> None:
+    """Its deletion is refused while it is held, and the engine deletes nothing before that which
+    the machine came after: an SBC that left the configuration by mistake keeps its calls.
+    """
+    known = {(each.kind, each.name): each for each in registered}
+    for machine in (each for each in registered if each.kind in machine_view.MACHINES):
+        needed, left = set(machine.after), set(machine.after)
+        while left:
+            more = known[left.pop()].after - needed
+            needed, left = needed | more, left | more
+        own = {
+            key
+            for key in known
+            if key[0].endswith(NEEDED) and f"{key[1]}-".startswith(f"{machine.name}-")
+        }
+        assert len(own) > 10
+        assert own - needed == set()
+
+
+def test_the_interface_of_a_machine_with_calls_is_its_own(cloud: Cloud) -> None:
+    """An address would follow another interface before anybody looked at the machine."""
+    made = recording.record(lambda: cloud.declare(sbc=cloud.instances(drained=True)))
+    faces = {each.name: each for each in made if each.kind.endswith(":NetworkInterface")}
+    assert {name: each.protected for name, each in faces.items()} == {"sbc1": False, "sbc2": True}
+    assert faces["sbc1"].ignored == ()
 
 
 def test_everything_goes_to_the_cloud_and_the_cluster_that_are_configured(
@@ -323,6 +361,13 @@ def test_everything_goes_to_the_cloud_and_the_cluster_that_are_configured(
         if package in ("aws", "azure-native", "kubernetes"):
             name = "cluster" if package == "kubernetes" else package.partition("-")[0]
             assert f"pulumi:providers:{package}::{name}::" in each.provider, each.name
+
+
+def test_the_plugin_changes_files_and_addresses_where_they_are(
+    registered: list[Registered],
+) -> None:
+    (plugin,) = [each for each in registered if each.kind == "pulumi:providers:kubernetes"]
+    assert {name: plugin.plain[name] for name in IN_PLACE} == dict.fromkeys(IN_PLACE, "true")
 
 
 def test_every_alarm_has_a_runbook(cloud: Cloud, registered: list[Registered]) -> None:

@@ -142,10 +142,10 @@ def test_what_is_no_mapping_is_refused(document: Any) -> None:
     assert reasons(document) == ["callplane:stack: has to be keys and values"]
 
 
-def refused_values(documents: dict[str, Any]) -> list[str]:
+def refused_values(documents: dict[str, Any], **parts: Mapping[str, Any]) -> list[str]:
     """Why values of SBCs are refused."""
     with pytest.raises(ConfigurationRefused) as refused:
-        sbc_values.read(configuration.read(sample_stack.document()).sbc.instances, documents)
+        sbc_values.read(configuration.read(sample_stack.document(**parts)).sbc, documents)
     return refused.value.reasons
 
 
@@ -168,3 +168,19 @@ def test_wrong_values_are_refused_with_the_renderers_reasons() -> None:
     found = refused_values(broken)
     assert any("sbc1" in reason and "core" in reason for reason in found)
     assert any("sbc2" in reason and "colour" in reason for reason in found)
+
+
+@pytest.mark.parametrize(
+    ("ports", "taken"),
+    [
+        ((5000, 5060), "5060"),
+        ((5061, 6000), "5061"),
+        ((5080, 6000), "5080"),
+        ((2000, 2223), "2223"),
+    ],
+)
+def test_media_take_no_port_that_something_listens_on(ports: tuple[int, int], taken: str) -> None:
+    """The world may be let in to media, and would be to SIP."""
+    found = refused_values(sample_stack.values(), sbc={"rtp_ports": list(ports)})
+    for name in ("sbc1", "sbc2"):
+        assert any(each.startswith(f"values of {name}: port {taken} is one of") for each in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from callplane.settings import CallControlSettings
 from callplane_stacks import cloud_init
 
 #: Stand-ins by name. Each writes down that it was called; what changes owners does nothing.
@@ -23,6 +25,8 @@ PROGRAMS = {
     "openssl": 'echo key > "${11}"; echo own > "${13}"',
     "lego": 'mkdir -p "$KEPT"; echo issued | tee "$KEPT/$HOST.crt" > "$KEPT/$HOST.key"',
     "kamcmd": "true",
+    "podman": "true",
+    "id": "echo 1",
     "systemctl": "true",
     "chgrp": "true",
     "chown": "true",
@@ -141,11 +145,53 @@ def test_what_it_has_stays_where_kamailio_refuses_what_is_new(bench: Workbench) 
     assert (bench.config / "kamailio.cfg").read_text() == "third"
 
 
+@pytest.mark.parametrize("cloud", ["aws", "azure"])
+def test_who_was_stopped_between_two_sets_of_files_starts_with_the_older(
+    bench: Workbench, cloud: str
+) -> None:
+    """The store may be away when the machine comes up again, and Kamailio has to start."""
+    bench.store(kamailio_cfg="first", callcontrol_env="secret=1")
+    assert bench.run("callplane-fetch", MACHINE_CLOUD=cloud) == 0
+    bench.config.rename(bench.config.with_name("sbc.before"))
+    for each in (bench.root / "store").iterdir():
+        each.unlink()
+    (bench.root / "programs/curl").write_text("#!/bin/bash\nexit 7\n")
+    assert bench.run("callplane-fetch", MACHINE_CLOUD=cloud) != 0
+    assert (bench.config / "kamailio.cfg").read_text() == "first"
+
+
 def test_kamailio_has_a_certificate_before_anybody_issued_one(bench: Workbench) -> None:
     assert bench.run("callplane-certificate", "placeholder") == 0
     assert (bench.root / "tls/tls.crt").read_text() == "own\n"
     assert (bench.root / "tls/ca.pem").exists()
     assert bench.called("lego") == []
+
+
+def test_call_control_sees_the_certificate_that_is_used_and_no_key(bench: Workbench) -> None:
+    public = bench.root / "state/public"
+    for argument, content in (("placeholder", "own\n"), ("", "issued\n")):
+        assert bench.run("callplane-certificate", argument) == 0
+        assert [each.name for each in public.iterdir()] == ["tls.crt"]
+        assert (public / "tls.crt").read_text() == content
+
+
+def test_call_control_is_given_kamailios_socket_and_the_certificate(bench: Workbench) -> None:
+    assert bench.run("callplane-callcontrol", MACHINE_IMAGE="callplane:1") == 0
+    (line,) = bench.called("podman")
+    words = line.split()
+    given = dict(itertools.pairwise(words))
+    told = dict(
+        words[place + 1].split("=", 1) for place, word in enumerate(words) if word == "--env"
+    )
+    mounted = {words[place + 1] for place, word in enumerate(words) if word == "--volume"}
+    run, public = str(bench.root), f"{bench.root}/state/public"
+    # Kamailio answers on a socket of the asker's own, in the folder that both see.
+    assert told.pop("TMPDIR") == run
+    settings = CallControlSettings.from_environment({**told, "CALLPLANE_SBCS": "127.0.0.1:8448"})
+    assert settings.rpc_sockets == (f"{run}/rpc.sock",)
+    assert settings.certificates == (f"{public}/tls.crt",)
+    assert {f"{run}:{run}", f"{public}:{public}:ro"} <= mounted
+    assert given["--user"] == "1:1"
 
 
 def test_a_certificate_is_asked_for_once_and_then_renewed(bench: Workbench) -> None:
@@ -154,5 +200,7 @@ def test_a_certificate_is_asked_for_once_and_then_renewed(bench: Workbench) -> N
         assert (bench.root / "tls/tls.crt").read_text() == "issued\n"
         assert (bench.root / "tls/tls.key").read_text() == "issued\n"
         assert bench.called("lego")[-1].endswith(verb)
-        assert bench.called("kamcmd")[-1].endswith("tls.reload")
+        # Loaded when there is a new one, and not at every look for one.
+        (loaded,) = bench.called("kamcmd")
+        assert loaded.endswith("tls.reload")
     assert "--key-type rsa2048" in bench.called("lego")[0]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import sample_stack
-from callplane.deployment import admission, platform_objects
+from callplane.deployment import admission, call_control_workload, platform_objects
 from callplane_stacks import cloud_policies, gitops, platform_component, policies
 from callplane_stacks.kubernetes import ledger_database, sbc
 from callplane_stacks.objects import type_token
@@ -86,6 +86,17 @@ CASES: list[tuple[str, str, Change]] = [
         lambda b: b["spec"]["workspaceTemplate"]["spec"].update(image="pulumi/pulumi"),
     ),
     ("only-calls-use-the-hosts-network", "Deployment", lambda b: pod(b).update(hostNetwork=True)),
+    *(
+        # What is called an SBC and is none.
+        ("only-calls-use-the-hosts-network", "StatefulSet", change)
+        for change in (
+            lambda b: pod(b).update(serviceAccountName="callplane-operator"),
+            lambda b: pod(b).update(automountServiceAccountToken=True),
+            lambda b: pod(b).pop("automountServiceAccountToken"),
+            lambda b: pod(b).pop("nodeSelector"),
+            lambda b: b.update(kind="DaemonSet"),
+        )
+    ),
     ("databases-are-safe", "Cluster", lambda b: b["spec"].update(instances=1)),
     ("databases-are-safe", "Cluster", lambda b: b["spec"]["postgresql"].pop("synchronous")),
     ("databases-are-safe", "Cluster", lambda b: b["spec"].pop("plugins")),
@@ -177,6 +188,71 @@ def test_pods_that_run_at_times_are_judged_too() -> None:
     body = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {}, "spec": nested}
     assert {reason.partition(":")[0] for reason in found(body)} == set(ONCE)
     assert set(policies.guards(type_token("batch/v1", "CronJob"), body)) == set(ONCE)
+
+
+def fenced(*bodies: Body) -> list[str]:
+    """What the policy over pods' network policies says of these objects."""
+    return list(
+        policies.pods_are_fenced(
+            [
+                (type_token(body["apiVersion"], body["kind"]), body["metadata"]["name"], body)
+                for body in bodies
+            ]
+        )
+    )
+
+
+def workload_and_fence() -> tuple[Body, Body]:
+    """Call control's pods of the install, and their network policy."""
+    options = platform_component.options(sample_stack.inputs().configuration)
+    ours = {body["kind"]: body for body in call_control_workload.objects(options)}
+    return copy.deepcopy(ours["Deployment"]), copy.deepcopy(ours["NetworkPolicy"])
+
+
+def test_pods_with_a_network_policy_of_theirs_are_let_through() -> None:
+    workload, fence = workload_and_fence()
+    assert fenced(workload, fence) == []
+    fence["spec"]["podSelector"] = {}
+    assert fenced(workload, fence) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda _, fence: fence.update(kind="ConfigMap"), id="none"),
+        pytest.param(lambda _, fence: fence["metadata"].update(namespace="other"), id="elsewhere"),
+        pytest.param(
+            lambda _, fence: fence["spec"]["podSelector"]["matchLabels"].update(colour="red"),
+            id="others'",
+        ),
+        pytest.param(
+            lambda _, fence: fence["spec"]["podSelector"].update(
+                matchExpressions=[{"key": "colour", "operator": "Exists"}]
+            ),
+            id="by an expression",
+        ),
+        pytest.param(
+            lambda workload, _: workload["spec"]["template"]["metadata"].pop("labels"),
+            id="without labels",
+        ),
+        pytest.param(
+            lambda workload, _: workload.update(
+                kind="CronJob",
+                spec={"jobTemplate": {"spec": workload["spec"]}},
+                metadata={"name": "at-times", "namespace": "other"},
+            ),
+            id="at times",
+        ),
+    ],
+)
+def test_pods_without_a_network_policy_are_found(change: Callable[[Body, Body], object]) -> None:
+    workload, fence = workload_and_fence()
+    change(workload, fence)
+    assert len(fenced(workload, fence)) == 1
+
+
+def test_no_network_policy_is_asked_for_where_none_would_hold() -> None:
+    assert fenced(stack_objects()["StatefulSet"]) == []
 
 
 @pytest.mark.parametrize("value", ["off", "optional_no_ca"])

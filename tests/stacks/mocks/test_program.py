@@ -17,7 +17,14 @@ from callplane.deployment import platform_objects, sbc_pod, traces
 from callplane.deployment.options import CALLS_URI_KEY
 from callplane.sbc import rendering
 from callplane.settings import PREFIX, CallControlSettings
-from callplane_stacks import firewall, gitops, platform_component, policies, pulumi_operator
+from callplane_stacks import (
+    firewall,
+    gitops,
+    platform_component,
+    policies,
+    pulumi_operator,
+    sbc_rules,
+)
 from callplane_stacks.kubernetes import ledger_database, observability, sbc, target
 from callplane_stacks.objects import resource_name, type_token
 from recording import Registered
@@ -65,6 +72,9 @@ def test_no_policy_finds_anything(objects: list[Registered]) -> None:
         for reason in policies.violations(each.kind, each.plain)
     ]
     assert found == []
+    everything = [(each.kind, each.name, each.plain) for each in objects]
+    for check in policies.STACK_POLICIES.values():
+        assert list(check(everything)) == []
 
 
 def test_passwords_are_secrets_wherever_they_are(objects: list[Registered]) -> None:
@@ -298,6 +308,18 @@ def test_a_pod_that_goes_drains_and_what_serves_kamailio_outlasts_it(
         )
 
 
+def test_kamailio_is_probed_where_it_listens(objects: list[Registered]) -> None:
+    """A pod on the host's network has the node's own address, where nothing of Kamailio listens."""
+    values = sample_stack.inputs().sbcs
+    for each in of_kind(objects, "StatefulSet"):
+        name, pod = each.plain["metadata"]["name"], each.plain["spec"]["template"]["spec"]
+        assert f"listen=tls:{values[name].public}" in rendering.render(values[name])["kamailio.cfg"]
+        (kamailio,) = (found for found in pod["containers"] if found["name"] == "kamailio")
+        for probe in ("livenessProbe", "readinessProbe"):
+            asked = kamailio[probe]["tcpSocket"]
+            assert f"{asked['host']}:{asked['port']:.0f}" == str(values[name].public)
+
+
 def test_hooks_and_kamailio_meet_in_one_folder_as_one_user(objects: list[Registered]) -> None:
     inputs = sample_stack.inputs()
     for body in (each.plain for each in of_kind(objects, "StatefulSet")):
@@ -485,11 +507,28 @@ def test_without_a_repository_of_the_stacks_somebody_runs_them() -> None:
 
 
 def test_every_alert_of_a_stack_has_a_runbook() -> None:
-    page = (sample_stack.ROOT / observability.RUNBOOKS).read_text(encoding="utf-8")
+    page = (sample_stack.ROOT / sbc_rules.RUNBOOKS).read_text(encoding="utf-8")
     sections = re.findall(r"^### (Callplane\w+)$", page, re.MULTILINE)
     # What follows are the alarms of clouds (test_clouds.py).
-    alerts = [rule["alert"] for rule in observability.rules()]
+    rules = observability.rules(sample_stack.inputs().configuration)
+    alerts = list(dict.fromkeys(rule["alert"] for rule in rules))
     assert sections[: len(alerts)] == alerts
+
+
+def test_what_takes_calls_or_the_ledger_along_is_protected(objects: list[Registered]) -> None:
+    """Another name of a namespace is another namespace: the old one would go, with all in it."""
+    kept = [each for each in objects if each.protected]
+    kinds = {each.plain["kind"] for each in kept}
+    assert kinds == {"Namespace", "CustomResourceDefinition", "Cluster"}
+    assert [each for each in objects if each.plain["kind"] in kinds and not each.protected] == []
+    assert {each.plain["metadata"]["name"] for each in kept} >= {
+        *(
+            "callplane-system",
+            "callplane-sbc",
+            ledger_database.CLUSTER,
+            "callingaccounts.callplane.dev",
+        )
+    }
 
 
 def test_a_component_knows_its_objects(registered: list[Registered]) -> None:

@@ -17,7 +17,7 @@ from pulumi.runtime import config as engine_config
 import cloud_stack
 import recording
 import sample_stack
-from callplane_stacks import program_inputs
+from callplane_stacks import objects, program_inputs
 from callplane_stacks.configuration import ConfigurationRefused
 
 SETTINGS = "callplane"
@@ -33,7 +33,7 @@ def _no_settings_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def configured(sealed: dict[str, str], clear: dict[str, str]) -> pulumi.Config:
     """Settings as the engine hands them over: some of them from its secrets provider."""
-    both = {f"{SETTINGS}:{name}": value for name, value in {**clear, **sealed}.items()}
+    both = {f"{SETTINGS}:{name}": value for name, value in {**clear, **sealed}.items()} | IN_PLACE
     engine_config.set_all_config(both, [f"{SETTINGS}:{name}" for name in sealed])
     return pulumi.Config(SETTINGS)
 
@@ -85,6 +85,25 @@ def test_every_file_that_cannot_be_read_is_named_with_its_line(tmp_path: Path) -
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationRefused, match="nowhere is no folder"):
         program_inputs.values(tmp_path / "nowhere")
+
+
+IN_PLACE = {f"kubernetes:{name}": "true" for name in objects.IN_PLACE}
+
+
+@pytest.mark.parametrize("missing", objects.IN_PLACE)
+def test_a_plugin_that_deletes_what_changes_is_refused(missing: str) -> None:
+    engine_config.set_all_config(IN_PLACE | {f"kubernetes:{missing}": "false"}, [])
+    with pytest.raises(ConfigurationRefused) as found:
+        program_inputs.changed_in_place(pulumi.Config("kubernetes"))
+    (reason,) = found.value.reasons
+    assert f"`pulumi config set kubernetes:{missing} true`" in reason
+
+
+def test_the_sample_lets_the_plugin_change_in_place() -> None:
+    sample = sample_stack.SAMPLE["config"]
+    assert {key: sample[key] for key in IN_PLACE} == IN_PLACE
+    engine_config.set_all_config({key: sample[key] for key in IN_PLACE}, [])
+    program_inputs.changed_in_place(pulumi.Config("kubernetes"))
 
 
 def values(cloud: cloud_stack.Cloud) -> dict[str, Any]:
