@@ -19,6 +19,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from callplane import tracing
 from callplane.errors import mask_number
 
+#: States of a notice that nobody sends again; one of them is worth an alert.
+LOST_DELIVERIES = ("GivenUp", "Unknown")
+
 
 @dataclass(frozen=True, slots=True)
 class AccountFigures:
@@ -115,6 +118,9 @@ class Telemetry:
             ["state"],
             registry=self.registry,
         )
+        # Each happens once and for all: a series that began with it would never have increased.
+        for state in LOST_DELIVERIES:
+            self._notice_deliveries.labels(state)
 
     def _measure_accounts(self) -> None:
         self._pool_seconds = Gauge(
@@ -196,6 +202,28 @@ def spans_counter(registry: CollectorRegistry) -> Counter:
         ["outcome"],
         registry=registry,
     )
+
+
+def certificate_gauge(registry: CollectorRegistry) -> Gauge:
+    """When certificates end, in a process that has one or looks after one; 0: nobody knows."""
+    return Gauge(
+        "callplane_certificate_ends_timestamp_seconds",
+        "When the certificate in use ends, in seconds since 1970; 0 while that is not known.",
+        ["certificate"],
+        registry=registry,
+    )
+
+
+def certificate_ends(chain: bytes) -> float:
+    """When the first of these certificates ends, in seconds since 1970; 0 for what is none."""
+    # Imported here: it is slow to load, and most processes have no certificate.
+    from cryptography import x509
+
+    try:
+        found = x509.load_pem_x509_certificates(chain)
+    except ValueError:
+        return 0.0
+    return min(each.not_valid_after_utc.timestamp() for each in found)
 
 
 _NUMBER = re.compile(r"\+\d{9,15}\b")

@@ -53,6 +53,8 @@ def exposed() -> Metrics:
     calls.spans_sent("sent", 1)
     api = ApiMetrics()
     api.requests.labels("/v1/numbers", "200").inc()
+    api.certificate(b"")
+    calls.certificate_of("127.0.0.1:8448")(b"")
     return {
         sample.name: frozenset(sample.labels)
         for used in (telemetry, calls, api)
@@ -165,6 +167,25 @@ def test_every_metric_that_a_process_declares_was_used_above() -> None:
         for family in registry.collect()
     }
     assert declared == used
+
+
+def test_a_series_that_an_alert_counts_is_there_before_anything_happened() -> None:
+    """What happens once would begin its series with one, and a first value is no increase."""
+    lost = re.search(r'state=~"([^"]+)"', _expression("CallplaneNoticesNotDelivered"))
+    assert lost is not None
+    for state in lost[1].split("|"):
+        name, labels = "callplane_notice_deliveries_total", {"state": state}
+        assert Telemetry().registry.get_sample_value(name, labels) == 0
+    for metrics, name in (
+        (CallMetrics(), "callplane_emergency_calls_total"),
+        (ApiMetrics(), "callplane_api_unreviewed_total"),
+    ):
+        assert metrics.registry.get_sample_value(name) == 0
+
+
+def _expression(name: str) -> str:
+    (found,) = (alert.expression for alert in alerts.ALERTS if alert.name == name)
+    return found
 
 
 def test_every_alert_has_a_runbook(root: Path) -> None:

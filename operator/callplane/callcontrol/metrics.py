@@ -4,7 +4,7 @@ or a line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -18,7 +18,7 @@ from callplane.callcontrol.messages import (
 )
 from callplane.callcontrol.ports import Authoriser, Granted, RecordBook, Refused, Send
 from callplane.clock import Clock
-from callplane.telemetry import spans_counter
+from callplane.telemetry import certificate_ends, certificate_gauge, spans_counter
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8)
 
@@ -79,11 +79,17 @@ class CallMetrics:
         )
         self.lines = Gauge("callplane_call_lines", "Lines that may call.", registry=registry)
         self._spans = spans_counter(registry)
+        self._certificates = certificate_gauge(registry)
         self.entries_refused = Gauge(
             "callplane_call_entries_refused",
             "Entries of the tables that this version cannot read.",
             registry=registry,
         )
+
+    def certificate_of(self, sbc: str) -> Callable[[bytes], None]:
+        """What is told which certificate an SBC uses; until then nobody knows when it ends."""
+        shown = self._certificates.labels(sbc)
+        return lambda chain: shown.set(certificate_ends(chain))
 
     def spans_sent(self, outcome: str, count: int) -> None:
         """Spans that were sent to the collector of traces or lost; called from its thread."""

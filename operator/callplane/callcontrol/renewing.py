@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -32,12 +33,13 @@ class Asked(Protocol):
 
 @dataclass
 class CertificateFollower:
-    """`certificate` is the public part, as a file that is replaced."""
+    """`certificate` is the public part, as a file that is replaced; `told` hears what is in use."""
 
     rpc: Asked
     certificate: Path
     clock: Clock
     look_seconds: float = LOOK_SECONDS
+    told: Callable[[bytes], None] = lambda _: None
     _seen: str = ""
     _loaded: str = ""
 
@@ -53,7 +55,8 @@ class CertificateFollower:
 
     def look(self) -> None:
         """Compare once, and load what has stayed since the last look. Raises RpcError, OSError."""
-        found = hashlib.sha256(self.certificate.read_bytes()).hexdigest()
+        content = self.certificate.read_bytes()
+        found = hashlib.sha256(content).hexdigest()
         if not self._loaded and not self._is_newer_than_kamailio():
             self._loaded = found
         if found not in (self._loaded, "") and found == self._seen:
@@ -61,6 +64,9 @@ class CertificateFollower:
             self._loaded = found
             log.info("%s was renewed and is loaded", self.certificate)
         self._seen = found
+        # Not what lies there unloaded: calls are taken with the older one until then.
+        if found == self._loaded:
+            self.told(content)
 
     def _is_newer_than_kamailio(self) -> bool:
         """Was it renewed after Kamailio's start, before this process began to look?"""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from callplane.apis.reasons import Reason
-from callplane.deployment.options import NAME, Body, Options, body
+from callplane.deployment import call_control_workload
+from callplane.deployment.options import API_NAME, NAME, Body, Options, body
 
 GROUP = "callplane-operator"
 RUNBOOKS = "docs/runbooks.md"
@@ -132,6 +133,13 @@ ALERTS: tuple[Alert, ...] = (
         "Objects have waited for half an hour for the connection's write budget.",
     ),
     Alert(
+        "CallplaneCallControlDown",
+        f'absent(up{{job="{call_control_workload.NAME}"}} == 1)',
+        5,
+        "warning",
+        "No call control of the install answers: what calls have left behind may stay reserved.",
+    ),
+    Alert(
         "CallplaneCallControlOutage",
         'sum(rate(callplane_call_answers_total{outcome="Outage"}[5m])) > 0',
         2,
@@ -179,6 +187,21 @@ ALERTS: tuple[Alert, ...] = (
         5,
         "critical",
         "No place of a peer answers an SBC; its calls take another way or fail.",
+    ),
+    Alert(
+        "CallplaneCertificateEnds",
+        "min by (instance, certificate) (callplane_certificate_ends_timestamp_seconds) - time()"
+        f" < {14 * 86_400}",
+        60,
+        "critical",
+        "The certificate that an SBC or the admin API uses ends within two weeks.",
+    ),
+    Alert(
+        "CallplaneApiDown",
+        f'absent(up{{job="{API_NAME}"}} == 1)',
+        5,
+        "warning",
+        "No admin API answers. Calls and provisioning do not need it.",
     ),
     Alert(
         "CallplaneApiCannotDecide",

@@ -232,6 +232,18 @@ CALLS = Dashboard(
     ),
 )
 
+_CERTIFICATES = Panel(
+    "Days until a certificate ends",
+    "short",
+    {
+        "{{instance}} {{certificate}}": (
+            "min by (instance, certificate) "
+            "(callplane_certificate_ends_timestamp_seconds - time()) / 86400"
+        )
+    },
+    "Of the one that is in use. Far below zero: nobody knows which one that is.",
+)
+
 SBC = Dashboard(
     "callplane-sbc",
     "Callplane: SBC",
@@ -310,6 +322,7 @@ SBC = Dashboard(
             "Bps",
             {"{{instance}}": "sum by (instance) (rate(rtpengine_bytes_total[5m]))"},
         ),
+        _CERTIFICATES,
     ),
 )
 
@@ -335,6 +348,7 @@ ADMIN_API = Dashboard(
             {"503": "sum(rate(callplane_api_unreviewed_total[5m])) * 60"},
             "The API server, or the issuer of tokens, does not answer: nobody is let in.",
         ),
+        _CERTIFICATES,
     ),
 )
 

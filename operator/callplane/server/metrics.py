@@ -8,6 +8,10 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from callplane.server.problems import Refusal
+from callplane.telemetry import certificate_ends, certificate_gauge
+
+#: The name of the API's own certificate.
+CERTIFICATE = "admin-api"
 
 
 class ApiMetrics:
@@ -39,3 +43,8 @@ class ApiMetrics:
             "Requests that failed because nobody could say who asks or what they may do.",
             registry=registry,
         )
+        self._certificates = certificate_gauge(registry)
+
+    def certificate(self, chain: bytes) -> None:
+        """Which certificate the API answers with."""
+        self._certificates.labels(CERTIFICATE).set(certificate_ends(chain))

@@ -34,10 +34,13 @@ class CertificateProblem(CallplaneError):
 
 @dataclass(slots=True)
 class Certificate:
-    """A certificate in files that are renewed; connections after that use the new one."""
+    """A certificate in files that are renewed; connections after that use the new one. `told` hears
+    which one that is.
+    """
 
     chain: Path
     key: Path
+    told: Callable[[bytes], None] = lambda _: None
     context: ssl.SSLContext = field(init=False)
     _read: tuple[float, float] = field(init=False, default=(0.0, 0.0))
 
@@ -55,6 +58,7 @@ class Certificate:
             # Tried apart first: a chain with another's key would break what is in use.
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.chain, self.key)
             self.context.load_cert_chain(self.chain, self.key)
+            self.told(self.chain.read_bytes())
         except OSError as error:
             raise CertificateProblem(
                 f"{self.chain}, {self.key}: {error.strerror or 'unusable'}"

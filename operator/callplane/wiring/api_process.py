@@ -94,7 +94,8 @@ async def _run(settings: ApiSettings, kubeconfig: Path | None) -> int:
         if kubeconfig is not None
         else credentials.from_service_account(os.environ)
     )
-    certificate = _certificate(settings)
+    metrics = ApiMetrics()
+    certificate = _certificate(settings, metrics)
     async with AsyncExitStack() as stack:
         objects = await stack.enter_async_context(KubernetesClient(connection, settings=REVIEWS))
         reader = PostgresAdminReader(
@@ -105,7 +106,6 @@ async def _run(settings: ApiSettings, kubeconfig: Path | None) -> int:
         here = Here(settings.installation)
         identity = settings.pod_name or f"{socket.gethostname()}_{os.getpid()}"
         events = EventRecorder(objects, clock=clock, instance=identity, controller=REPORTER)
-        metrics = ApiMetrics()
         access = ClusterAccess(objects, audience=settings.audience)
         door = Door(
             tokens=RememberingReader(
@@ -192,7 +192,7 @@ def _terms(settings: ApiSettings) -> IssuerTerms:
     )
 
 
-def _certificate(settings: ApiSettings) -> Certificate | None:
+def _certificate(settings: ApiSettings, metrics: ApiMetrics) -> Certificate | None:
     """None where the files are not there: a pod whose Secret is missing answers on loopback."""
     chain, key = Path(settings.tls_certificate), Path(settings.tls_key)
     if not settings.tls_certificate:
@@ -200,7 +200,7 @@ def _certificate(settings: ApiSettings) -> Certificate | None:
     if not settings.api_host and not chain.exists() and not key.exists():
         log.warning("there is no certificate at %s: answering on loopback only", chain)
         return None
-    return Certificate(chain, key)
+    return Certificate(chain, key, metrics.certificate)
 
 
 async def _renewed(certificate: Certificate | None) -> None:

@@ -230,7 +230,7 @@ class Parts:
             self.watcher.run(),
             self._gauge(conversation, followers),
         ]
-        renewed = [each.run() for each in certificates(settings, self.clock)]
+        renewed = [each.run() for each in certificates(settings, self.clock, self.metrics)]
         return [*beside, *renewed, *(each.run() for each in trimmers)]
 
     def problem(self, stop: asyncio.Event) -> str:
@@ -287,13 +287,17 @@ def sockets(settings: CallControlSettings) -> dict[str, KamailioRpc]:
     }
 
 
-def certificates(settings: CallControlSettings, clock: Clock) -> list[CertificateFollower]:
+def certificates(
+    settings: CallControlSettings, clock: Clock, metrics: CallMetrics
+) -> list[CertificateFollower]:
     """Who has renewed certificates loaded. Raises CallplaneError."""
     if len(settings.certificates) > len(settings.rpc_sockets):
         raise CallplaneError("CALLPLANE_CERTIFICATES names more files than there are sockets")
     return [
-        CertificateFollower(KamailioRpc(Path(socket_path)), Path(file), clock)
-        for socket_path, file in zip(settings.rpc_sockets, settings.certificates, strict=False)
+        CertificateFollower(rpc, Path(file), clock, told=metrics.certificate_of(address))
+        for (address, rpc), file in zip(
+            sockets(settings).items(), settings.certificates, strict=False
+        )
     ]
 
 

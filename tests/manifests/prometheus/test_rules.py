@@ -15,7 +15,13 @@ from callplane.deployment.options import NAME
 from callplane.testing import promtool
 
 Series = dict[str, str]
-UP = f'up{{job="{NAME}",instance="a"}}'
+
+
+def up(job: str) -> str:
+    return f'up{{job="{job}",instance="a"}}'
+
+
+UP = up(NAME)
 OBJECTS = f'callplane_objects{{job="{NAME}",kind="TeamsUser",ready="True"}}'
 NOT_READY = f'callplane_objects{{job="{NAME}",kind="TeamsUser",ready="False"}}'
 WORKED = f'callplane_pass_seconds_count{{job="{NAME}",kind="TeamsUser"}}'
@@ -32,6 +38,7 @@ BEHIND = 'callplane_call_spool_behind_bytes{instance="a"}'
 SBC_UP = 'callplane_sbc_up{instance="a",sbc="127.0.0.1:8448"}'
 PEER = 'callplane_sbc_peer_up{instance="a",sbc="127.0.0.1:8448",peer="teams"}'
 REFUSED = 'callplane_api_refusals_total{reason="UnknownToken"}'
+ENDS = 'callplane_certificate_ends_timestamp_seconds{instance="a",certificate="admin-api"}'
 READ_AT = "callplane_call_tables_read_timestamp_seconds"
 
 
@@ -116,6 +123,16 @@ SCENES = {
     ),
     "CallplaneWritesThrottled": Scene(
         {PARKED: "1x120"}, {PARKED: "0x120"}, {"connection": "estate/example"}
+    ),
+    "CallplaneCallControlDown": Scene(
+        {up("callplane-callcontrol"): "0x120"}, {up("callplane-callcontrol"): "1x120"}
+    ),
+    "CallplaneApiDown": Scene({UP: "1x120"}, {up("callplane-api"): "1x120"}),
+    # A fortnight from the end of the second hour, less or more a minute; or nobody knows.
+    "CallplaneCertificateEnds": Scene(
+        {ENDS: f"{14 * 86_400}x120"},
+        {ENDS: f"{14 * 86_400 + 5_460}x120"},
+        {"instance": "a", "certificate": "admin-api"},
     ),
     "CallplaneCallControlOutage": Scene(
         {answers("Outage"): GROWING}, {answers("Outage"): STILL, answers("Allowed"): GROWING}

@@ -91,3 +91,23 @@ def test_what_was_not_loaded_is_tried_again(certificate: Path, clock: ManualCloc
     kamailio.away = False
     follower.look()
     assert kamailio.loaded == 1
+
+
+def test_what_is_in_use_is_told_and_not_what_lies_there_unloaded(
+    certificate: Path, clock: ManualClock
+) -> None:
+    """A renewed file that Kamailio never loads helps nobody: the older one ends all the same."""
+    kamailio = Kamailio(uptime_seconds=60)
+    told: list[bytes] = []
+    follower = CertificateFollower(kamailio, certificate, clock, told=told.append)
+    follower.look()
+    assert told == [b"first"]
+    certificate.write_text("second")
+    follower.look()
+    kamailio.away = True
+    with pytest.raises(NobodyThere):
+        follower.look()
+    assert told == [b"first"]
+    kamailio.away = False
+    follower.look()
+    assert told[-1] == b"second"

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from callplane.clock import SystemClock
 from callplane.sandbox.certificates import Authority
 from callplane.server.front_door import HEAD_LIMIT_BYTES
+from callplane.server.metrics import ApiMetrics
 from callplane.server.serving import (
     Certificate,
     CertificateProblem,
@@ -157,6 +159,29 @@ async def test_a_renewal_that_cannot_be_used_leaves_what_was_there(
         asked(port, REQUEST, trusting(authority)) as (reader, _),
     ):
         assert (await reader.read()).endswith(b"hello")
+
+
+def test_the_end_of_the_certificate_that_is_used_is_shown(tmp_path: Path) -> None:
+    metrics = ApiMetrics()
+
+    def ends() -> float | None:
+        labels = {"certificate": "admin-api"}
+        return metrics.registry.get_sample_value(
+            "callplane_certificate_ends_timestamp_seconds", labels
+        )
+
+    # Where there is no certificate, none ends.
+    assert ends() is None
+    authority = Authority.create("first", now=SystemClock().now())
+    chain, key = written(tmp_path, authority)
+    certificate = Certificate(chain, key, metrics.certificate)
+    assert (
+        ends() == x509.load_pem_x509_certificate(chain.read_bytes()).not_valid_after_utc.timestamp()
+    )
+    chain.write_text("no certificate")
+    with pytest.raises(CertificateProblem):
+        certificate.refresh()
+    assert ends()
 
 
 def test_files_that_are_no_pair_are_refused(tmp_path: Path) -> None:
