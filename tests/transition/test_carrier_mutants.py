@@ -26,7 +26,7 @@ from callplane.providers.inmemory import carrier_world
 from callplane.resources.carriers import Obstacle
 from callplane.resources.lines import NumberType
 from callplane.resources.platforms import NumberOnPlatform
-from callplane.store.ports import Commit, Committed, Intent
+from callplane.store.ports import Intent
 from callplane.testing.carrier_estate import declare_number, seed_carrier
 from callplane.testing.carrier_stage import ON_SALE, OWNED
 from callplane.testing.engine_world import START, EngineWorld, Worlds, user_id
@@ -225,10 +225,11 @@ async def in_the_midst_of_its_release(
     runtime = next(iter(world.running.carriers.values()))
     commit = runtime.mirror.commit
 
-    async def meanwhile(wanted: Commit, **options: Any) -> Committed:
+    async def meanwhile(*arguments: Any, **options: Any) -> Any:
+        (wanted,) = arguments
         if any(move.cause == Cause.REST_FOR_RELEASE for move in wanted.moves):
             await happens(world)
-        return await commit(wanted, **options)
+        return await commit(*arguments, **options)
 
     runtime.mirror.commit = meanwhile  # type: ignore[method-assign]
     await approve_what_waits(world)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from callplane.plan.change import Operation, approval_digest
@@ -190,7 +192,7 @@ async def test_limits_raised_in_one_commit_with_what_they_limit_are_no_limits(
     worlds: Worlds, comes_first: bool
 ) -> None:
     world = await staffed(worlds, 60)
-    raised = {"changeLimits": {"maxCount": 1000, "maxPercent": 100}}
+    raised: dict[str, Any] = {"changeLimits": {"maxCount": 1000, "maxPercent": 100}}
     if comes_first:
         await world.apply_tenant(**raised)
         await world.settle(30)

@@ -152,8 +152,8 @@ async def an_edit_that_is_taken_back_takes_nothing_away(worlds: Worlds) -> None:
     runtime = next(iter(world.running.connections.values()))
     read = runtime.read_number_in_flight
 
-    async def meanwhile(line: E164) -> Any:
-        row = await read(line)
+    async def meanwhile(*arguments: Any, **options: Any) -> Any:
+        row = await read(*arguments, **options)
         if world.number_of("ann") is not None:
             await world.declare("ann")
         return row
