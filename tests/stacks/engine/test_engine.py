@@ -128,7 +128,9 @@ def test_another_namespace_by_mistake_leaves_the_ledger_and_calls(
     ledger = cluster.get("clusters", ledger_database.CLUSTER, PLATFORM)
     assert "deletionTimestamp" not in ledger["metadata"]
     assert cluster.get("statefulset", "sbc1", "callplane-sbc")["spec"]["replicas"] == 1
-    workshop.stack(sample_stack.declare).up()
+    # What came beside it is protected like it: whoever means its end says so first.
+    unprotected(workshop.stack(sample_stack.declare)).up()
+    assert "NotFound" in cluster.kubectl("get", "namespace", "callplane-other", check=False)
 
 
 def test_drift_is_seen_by_a_refresh_and_repaired_by_the_next_run(
