@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Final
 
 import pytest
+
+from callplane.testing import promtool
 
 COMPLETE: Final = os.environ.get("CALLPLANE_COMPLETE") == "1"
 # What Pulumi, Kubernetes clients and clouds would read of the developer's shell.
@@ -27,3 +30,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if COMPLETE and gaps and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def promtool_program() -> Path:
+    """Prometheus' own checker of rules; without it the test is left out, and said to be."""
+    found = promtool.find()
+    if found is None:
+        pytest.skip(promtool.missing())
+    return found

@@ -284,6 +284,8 @@ def answers_never_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gate, "approve", for_ever)
     revoke: Callable[..., tuple[object, ...]] = lambda *_: ()  # noqa: E731
     patch.setattr(gate, "revoke", revoke)
+    # Whether an answer stands is asked of the objects as well, and its end is part of that.
+    every_answer_stands(patch)
 
 
 def every_answer_stands(patch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from callplane.cluster.api_errors import Unavailable
 from callplane.errors import CallplaneError
 from callplane.server.issuer_tokens import ByIssuer
+from callplane.server.metrics import ApiMetrics
 from callplane.server.ports import AccessUnavailable
 from callplane.settings import ApiSettings
 from callplane.testing.readiness_watch import ReadinessWatch
@@ -91,15 +92,16 @@ def test_a_missing_certificate_means_loopback_and_a_named_host_means_the_certifi
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     named = {"tls_certificate": str(tmp_path / "c"), "tls_key": str(tmp_path / "k")}
-    assert api_process._certificate(settings()) is None
-    assert api_process._certificate(settings(**named)) is None
+    metrics = ApiMetrics()
+    assert api_process._certificate(settings(), metrics) is None
+    assert api_process._certificate(settings(**named), metrics) is None
     assert "answering on loopback only" in caplog.text
     with pytest.raises(CallplaneError, match="No such file"):
-        api_process._certificate(settings(**named, api_host="0.0.0.0"))
+        api_process._certificate(settings(**named, api_host="0.0.0.0"), metrics)
     # Half a pair is a mistake and no missing one.
     (tmp_path / "c").write_text("x")
     with pytest.raises(CallplaneError, match="No such file"):
-        api_process._certificate(settings(**named))
+        api_process._certificate(settings(**named), metrics)
 
 
 def test_events_need_a_pod_that_is_named_whole() -> None:
