@@ -16,6 +16,7 @@ from callplane.engine import (
     carrier_releases,
     carrier_writing,
     gathering,
+    release_keys,
     write_ahead,
 )
 from callplane.engine.carrier_gathering import CarrierSide
@@ -292,17 +293,17 @@ def forgets_rejections(patch: pytest.MonkeyPatch) -> None:
 
 
 def needs_no_keys(patch: pytest.MonkeyPatch) -> None:
-    async def nothing(*_: object) -> list[carrier_releases.Missing]:
+    async def nothing(*_: object) -> list[release_keys.Missing]:
         return []
 
-    patch.setattr(carrier_releases, "_missing", nothing)
+    patch.setattr(release_keys, "missing", nothing)
 
 
 def needs_no_rest(patch: pytest.MonkeyPatch) -> None:
-    async def nothing(*_: object) -> list[carrier_releases.Missing]:
+    async def nothing(*_: object) -> list[release_keys.Missing]:
         return []
 
-    patch.setattr(carrier_releases, "_rest", nothing)
+    patch.setattr(release_keys, "_rest", nothing)
 
 
 def asks_nobody(patch: pytest.MonkeyPatch) -> None:
@@ -314,7 +315,7 @@ def knows_no_incident(patch: pytest.MonkeyPatch) -> None:
 
 
 def sees_no_holder(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(carrier_releases, "in_the_way", lambda scope, number, row: [])
+    patch.setattr(release_keys, "in_the_way", lambda scope, number, row: [])
     asks_no_platform(patch)
 
 

@@ -21,8 +21,8 @@ from callplane.engine import (
     carrier_numbers,
     carrier_orders,
     carrier_ports,
-    carrier_releases,
     carrier_settings,
+    release_keys,
 )
 from callplane.engine.carrier_connections import ON_ITS_WAY
 from callplane.engine.carrier_gathering import CarrierSide
@@ -250,7 +250,7 @@ def _released(scope: Scope, side: CarrierSide, phone: PhoneNumber, row: NumberRo
         )
         return _Found([], [Note(Level.BLOCKED, Reason.RELEASE_REFUSED, text)])
     notes = [*_release_keys(phone, _name(side))]
-    in_the_way = carrier_releases.in_the_way(scope, number, row)
+    in_the_way = release_keys.in_the_way(scope, number, row)
     if in_the_way:
         needs = "; ".join(each.what for each in in_the_way)
         text = f"{number.masked} is kept; a release needs: {needs}"

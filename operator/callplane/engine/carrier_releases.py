@@ -8,11 +8,9 @@ key that is missing is named; what is irreversible always waits in the gate.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
-from callplane.apis.number_ranges import NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.provider_incidents import Freeze
 from callplane.apis.reasons import Reason
@@ -23,36 +21,24 @@ from callplane.engine import (
     carrier_orders,
     carrier_settings,
     carrier_writing,
-    gathering,
+    release_keys,
 )
 from callplane.engine.carrier_gathering import CarrierSide, require
 from callplane.engine.carrier_memory import TakenOff
+from callplane.engine.release_keys import Missing
 from callplane.engine.scope import Scope
 from callplane.errors import Failed, Stalled, Waiting
-from callplane.numbering.lifecycle import HELD, Cause, NumberState
+from callplane.numbering.lifecycle import Cause, NumberState
 from callplane.plan.change import Change, Operation
 from callplane.providers.carrier_protocol import CarrierAction, CarrierRefused
 from callplane.providers.protocol import ProviderError
 from callplane.resources.carriers import EmergencyAddress, NumberOnCarrier
 from callplane.status.conditions import Succeeded
-from callplane.store.ports import Commit, Intent, Move, NumberEvent, NumberRow
-from callplane.values import E164, ObjectKey
+from callplane.store.ports import Commit, Intent, Move, NumberRow
+from callplane.values import E164
 
-LONGEST_LOOK_SECONDS = 6 * 3600.0
-LOOK_SECONDS = 300.0
-# The bounds of status.releaseNeeds.
-NEEDS_SHOWN = 16
-NEED_CHARACTERS = 256
 # Waiting for these, a number is kept; any other wait may be for a step of its release.
 _KEPT = frozenset({Reason.RELEASE_WAITING, Reason.SETTLING})
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """One key that a release lacks; `until` where it comes by itself."""
-
-    what: str
-    until: datetime | None = None
 
 
 async def advance(
@@ -89,11 +75,11 @@ async def _release(
 ) -> Succeeded:
     """keys → gate → take off what hangs on it → send → see it gone"""
     number = observed.number
-    missing = await _missing(scope, side, phone, row)
-    _show(scope, missing)
+    missing = await release_keys.missing(scope, side, phone, row)
+    release_keys.show(scope, missing)
     if missing:
         await side.runtime.gate.withdraw(scope.key)
-        raise _verdict(scope, number, missing)
+        raise release_keys.verdict(scope, number, missing)
     if not side.writable:
         carrier_drift.show_life(scope, observed="owned", desired="released")
         return Succeeded("not released", differences=(f"{number.masked} would be released",))
@@ -150,7 +136,7 @@ async def _check_nobody(scope: Scope, side: CarrierSide, number: E164) -> None:
     it there since the last listing, and what is released does not come back. Raises Waiting while
     one cannot be asked, Stalled where somebody has it.
     """
-    soon = scope.engine.clock.now() + timedelta(seconds=LOOK_SECONDS)
+    soon = scope.engine.clock.now() + timedelta(seconds=release_keys.LOOK_SECONDS)
     missing = []
     for runtime in list(scope.engine.connections.values()):
         try:
@@ -167,24 +153,18 @@ async def _check_nobody(scope: Scope, side: CarrierSide, number: E164) -> None:
         await side.runtime.gate.withdraw(scope.key)
     if missing:
         # An approval outlasts a platform that is away for a while.
-        _show(scope, missing)
-        raise _verdict(scope, number, missing)
+        release_keys.show(scope, missing)
+        raise release_keys.verdict(scope, number, missing)
 
 
 def _check_still_nobody(scope: Scope, number: E164, row: NumberRow | None) -> None:
     """Platforms were asked and settings taken off since the keys were looked at: somebody may name
     the number by now. Raises Stalled or Waiting.
     """
-    missing = in_the_way(scope, number, row)
+    missing = release_keys.in_the_way(scope, number, row)
     if missing:
-        _show(scope, missing)
-        raise _verdict(scope, number, missing)
-
-
-def _show(scope: Scope, missing: list[Missing]) -> None:
-    """As many as status may hold, each as long as it may be."""
-    shown = [each.what[:NEED_CHARACTERS] for each in missing[:NEEDS_SHOWN]]
-    scope.status["releaseNeeds"] = shown
+        release_keys.show(scope, missing)
+        raise release_keys.verdict(scope, number, missing)
 
 
 async def _detach(scope: Scope, side: CarrierSide, observed: NumberOnCarrier) -> None:
@@ -291,112 +271,6 @@ async def forget_taken_off(scope: Scope, side: CarrierSide, number: E164) -> Non
     """Nothing of the number is off any more, or nothing can be done about it."""
     await carrier_memory.put_back(side.runtime.mirror, number, now=scope.engine.clock.now())
     side.runtime.taken_off.pop(number, None)
-
-
-async def _missing(
-    scope: Scope, side: CarrierSide, phone: PhoneNumber, row: NumberRow | None
-) -> list[Missing]:
-    """Every key that is not there, not only the first."""
-    number, now = E164(phone.spec.e164), scope.engine.clock.now()
-    missing = []
-    acknowledged = phone.spec.release_acknowledgement
-    if acknowledged is None:
-        missing.append(Missing("releaseAcknowledgement with the number and the day"))
-    elif acknowledged.date > now.date():
-        begins = datetime.combine(acknowledged.date, time(), tzinfo=UTC)
-        missing.append(
-            Missing(f"the day of the acknowledgement, {acknowledged.date:%Y-%m-%d}", begins)
-        )
-    if side.incident is not None and side.is_frozen:
-        missing.append(
-            Missing(
-                f"the end of the incident: {side.incident.text}",
-                now + timedelta(seconds=LOOK_SECONDS),
-            )
-        )
-    missing += in_the_way(scope, number, row)
-    missing += await _rest(scope, phone, row, now)
-    return missing
-
-
-def in_the_way(scope: Scope, number: E164, row: NumberRow | None) -> list[Missing]:
-    """Who has the number, by the register, by the platforms, or by a manifest."""
-    found = []
-    if row is not None and row.state in HELD:
-        owner = row.declared_by or row.holder
-        found.append(Missing(f"that {owner} gives the number up"))
-    found += [Missing(f"that {key} no longer names the number") for key in _naming(scope, number)]
-    soon = scope.engine.clock.now() + timedelta(seconds=gathering.LISTING_LOOK_SECONDS)
-    found += [
-        Missing(f"a listing of {key}, to see that nobody has the number there", soon)
-        for key in gathering.unlisted(scope)
-    ]
-    for runtime in scope.engine.connections.values():
-        seen = runtime.snapshot.number(number)
-        if seen is not None and seen.holder_id is not None and row is None:
-            found.append(Missing(f"that its holder in {runtime.key} gives the number up"))
-    return found
-
-
-def _naming(scope: Scope, number: E164) -> list[ObjectKey]:
-    """Other objects that name the number: by this object, by itself, or in a range of theirs."""
-    cache = scope.engine.cache
-    keys = {*cache.dependents(scope.key), *cache.stating(number)}
-    for cached in cache.of_kind("PbxTrunk"):
-        spec: Any = getattr(cached.resource, "spec", None)
-        if getattr(spec, "emergency_callback_number", None) == number.text:
-            keys.add(cached.key)
-    for kind in ("NumberRange", "PhoneNumber"):
-        keys |= {
-            cached.key
-            for cached in cache.of_kind(kind)
-            if cached.key != scope.key and _contains(cached.resource, number)
-        }
-    return sorted(keys)
-
-
-def _contains(resource: object, number: E164) -> bool:
-    if isinstance(resource, NumberRange):
-        return any(number in span for span in resource.spec.spans)
-    return isinstance(resource, PhoneNumber) and resource.spec.e164 == number.text
-
-
-async def _rest(
-    scope: Scope, phone: PhoneNumber, row: NumberRow | None, now: datetime
-) -> list[Missing]:
-    """Has the number rested its full time since anybody had it, or since it was acknowledged?"""
-    days = timedelta(days=phone.spec.quarantine.days)
-    if row is not None and row.state is NumberState.QUARANTINED:
-        until = row.quarantined_until
-        if until is None:
-            return [Missing("an end of its rest: its history is unknown")]
-        return [Missing(f"the end of its rest, {until:%Y-%m-%d}", until)] if until > now else []
-    since = _left_at(await scope.engine.register.history(E164(phone.spec.e164)))
-    if since is None:
-        # Nobody ever had it here; it may have been in use before it came to us.
-        acknowledged = phone.spec.release_acknowledgement
-        if acknowledged is None:
-            return []
-        since = datetime.combine(acknowledged.date, time(), tzinfo=UTC)
-    until = since + days
-    return [Missing(f"the end of its rest, {until:%Y-%m-%d}", until)] if until > now else []
-
-
-def _left_at(history: tuple[NumberEvent, ...]) -> datetime | None:
-    """When a holder last had the number."""
-    times = [event.at for event in history if event.from_state in HELD or event.to_state in HELD]
-    return max(times, default=None)
-
-
-def _verdict(scope: Scope, number: E164, missing: list[Missing]) -> Stalled | Waiting:
-    text = f"{number.masked} is kept; a release needs: " + "; ".join(m.what for m in missing)
-    days = [each.until for each in missing if each.until is not None]
-    if len(days) < len(missing):
-        return Stalled(Reason.RELEASE_REFUSED, text)
-    seconds = (min(days) - scope.engine.clock.now()).total_seconds()
-    return Waiting(
-        Reason.RELEASE_WAITING, text, after_seconds=min(max(seconds, 1.0), LONGEST_LOOK_SECONDS)
-    )
 
 
 def _move(scope: Scope, number: E164, before: NumberState, to: NumberState) -> Move:

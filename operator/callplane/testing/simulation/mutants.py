@@ -12,10 +12,10 @@ from typing import Any
 
 from callplane.engine import (
     carrier_orders,
-    carrier_releases,
     carrier_settings,
     evidence,
     intents,
+    release_keys,
     write_ahead,
 )
 from callplane.plan import gate, gate_policy
@@ -85,8 +85,8 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     # A number is given back as soon as somebody wishes it, whoever has it.
     "two keys": Mutant(
-        carrier_releases,
-        "_missing",
+        release_keys,
+        "missing",
         _nothing_is_missing,
         often=("number_adopted", "number_given_back"),
     ),
