@@ -237,11 +237,11 @@ _CERTIFICATES = Panel(
     "short",
     {
         "{{instance}} {{certificate}}": (
-            "min by (instance, certificate) "
-            "(callplane_certificate_ends_timestamp_seconds - time()) / 86400"
+            "clamp_min(min by (instance, certificate) "
+            "(callplane_certificate_ends_timestamp_seconds - time()) / 86400, 0)"
         )
     },
-    "Of the one that is in use. Far below zero: nobody knows which one that is.",
+    "Of the one that is in use. Zero: it has ended, or nobody knows which one that is.",
 )
 
 SBC = Dashboard(
