@@ -15,7 +15,7 @@ from callplane.apis import registry
 from callplane.apis.reasons import Reason
 from callplane.callcontrol.metrics import CallMetrics
 from callplane.callcontrol.sbc_watching import SbcLook, SbcWatcher
-from callplane.deployment import alerts, dashboards
+from callplane.deployment import alerts, dashboards, grafana
 from callplane.engine.keyed_queue import Priority
 from callplane.server.metrics import ApiMetrics
 from callplane.telemetry import AccountFigures, Telemetry
@@ -210,7 +210,7 @@ def test_dashboards_fit_the_grid_and_have_unique_names(root: Path) -> None:
     for path in (root / "manifests/observability/dashboards").glob("*.json"):
         model = json.loads(path.read_text(encoding="utf-8"))
         places = [panel["gridPos"] for panel in model["panels"]]
-        assert all(place["x"] + place["w"] <= dashboards.GRID_WIDTH for place in places)
+        assert all(place["x"] + place["w"] <= grafana.GRID_WIDTH for place in places)
         assert len({(place["x"], place["y"]) for place in places}) == len(places)
         assert len({panel["title"] for panel in model["panels"]}) == len(places)
 

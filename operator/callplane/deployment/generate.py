@@ -22,6 +22,7 @@ from callplane.deployment import (
     call_control_workload,
     dashboards,
     gitops,
+    grafana,
     permissions,
     platform_objects,
     traces,
@@ -76,7 +77,7 @@ def rendered_files() -> dict[Path, str]:
     )
     for dashboard in dashboards.DASHBOARDS:
         path = OBSERVABILITY / "dashboards" / f"{dashboard.uid.removeprefix('callplane-')}.json"
-        files[path] = dashboards.text(dashboard)
+        files[path] = grafana.text(dashboard)
     files[GITOPS / "argocd-cm.yaml"] = _documents([gitops.argo_cd()])
     files[GITOPS / "flux-kustomization.yaml"] = _documents([gitops.flux()])
     return files

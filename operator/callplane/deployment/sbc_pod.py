@@ -175,8 +175,6 @@ def call_control_settings(name: str, values: Sbc, *, spool: str, probe_host: str
 def _kamailio(chosen: SbcPod, values: Sbc) -> Body:
     folders = values.folders
     face = values.public or values.core
-    # Without a host the node's own address would be asked, and Kamailio listens on this one only.
-    here = face.address
     return {
         "name": "kamailio",
         "image": chosen.kamailio_image,
@@ -189,8 +187,8 @@ def _kamailio(chosen: SbcPod, values: Sbc) -> Body:
         "env": _answers_here(values),
         "lifecycle": _before_stop(drain_command(chosen, values)),
         # A connection is enough: a SIP request would be judged by who sends it.
-        "livenessProbe": _alive(face.port, here, periodSeconds=10, failureThreshold=6),
-        "readinessProbe": _alive(face.port, here, periodSeconds=5, failureThreshold=2),
+        "livenessProbe": _alive(face.port, face.address, periodSeconds=10, failureThreshold=6),
+        "readinessProbe": _alive(face.port, face.address, periodSeconds=5, failureThreshold=2),
         "securityContext": _security(),
         # Shared memory, and 16 MiB for each of some thirty processes.
         "resources": _resources("1", "1536Mi"),
@@ -311,5 +309,6 @@ def _mount(name: str, path: str, *, read_only: bool = True) -> Body:
 
 
 def _alive(port: int, host: str = "", **timing: int) -> Body:
+    # Without a host the node's own address is asked, and Kamailio listens on one of its own.
     where = {"host": host, "port": port} if host else {"port": port}
     return {"tcpSocket": where, "timeoutSeconds": 3, **timing}
