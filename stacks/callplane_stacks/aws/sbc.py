@@ -73,9 +73,10 @@ class Sbc(pulumi.ComponentResource):
             files = machine_sbc.files(instance, found, calls_uri, address.public_ip)
             stored = self._store.put(instance.name, files)
             self.addresses[instance.name] = address.public_ip
+            # What it needs goes after it, so nothing goes while a machine is held.
+            needed = [*stored, *admitting, named]
             self.machines[instance.name] = self._machine(
-                # What it needs goes after it, so nothing goes while a machine is held.
-                *(instance, found, face.id, address.public_ip, [*stored, *admitting, named])
+                instance, found, face.id, address.public_ip, needed
             )
         self.register_outputs({"addresses": self.addresses})
 
