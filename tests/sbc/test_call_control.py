@@ -297,6 +297,23 @@ async def test_call_control_comes_back_by_itself(world: SbcWorld) -> None:
     assert first.attempt_id != second.attempt_id
 
 
+async def test_a_caller_of_whose_name_nothing_is_left_has_none(world: SbcWorld) -> None:
+    await world.carriers()
+    stand_in = await world.call_control(sbc_world.allow(60))
+    call = await (await world.pbx()).call(world.uri(DOMESTIC), world.estate.core, caller="%20")
+    assert call.status == 200
+    (asked,) = stand_in.asked()
+    assert asked.caller == ""
+
+
+async def test_an_address_without_a_user_is_no_number(world: SbcWorld) -> None:
+    await world.carriers()
+    stand_in = await world.call_control(sbc_world.allow(60))
+    nobody = world.uri("").replace("@", "")
+    call = await (await world.pbx()).call(nobody, world.estate.core)
+    assert (call.status, stand_in.asked()) == (404, [])
+
+
 @pytest.mark.parametrize(
     "call_id", ['a"b', 'x","caller":"+442079460999', "a\\b", "a%22b", "'", "a;b"]
 )

@@ -17,6 +17,8 @@ from callplane.testing.sip_endpoint import Address, Call, Endpoint, Message
 DOMESTIC = "+441614960123"
 PREMIUM = "+449098790123"
 COLLEAGUE = "+442079460002"
+#: A request within a call is numbered below this.
+NUMBERS = 2**31
 
 
 async def charged_call(world: SbcWorld) -> tuple[Call, Endpoint, Endpoint]:
@@ -72,6 +74,10 @@ def byes(endpoint: Endpoint) -> int:
     return len(endpoint.requests("BYE"))
 
 
+def numbered(request: Message) -> int:
+    return int(request.get("CSeq").split()[0])
+
+
 Forge = Callable[[Message, SbcWorld], Message]
 
 
@@ -113,15 +119,18 @@ async def test_a_bye_that_cannot_be_sent_where_it_says_goes_where_the_call_is(
     assert byes(alpha) == 1
 
 
-async def test_a_bye_that_the_carrier_refuses_is_followed_by_one_that_it_takes(
-    world: SbcWorld,
+@pytest.mark.parametrize("number", [5000, 2_000_000_000])
+async def test_a_bye_that_a_side_refuses_is_followed_by_one_that_it_takes(
+    world: SbcWorld, number: int
 ) -> None:
-    call, _, alpha = await charged_call(world)
+    call, pbx, alpha = await charged_call(world)
     refusing_once(alpha)
-    assert (await call.within("BYE", 5000)).status == 420
+    assert (await call.within("BYE", number)).status == 420
     await asyncio.to_thread(polling.until, lambda: byes(alpha) == 2, "it is told again")
     first, second = alpha.requests("BYE")
-    assert int(second.get("CSeq").split()[0]) > int(first.get("CSeq").split()[0])
+    assert number < numbered(second) < NUMBERS
+    await asyncio.to_thread(polling.until, lambda: byes(pbx) == 1, "so is who hung up")
+    assert numbered(pbx.requests("BYE")[0]) < NUMBERS
     assert [second.get(name) for name in ("From", "To", "Call-ID")] == [
         first.get(name) for name in ("From", "To", "Call-ID")
     ]
@@ -142,21 +151,22 @@ async def test_calls_under_one_call_id_do_not_speak_for_one_another(world: SbcWo
     await asyncio.to_thread(polling.until, lambda: byes(alpha) == 2, "the carrier is told")
 
 
+@pytest.mark.parametrize("number", [NUMBERS - 1, NUMBERS, 2**32 - 1])
 async def test_who_leaves_no_number_for_a_bye_has_no_call_and_999_all_the_same(
-    world: SbcWorld,
+    world: SbcWorld, number: int
 ) -> None:
-    """Requests within a call are numbered below 2^31, and a cut needs a number after the last."""
+    """A cut needs a number after the last, and what is no number is no greater one to Kamailio."""
     alpha, *_ = await world.carriers()
     await world.call_control(sbc_world.allow(60))
     pbx = await world.pbx()
-    last = (("CSeq", "2147483647 INVITE"),)
+    last = (("CSeq", f"{number} INVITE"),)
     refused = await pbx.call(world.uri(DOMESTIC), world.estate.core, headers=last)
     assert refused.status == 400
     assert alpha.requests("INVITE") == []
     assert (await pbx.call(world.uri("999"), world.estate.core, headers=last)).status == 200
     call = await pbx.call(world.uri(DOMESTIC), world.estate.core)
     for method in ("INVITE", "INFO", "BYE"):
-        assert (await call.within(method, 2147483647)).status == 400
+        assert (await call.within(method, number)).status == 400
     assert [one.method for one in alpha.received if DOMESTIC in one.get("To")] == ["INVITE", "ACK"]
     assert (await call.bye()).status == 200
 
