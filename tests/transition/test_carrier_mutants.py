@@ -11,6 +11,7 @@ import pytest
 from callplane.engine import (
     carrier_gathering,
     carrier_memory,
+    carrier_moves,
     carrier_numbers,
     carrier_orders,
     carrier_releases,
@@ -278,7 +279,7 @@ async def what_has_gone_is_not_bought_for_a_new_object(worlds: Worlds) -> None:
 def sends_again_on_a_guess(patch: pytest.MonkeyPatch) -> None:
     async def settle(scope: Scope, side: CarrierSide, intent: Intent) -> None:
         number = E164(intent.change["subject"][1])
-        undo = carrier_orders.cancel(scope, number, NumberState.ORDERING, "")
+        undo = carrier_moves.cancel(scope, number, NumberState.ORDERING, "")
         await carrier_writing.close(scope, side, intent, undo=undo)
 
     patch.setattr(carrier_orders, "settle", settle)

@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from callplane.engine import carrier_orders, carrier_writing
+from callplane.engine import carrier_moves, carrier_orders, carrier_writing
 from callplane.engine.carrier_gathering import CarrierSide
 from callplane.engine.scope import Scope
 from callplane.numbering.lifecycle import NumberState
@@ -58,7 +58,7 @@ async def test_an_operator_that_guesses_is_noticed(
 ) -> None:
     async def guess(scope: Scope, side: CarrierSide, intent: Intent) -> None:
         number = E164(intent.change["subject"][1])
-        undo = carrier_orders.cancel(scope, number, NumberState.ORDERING, "")
+        undo = carrier_moves.cancel(scope, number, NumberState.ORDERING, "")
         await carrier_writing.close(scope, side, intent, undo=undo)
 
     worlds.defects_are_expected = True

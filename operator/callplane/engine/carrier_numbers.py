@@ -15,6 +15,7 @@ from callplane.engine import (
     carrier_changes,
     carrier_gathering,
     carrier_memory,
+    carrier_moves,
     carrier_orders,
     carrier_ports,
     carrier_releases,
@@ -88,7 +89,7 @@ async def _look_after(
     await carrier_memory.seen(side.runtime.mirror, number, now=scope.engine.clock.now())
     if row is not None and row.state in ON_ITS_WAY and not is_pending(observed):
         # A crash between the carrier's answer and ours, or an order placed by hand.
-        move = carrier_orders.activate(scope, number, row.state)
+        move = carrier_moves.activate(scope, number, row.state)
         await side.runtime.mirror.commit(Commit(moves=(move,)), now=scope.engine.clock.now())
     if is_pending(observed):
         said = observed.state_text or observed.state.value

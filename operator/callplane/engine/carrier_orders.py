@@ -14,11 +14,17 @@ from callplane.apis.carriers import Carrier
 from callplane.apis.number_ranges import FOREIGN_ROUTES, NumberRange
 from callplane.apis.phone_numbers import PhoneNumber
 from callplane.apis.reasons import Reason
-from callplane.engine import carrier_changes, carrier_drift, carrier_memory, carrier_writing
+from callplane.engine import (
+    carrier_changes,
+    carrier_drift,
+    carrier_memory,
+    carrier_moves,
+    carrier_writing,
+)
 from callplane.engine.carrier_gathering import CarrierSide, check_incident, require
 from callplane.engine.scope import Scope
 from callplane.errors import Failed, Stalled, Verdict, Waiting
-from callplane.numbering.lifecycle import HELD, Cause, NumberState
+from callplane.numbering.lifecycle import Cause, NumberState
 from callplane.plan.change import Change
 from callplane.providers.carrier_protocol import CarrierAction, CarrierRefused
 from callplane.providers.protocol import ProviderError
@@ -33,7 +39,7 @@ from callplane.resources.carriers import (
     TrunkRoute,
 )
 from callplane.status.conditions import Succeeded
-from callplane.store.ports import Intent, IntentState, Move, NumberRow
+from callplane.store.ports import Intent, IntentState, NumberRow
 from callplane.values import E164
 
 REFERENCE_PREFIX = "cp-"
@@ -44,7 +50,6 @@ CANDIDATES = 10
 # Of what is sold in place of a number, its neighbours are the most use.
 NEIGHBOUR_DIGITS = 3
 PURCHASE_WAIT_SECONDS = 120.0
-_SOMEBODYS = HELD | {NumberState.RESERVED, NumberState.QUARANTINED}
 
 _REASONS = {
     Obstacle.NUMBER_TAKEN: Reason.NUMBER_SOLD,
@@ -107,10 +112,10 @@ async def _buy(
     (phone, row), number = wanted, offer.number
     write = carrier_writing.Write(
         change,
-        move=begin(scope, row, number, NumberState.ORDERING, Cause.ORDER),
+        move=carrier_moves.begin(scope, row, number, NumberState.ORDERING, Cause.ORDER),
         undo=None
-        if keeps_its_state(row)
-        else cancel(scope, number, NumberState.ORDERING, "the order was not placed"),
+        if carrier_moves.keeps_its_state(row)
+        else carrier_moves.cancel(scope, number, NumberState.ORDERING, "the order was not placed"),
     )
 
     async def call(intent: Intent) -> NumberOrder:
@@ -145,7 +150,9 @@ async def settle(scope: Scope, side: CarrierSide, intent: Intent) -> None:
             f"the order of {number.masked} was sent and is not seen yet",
             after_seconds=FIRST_LOOK_SECONDS,
         )
-    undo = undone(scope, side, number, NumberState.ORDERING, "the order was never seen")
+    undo = carrier_moves.undone(
+        scope, side, number, NumberState.ORDERING, "the order was never seen"
+    )
     await carrier_writing.close(scope, side, intent, undo=undo, detail="never seen")
 
 
@@ -153,7 +160,7 @@ async def _take(scope: Scope, side: CarrierSide, intent: Intent, order: NumberOr
     """What an order's state means. Raises Waiting while it pends, Stalled when it is rejected."""
     number = order.number
     if order.state is OrderState.ACCEPTED:
-        move = arrived(scope, side, number, NumberState.ORDERING)
+        move = carrier_moves.arrived(scope, side, number, NumberState.ORDERING)
         await carrier_writing.confirm(scope, side, intent, move=move)
         side.runtime.touch(number)
         return
@@ -161,7 +168,7 @@ async def _take(scope: Scope, side: CarrierSide, intent: Intent, order: NumberOr
         reason = reason_of(order.obstacle)
         detail = words(order.detail, order.code)
         text = rejection(scope, reason, detail)
-        undo = undone(scope, side, number, NumberState.ORDERING, text)
+        undo = carrier_moves.undone(scope, side, number, NumberState.ORDERING, text)
         await carrier_writing.close(
             scope, side, intent, IntentState.REFUSED, undo=undo, detail=detail
         )
@@ -335,70 +342,6 @@ def look_seconds(scope: Scope, intent: Intent) -> float:
     """Often at first, because many orders end within seconds; then for weeks, if need be."""
     age = (scope.engine.clock.now() - intent.sent_at).total_seconds()
     return FIRST_LOOK_SECONDS if age < FIRST_LOOKS_SECONDS else ORDER_LOOK_SECONDS
-
-
-def keeps_its_state(row: NumberRow | None) -> bool:
-    """Is the number somebody's, or kept for somebody, while it comes to this carrier? Whoever has
-    it keeps it: only numbers of nobody go through the states of what is on its way.
-    """
-    return row is not None and row.state in _SOMEBODYS
-
-
-def begin(
-    scope: Scope, row: NumberRow | None, number: E164, to: NumberState, cause: Cause
-) -> Move | None:
-    """The number is on its way: nobody can have it meanwhile, unless somebody has it already."""
-    if keeps_its_state(row):
-        return None
-    return Move(
-        number=number,
-        expected=row.state if row is not None else NumberState.FREE,
-        to=to,
-        cause=cause,
-        declared_by=scope.declaring,
-        range_name=f"{scope.key.namespace}/{scope.key.name}",
-    )
-
-
-def undone(
-    scope: Scope, side: CarrierSide, number: E164, before: NumberState, reason: str
-) -> Move | None:
-    """What takes `begin` back; None where the number has kept its state."""
-    return cancel(scope, number, before, reason) if _is_in(side, number, before) else None
-
-
-def arrived(scope: Scope, side: CarrierSide, number: E164, before: NumberState) -> Move | None:
-    """What a number of nobody does when it has come; one of somebody is his as it was."""
-    return activate(scope, number, before) if _is_in(side, number, before) else None
-
-
-def _is_in(side: CarrierSide, number: E164, state: NumberState) -> bool:
-    row = side.runtime.mirror.numbers.get(number)
-    return row is not None and row.state is state
-
-
-def cancel(scope: Scope, number: E164, before: NumberState, reason: str) -> Move:
-    """It did not come: it is not ours."""
-    return Move(
-        number=number,
-        expected=before,
-        to=NumberState.RELEASED,
-        cause=Cause.CANCEL,
-        declared_by=scope.declaring,
-        range_name=f"{scope.key.namespace}/{scope.key.name}",
-        reason=reason,
-    )
-
-
-def activate(scope: Scope, number: E164, before: NumberState) -> Move:
-    """It is ours, and free."""
-    return Move(
-        number=number,
-        expected=before,
-        to=NumberState.FREE,
-        cause=Cause.ACTIVATE,
-        range_name=f"{scope.key.namespace}/{scope.key.name}",
-    )
 
 
 def words(detail: str, code: str) -> str:

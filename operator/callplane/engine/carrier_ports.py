@@ -11,7 +11,13 @@ import datetime
 from callplane.apis.phone_numbers import PhoneNumber, PortInTerms
 from callplane.apis.reasons import Reason
 from callplane.cluster.secret_reading import SecretFound
-from callplane.engine import carrier_changes, carrier_drift, carrier_orders, carrier_writing
+from callplane.engine import (
+    carrier_changes,
+    carrier_drift,
+    carrier_moves,
+    carrier_orders,
+    carrier_writing,
+)
 from callplane.engine.carrier_gathering import CarrierSide, check_incident, require
 from callplane.engine.scope import Scope
 from callplane.errors import Failed, Stalled, Waiting
@@ -52,10 +58,10 @@ async def advance(
     await carrier_writing.pass_gate(scope, side, [change])
     write = carrier_writing.Write(
         change,
-        move=carrier_orders.begin(scope, row, number, NumberState.PORTING_IN, Cause.PORT_IN),
+        move=carrier_moves.begin(scope, row, number, NumberState.PORTING_IN, Cause.PORT_IN),
         undo=None
-        if carrier_orders.keeps_its_state(row)
-        else carrier_orders.cancel(
+        if carrier_moves.keeps_its_state(row)
+        else carrier_moves.cancel(
             scope, number, NumberState.PORTING_IN, "the port was not asked for"
         ),
     )
@@ -144,7 +150,7 @@ async def settle(
             f"the port of {number.masked} was asked for and is not seen yet",
             after_seconds=carrier_orders.FIRST_LOOK_SECONDS,
         )
-    undo = carrier_orders.undone(
+    undo = carrier_moves.undone(
         scope, side, number, NumberState.PORTING_IN, "the port was never seen"
     )
     await carrier_writing.close(scope, side, intent, undo=undo, detail="never seen")
@@ -160,7 +166,7 @@ async def _take(scope: Scope, side: CarrierSide, intent: Intent, port: PortIn) -
     number = port.number
     show(side, port)
     if port.state is PortState.DONE:
-        move = carrier_orders.arrived(scope, side, number, NumberState.PORTING_IN)
+        move = carrier_moves.arrived(scope, side, number, NumberState.PORTING_IN)
         await carrier_writing.confirm(scope, side, intent, move=move)
         side.runtime.touch(number)
         return
@@ -169,7 +175,7 @@ async def _take(scope: Scope, side: CarrierSide, intent: Intent, port: PortIn) -
         said = f"{said}; correct portIn (resubmits: {port.port_id})"
         reason = carrier_orders.reason_of(port.obstacle, Reason.PORT_REJECTED)
         text = carrier_orders.rejection(scope, reason, said)
-        undo = carrier_orders.undone(scope, side, number, NumberState.PORTING_IN, text)
+        undo = carrier_moves.undone(scope, side, number, NumberState.PORTING_IN, text)
         await carrier_writing.close(
             scope, side, intent, IntentState.REFUSED, undo=undo, detail=said
         )
