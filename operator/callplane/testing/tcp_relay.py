@@ -26,10 +26,6 @@ class TcpRelay:
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        # None that the kernel hands out: while the wire is cut an outgoing connection could be
-        # given it, even one that is dialled to it again and again and would meet itself; and the
-        # wire could not be mended.
-        (self.port,) = ports.free(1)
         await self.mend()
         return self
 
@@ -45,6 +41,10 @@ class TcpRelay:
         """Take connections (again), at the port of before."""
         self._speaking.set()
         if self._server is None:
+            # None that the kernel hands out: while the wire is cut an outgoing connection could be
+            # given it, even one that is dialled to it again and again and would meet itself; and
+            # the wire could not be mended.
+            self.port = self.port or ports.free(1)[0]
             self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
 
     async def cut(self) -> None:
