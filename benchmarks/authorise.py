@@ -231,7 +231,8 @@ async def run(dsn: str, sizes: Sizes) -> dict[str, object]:
         start = next(numbers)
         for n in range(start, start + int(sizes.per_second * sizes.window_seconds)):
             if reserve is bare_reserve:
-                prepared[n] = (*books_rows.reserve_parameters(calls.request(n)), None)
+                asked = calls.request(n)
+                prepared[n] = (asked.attempt_id, *books_rows.reserve_parameters(asked), None)
         await open_loop(window(sizes, start, calls, reserve, latencies))
         (ours if nth % 2 == 0 else sql).append(latencies)
     spread = await closed_loop(calls.reserve, sizes.closed, next(numbers))
