@@ -63,7 +63,17 @@ async def a_used_number_rests(worlds: Worlds) -> None:
     assert world.number_of("ben") is None
 
 
-async def a_held_batch_waits_for_an_answer(worlds: Worlds) -> None:
+#: Writes are kept back while it is there.
+OUTAGE = {
+    "connectionRef": {"kind": "TeamsTenant", "name": "main"},
+    "text": "slow",
+    "since": "2026-11-02T09:00:00Z",
+    "freeze": "All",
+}
+
+
+async def thirty_leave(worlds: Worlds) -> EngineWorld:
+    """All of thirty people with numbers are deleted: a batch above the limits."""
     names = people(30)
     world = await worlds.make(names, numbers=30, tenant={"writesPerSecond": 1000})
     for name in names:
@@ -71,6 +81,11 @@ async def a_held_batch_waits_for_an_answer(worlds: Worlds) -> None:
     await world.settle(60)
     for name in names:
         await world.delete("TeamsUser", name)
+    return world
+
+
+async def a_held_batch_waits_for_an_answer(worlds: Worlds) -> None:
+    world = await thirty_leave(worlds)
     await world.settle(120)
     assert "UnassignNumber" not in world.sent()
 
@@ -91,23 +106,11 @@ async def limits_raised_in_one_commit_are_no_limits(worlds: Worlds) -> None:
 
 
 async def an_answer_that_has_ended_counts_for_nothing(worlds: Worlds) -> None:
-    names = people(30)
-    world = await worlds.make(names, numbers=30, tenant={"writesPerSecond": 1000})
-    for name in names:
-        await world.declare(name)
-    await world.settle(60)
-    for name in names:
-        await world.delete("TeamsUser", name)
+    world = await thirty_leave(worlds)
     await world.settle(60)
     digest = world.held_digest()
     # It is taken in, and ends before the first write: the incident keeps the writes back meanwhile.
-    incident = {
-        "connectionRef": {"kind": "TeamsTenant", "name": "main"},
-        "text": "slow",
-        "since": "2026-11-02T09:00:00Z",
-        "freeze": "All",
-    }
-    await world.apply("ProviderIncident", "outage", incident)
+    await world.apply("ProviderIncident", "outage", OUTAGE)
     await world.settle(2)
     await world.answer(digest=digest, days=60 / 86_400)
     await world.settle(300)
@@ -118,21 +121,9 @@ async def an_answer_that_has_ended_counts_for_nothing(worlds: Worlds) -> None:
 
 async def an_answer_taken_back_counts_for_nothing(worlds: Worlds) -> None:
     """It goes while nobody listens, before the changes that it let through have run."""
-    names = people(30)
-    world = await worlds.make(names, numbers=30, tenant={"writesPerSecond": 1000})
-    for name in names:
-        await world.declare(name)
+    world = await thirty_leave(worlds)
     await world.settle(60)
-    for name in names:
-        await world.delete("TeamsUser", name)
-    await world.settle(60)
-    incident = {
-        "connectionRef": {"kind": "TeamsTenant", "name": "main"},
-        "text": "slow",
-        "since": "2026-11-02T09:00:00Z",
-        "freeze": "All",
-    }
-    await world.apply("ProviderIncident", "outage", incident)
+    await world.apply("ProviderIncident", "outage", OUTAGE)
     await world.settle(2)
     await world.answer()
     await world.settle(10)
